@@ -1,0 +1,324 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"callrouter/rules"
+)
+
+// Errors that an agent meets when answering.
+var (
+	// ErrTaken: another agent was first.
+	ErrTaken = errors.New("another agent has taken the call")
+	// ErrEnded: the caller left, or the call was decided otherwise.
+	ErrEnded = errors.New("the call has ended")
+	// ErrExpired: the offer has rung out, or was declined.
+	ErrExpired = errors.New("the offer has expired")
+)
+
+// UnusableError says why an SDP answer cannot be used. The offer stays.
+type UnusableError struct{ Err error }
+
+func (e *UnusableError) Error() string { return "the SDP answer is unusable: " + e.Err.Error() }
+func (e *UnusableError) Unwrap() error { return e.Err }
+
+// Offered reads an offer and its call; ErrNotFound if there is no such offer or it is another agent's.
+func (e *Engine) Offered(ctx context.Context, agent, offerID string) (*Call, Offer, error) {
+	key, _, ok := strings.Cut(offerID, "-")
+	if !ok {
+		return nil, Offer{}, ErrNotFound
+	}
+	c, err := e.Store.Get(ctx, key)
+	if err != nil {
+		return nil, Offer{}, err
+	}
+	o := c.offer(offerID)
+	if o == nil || o.Agent != agent {
+		return nil, Offer{}, ErrNotFound
+	}
+	return c, *o, nil
+}
+
+// Answer connects the call of an offer to its agent. Taking the call is one atomic step, so of two who answer one wins,
+// and only the winner's SDP reaches Positus. It returns once Positus took the accept. The same agent may repeat the same
+// answer.
+//
+// Errors: ErrNotFound, ErrTaken, ErrEnded, ErrExpired, an [*UnusableError], a [*ProviderError], or the store's.
+func (e *Engine) Answer(ctx context.Context, agent, offerID, sdp string) error {
+	c, _, err := e.Offered(ctx, agent, offerID)
+	if err != nil {
+		return err
+	}
+	if c.State.Ringing() {
+		if err := e.Media.CheckAnswer(c.Offer, sdp); err != nil {
+			return &UnusableError{err}
+		}
+	}
+	sum := sumOf(sdp)
+	c, err = e.modify(ctx, c.Key(), func(c *Call) error { return e.takeOffer(c, offerID, sdp, sum) })
+	switch {
+	case err == nil:
+		e.Observer.OfferSettled(c.Queue, OfferAnswered)
+		if err := e.Store.Answered(ctx, agent); err != nil {
+			e.log.Warn("missed offers could not be forgotten", "agent", agent, "error", err)
+		}
+	case errors.Is(err, ErrBusy): // the lease of the ringing slot ran out, and the slot is another call's
+		return ErrExpired
+	case !errors.Is(err, errRepeated):
+		return err
+	}
+	return e.awaitAccept(ctx, c)
+}
+
+// errRepeated: this very answer was given before.
+var errRepeated = errors.New("answered before")
+
+func sumOf(sdp string) string {
+	sum := sha256.Sum256([]byte(sdp))
+	return hex.EncodeToString(sum[:])
+}
+
+// takeOffer makes the offer's agent the one who talks.
+func (e *Engine) takeOffer(c *Call, offerID, sdp, sum string) error {
+	now := e.Now()
+	o := c.offer(offerID)
+	switch {
+	case o.Result == OfferAnswered && c.Sum == sum && c.State != Ended:
+		return errRepeated
+	case o.Result == OfferTaken:
+		return ErrTaken
+	case c.State == Ended, c.Caller != nil, o.Result == OfferEnded:
+		return ErrEnded
+	case o.Result != "", !now.Before(o.RingsUntil):
+		return ErrExpired
+	}
+	o.Result, o.ResultAt = OfferAnswered, now
+	agent := o.Agent
+	c.settle(OfferTaken, now)
+	c.release(agent)
+	for i := range c.Holds { // until Positus took it, the slot is held as long as that may take
+		c.Holds[i].Kind, c.Holds[i].Until = HoldActive, c.Deadline.Add(activeGrace)
+	}
+	c.Agent, c.SDP, c.Sum, c.Step = agent, sdp, sum, nil
+	c.Owner, c.Adopted, c.Due = e.instance, false, now
+	c.to(Accepting, now, "")
+	return nil
+}
+
+// awaitAccept waits until the accept of a call has a result, and answers what it was.
+func (e *Engine) awaitAccept(ctx context.Context, c *Call) error {
+	wake, cancel := e.Subscribe(TopicCall(c.Key()))
+	defer cancel()
+	if c.Owner == e.instance {
+		f, ok := e.version(c.RulesVersion)
+		if !ok {
+			f = e.Rules()
+		}
+		e.run(c, f, false)
+	}
+	poll := time.NewTicker(e.Timing.Poll)
+	defer poll.Stop()
+	for {
+		c, err := e.Store.Get(ctx, c.Key())
+		switch {
+		case err != nil:
+			return err
+		case c.State == Active:
+			return nil
+		case c.State == Ended:
+			return acceptResult(c)
+		}
+		select {
+		case <-wake:
+		case <-poll.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// acceptResult says what became of an accept whose call is over by now.
+func acceptResult(c *Call) error {
+	switch c.Outcome {
+	case Failed:
+		return &ProviderError{Kind: Refused, Message: c.Why}
+	case TimedOut:
+		return &ProviderError{Kind: Unavailable, Message: c.Why}
+	}
+	return ErrEnded
+}
+
+// Decline says that an agent does not take a call. Only that agent stops ringing. Declining twice is fine.
+func (e *Engine) Decline(ctx context.Context, agent, offerID string) error {
+	c, _, err := e.Offered(ctx, agent, offerID)
+	if err != nil {
+		return err
+	}
+	_, err = e.modify(ctx, c.Key(), func(c *Call) error {
+		o := c.offer(offerID)
+		switch {
+		case o.Result == OfferDeclined:
+			return errUnchanged
+		case o.Result == OfferTaken, o.Result == OfferAnswered:
+			return ErrTaken
+		case c.State == Ended, o.Result == OfferEnded:
+			return ErrEnded
+		case o.Result != "":
+			return ErrExpired
+		}
+		now := e.Now()
+		o.Result, o.ResultAt = OfferDeclined, now
+		var holds []Hold
+		for _, h := range c.Holds {
+			if h.Agent != agent {
+				holds = append(holds, h)
+			}
+		}
+		c.Holds = holds
+		return nil
+	})
+	if errors.Is(err, errUnchanged) {
+		return nil
+	}
+	if err == nil {
+		e.Observer.OfferSettled(c.Queue, OfferDeclined)
+		err = e.Store.Answered(ctx, agent) // who declines is there
+	}
+	return err
+}
+
+// HangUp ends an active call. by is written into the record. It returns once Positus took it.
+func (e *Engine) HangUp(ctx context.Context, callID, by string) error {
+	_, err := e.hangUp(ctx, Key(callID), "hung up by "+by, Answered)
+	return err
+}
+
+// HangUpOwn is HangUp for an agent's own call; ErrNotFound if it is not.
+func (e *Engine) HangUpOwn(ctx context.Context, agent, callID string) error {
+	c, err := e.Store.Get(ctx, Key(callID))
+	if err != nil {
+		return err
+	}
+	if c.Agent != agent {
+		return ErrNotFound
+	}
+	return e.HangUp(ctx, callID, "agent "+agent)
+}
+
+// AgentView is what an agent's screen shows.
+type AgentView struct {
+	State  AgentState
+	Offers []OfferedCall // pending
+	Calls  []*Call       // accepted or being accepted
+}
+
+// OfferedCall is an offer with its call.
+type OfferedCall struct {
+	Offer Offer
+	Call  *Call
+}
+
+// View reads what an agent's screen shows.
+func (e *Engine) View(ctx context.Context, agent string) (AgentView, error) {
+	s, err := e.Store.Snapshot(ctx, Query{Agents: []string{agent}})
+	if err != nil {
+		return AgentView{}, err
+	}
+	v := AgentView{State: s.Agents[agent]}
+	for _, slot := range v.State.Slots {
+		c, err := e.Store.Get(ctx, slot.Call)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return AgentView{}, err
+		}
+		if c.Agent == agent && c.Live() {
+			v.Calls = append(v.Calls, c)
+			continue
+		}
+		for _, o := range c.Offers {
+			if o.Agent == agent && o.Result == "" && c.State == Offered && e.Now().Before(o.RingsUntil) {
+				v.Offers = append(v.Offers, OfferedCall{o, c})
+			}
+		}
+	}
+	return v, nil
+}
+
+// Present holds an agent's presence for one connection until ctx ends: being connected is being present. It is a lease,
+// so a connection that dies without a word ends it too. changed is called after each renewal that failed.
+func (e *Engine) Present(ctx context.Context, agent, connection string) error {
+	if err := e.Store.Present(ctx, agent, connection, e.Timing.Lease); err != nil {
+		return err
+	}
+	e.background(func(stop context.Context) {
+		tick := time.NewTicker(e.Timing.Lease / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				if err := e.Store.Present(ctx, agent, connection, e.Timing.Lease); err != nil && ctx.Err() == nil {
+					e.problem("presence", "an agent's presence could not be renewed", err, "agent", agent)
+				}
+			case <-ctx.Done():
+				e.absent(agent, connection)
+				return
+			case <-stop.Done():
+				return
+			}
+		}
+	})
+	return nil
+}
+
+func (e *Engine) absent(agent, connection string) {
+	ctx, cancel := context.WithTimeout(context.Background(), e.Timing.StoreWait)
+	defer cancel()
+	if err := e.Store.Absent(ctx, agent, connection); err != nil {
+		e.log.Warn("the end of an agent's connection could not be stored; the lease ends it", "agent", agent, "error", err)
+	}
+}
+
+// AgentInfo is an agent as the rules and the store know it.
+type AgentInfo struct {
+	rules.Agent
+	State AgentState
+	Held  []string // ids of calls that ring or are active
+}
+
+// Agents reads every agent of the rules.
+func (e *Engine) Agents(ctx context.Context) ([]AgentInfo, error) {
+	f := e.Rules()
+	var q Query
+	for _, a := range f.Agents() {
+		q.Agents = append(q.Agents, a.ID)
+	}
+	s, err := e.Store.Snapshot(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	infos := make([]AgentInfo, 0, len(q.Agents))
+	for _, a := range f.Agents() {
+		info := AgentInfo{Agent: a, State: s.Agents[a.ID], Held: []string{}}
+		info.Capacity = info.State.capacity(a.Capacity, e.Now())
+		for _, slot := range info.State.Slots {
+			if slot.Kind == HoldWrapUp {
+				continue
+			}
+			c, err := e.Store.Get(ctx, slot.Call)
+			if err != nil {
+				return nil, fmt.Errorf("reading a call that %s holds: %w", a.ID, err)
+			}
+			info.Held = append(info.Held, c.ID)
+		}
+		infos = append(infos, info)
+	}
+	return infos, nil
+}

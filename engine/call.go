@@ -1,0 +1,285 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"time"
+
+	"callrouter/rules"
+)
+
+// State is where a call is in its life.
+type State string
+
+// The states of a call, in the order of its life. Waiting, Offered and Deciding may follow each other several times.
+const (
+	Received  State = "received"
+	Deciding  State = "deciding"
+	Waiting   State = "waiting"
+	Offered   State = "offered"
+	Accepting State = "accepting"
+	Rejecting State = "rejecting"
+	Active    State = "active"
+	Ended     State = "ended"
+)
+
+// Ringing says whether the caller still hears ringing, and no final action is written yet.
+func (s State) Ringing() bool {
+	switch s {
+	case Received, Deciding, Waiting, Offered:
+		return true
+	}
+	return false
+}
+
+// Outcome is how a call ended: every ended call has exactly one.
+type Outcome string
+
+// The closed list of outcomes.
+const (
+	Answered  Outcome = "answered"
+	Rejected  Outcome = "rejected"
+	Abandoned Outcome = "abandoned" // the caller ended it first
+	TimedOut  Outcome = "timed_out" // the window passed without an action that Positus took
+	Failed    Outcome = "failed"    // Positus or the audio refused
+	Reaped    Outcome = "reaped"    // an answered call that the sweep ended
+)
+
+// Transition is one step of a call's life.
+type Transition struct {
+	State State     `json:"state"`
+	At    time.Time `json:"at"`
+	Why   string    `json:"why,omitempty"`
+}
+
+// Call is the record of one call: all that is needed to go on with it after a crash, and to say months later why it went
+// as it did. A stored Call is never changed in place; see [Calls.Update].
+type Call struct {
+	ID  string `json:"id"`
+	Rev int64  `json:"-"` // revision in the store, for compare-and-set
+
+	State   State         `json:"state"`
+	Outcome Outcome       `json:"outcome,omitempty"`
+	Why     string        `json:"why,omitempty"` // a sentence about the outcome
+	Action  rules.Action  `json:"action,omitempty"`
+	Rule    string        `json:"rule,omitempty"`
+	By      rules.By      `json:"by,omitempty"`
+	Queue   string        `json:"queue,omitempty"`
+	Answer  string        `json:"answer,omitempty"`
+	Message *MessageState `json:"message,omitempty"`
+
+	Number    string `json:"number"`               // name under numbers in the rules file
+	PositusID string `json:"positus_id"`           // NUMBER_ID in the Positus API
+	From      string `json:"from,omitempty"`       // as received
+	UserID    string `json:"user_id,omitempty"`    // of a caller who has a username
+	Name      string `json:"name,omitempty"`       // profile name
+	CallerKey string `json:"caller_key,omitempty"` // [rules.Caller.Key]
+	To        string `json:"to,omitempty"`
+	Payload   string `json:"payload,omitempty"`
+	Offer     string `json:"offer,omitempty"`      // the caller's SDP; dropped when the call ends
+	SDP       string `json:"answer_sdp,omitempty"` // what was accepted with; dropped when the call ends
+
+	RulesVersion string    `json:"rules_version"`
+	ReceivedAt   time.Time `json:"received_at"`
+	Timestamp    time.Time `json:"timestamp"`         // the platform's; ReceivedAt where it sent none
+	Deadline     time.Time `json:"deadline"`          // no action after this
+	Due          time.Time `json:"due"`               // when the sweep must look at it; zero once ended
+	Owner        string    `json:"owner,omitempty"`   // the instance that goes on with it
+	Adopted      bool      `json:"adopted,omitempty"` // taken over, so the written action may have been sent before
+	EndedAt      time.Time `json:"ended_at,omitzero"`
+
+	Next    int           `json:"next"`              // the rule with which evaluation goes on
+	Step    *Handoff      `json:"step,omitempty"`    // the hand-off in hand
+	Offers  []Offer       `json:"offers,omitempty"`  // all that were ever made for this call
+	Agent   string        `json:"agent,omitempty"`   // who answered
+	Holds   []Hold        `json:"holds,omitempty"`   // the agents' slots this call has
+	HangUp  *HangUp       `json:"hang_up,omitempty"` // wanted, and not yet confirmed
+	Caller  *CallerEnd    `json:"caller_end,omitempty"`
+	MediaUp time.Time     `json:"media_up,omitzero"` // when a played answer was first connected
+	Local   bool          `json:"local,omitempty"`   // the owner itself sends the audio
+	MaxCall time.Duration `json:"max_call,omitempty"`
+	WrapUp  time.Duration `json:"wrap_up,omitempty"`    // for the agent who answered, once it ends
+	Sum     string        `json:"answer_sum,omitempty"` // of the agent's answer, to know a repeated one
+	Active  time.Time     `json:"active_at,omitzero"`
+	Gone    time.Time     `json:"agent_gone,omitzero"` // since when the agent of an active call is not connected
+
+	Trace       []rules.Trace `json:"trace"`
+	Facts       []FactRecord  `json:"facts"`
+	Transitions []Transition  `json:"transitions"`
+}
+
+// FactRecord is what the store answered for one evaluation.
+type FactRecord struct {
+	At     time.Time                   `json:"at"`
+	Listed map[string]bool             `json:"listed,omitempty"`
+	Queues map[string]rules.QueueFacts `json:"queues,omitempty"`
+	Calls  map[string]int              `json:"calls,omitempty"`
+	Error  string                      `json:"error,omitempty"`
+}
+
+// MessageState is the text a reject sends to the caller, at most once a call.
+type MessageState struct {
+	Name  string    `json:"name"`
+	Text  string    `json:"text,omitempty"`
+	At    time.Time `json:"at,omitzero"`
+	Error string    `json:"error,omitempty"` // why it was not sent
+}
+
+// CallerEnd is the platform's word that the call is over.
+type CallerEnd struct {
+	At       time.Time `json:"at"`
+	Status   string    `json:"status,omitempty"`
+	PickedUp bool      `json:"picked_up"`
+	Duration int       `json:"duration,omitempty"` // seconds
+	Codes    []int     `json:"codes,omitempty"`    // Meta's error codes
+}
+
+// Handoff is the state of the hand-off in hand.
+type Handoff struct {
+	Queue  string        `json:"queue"`
+	Ring   time.Duration `json:"ring"`
+	Wait   time.Duration `json:"wait"` // what is left of it
+	Joined time.Time     `json:"joined"`
+	Since  time.Time     `json:"since,omitzero"` // start of the present waiting; zero while somebody can be rung
+}
+
+// OfferResult is what became of an offer; empty while it is pending.
+type OfferResult string
+
+// The results of an offer. Declined, missed and withdrawn are three different things.
+const (
+	OfferAnswered OfferResult = "answered"
+	OfferDeclined OfferResult = "declined"
+	OfferMissed   OfferResult = "missed"
+	OfferTaken    OfferResult = "taken" // another agent was first
+	// OfferUnreachable: it rang out at an agent who was not connected any more.
+	OfferUnreachable OfferResult = "unreachable"
+	OfferEnded       OfferResult = "ended" // the caller left, or the call was decided otherwise
+)
+
+// Offer is a call that rings at one agent.
+type Offer struct {
+	ID         string      `json:"offer"`
+	Agent      string      `json:"agent"`
+	Queue      string      `json:"queue"`
+	At         time.Time   `json:"at"`
+	RingsUntil time.Time   `json:"rings_until"`
+	Result     OfferResult `json:"result,omitempty"`
+	ResultAt   time.Time   `json:"result_at,omitzero"`
+}
+
+// HangUp is a hang-up that is wanted until Positus or a terminate confirms it.
+type HangUp struct {
+	Why      string    `json:"why"`
+	Outcome  Outcome   `json:"outcome"` // of the call once confirmed
+	Since    time.Time `json:"since"`
+	Attempts int       `json:"attempts"`
+	Error    string    `json:"error,omitempty"`
+}
+
+// HoldKind is why an agent's slot is taken.
+type HoldKind string
+
+// The kinds of hold.
+const (
+	HoldRinging HoldKind = "ringing"
+	HoldActive  HoldKind = "active"
+	HoldWrapUp  HoldKind = "wrap_up"
+)
+
+// Hold is a slot of an agent that this call has, as a lease: it ends at Until even if nobody is left to end it.
+type Hold struct {
+	Agent    string    `json:"agent"`
+	Kind     HoldKind  `json:"kind"`
+	Capacity int       `json:"capacity"` // the agent's, by the rules; an override in the store goes before it
+	Until    time.Time `json:"until"`
+}
+
+// Key is the id under which the store keeps a call, and which may appear in URLs, logs and names: the platform's own id
+// holds the caller's number and characters that no path likes.
+func Key(callID string) string {
+	sum := sha256.Sum256([]byte(callID))
+	return hex.EncodeToString(sum[:12])
+}
+
+// Key is [Key] of the call's id.
+func (c *Call) Key() string { return Key(c.ID) }
+
+// Live says whether the call has not ended.
+func (c *Call) Live() bool { return c.State != Ended }
+
+// Clone is a copy that can be changed and given to [Calls.Update] together with the original.
+func (c *Call) Clone() *Call {
+	n := *c
+	n.Offers = slices.Clone(c.Offers)
+	n.Holds = slices.Clone(c.Holds)
+	n.Trace = slices.Clone(c.Trace)
+	n.Facts = slices.Clone(c.Facts)
+	n.Transitions = slices.Clone(c.Transitions)
+	n.Step = clonePtr(c.Step)
+	n.HangUp = clonePtr(c.HangUp)
+	n.Caller = clonePtr(c.Caller)
+	n.Message = clonePtr(c.Message)
+	return &n
+}
+
+func clonePtr[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
+}
+
+// to moves the call to a state and notes when and why.
+func (c *Call) to(s State, at time.Time, why string) {
+	c.State = s
+	c.Transitions = append(c.Transitions, Transition{State: s, At: at, Why: why})
+}
+
+// offer is the call's offer with this id.
+func (c *Call) offer(id string) *Offer {
+	for i := range c.Offers {
+		if c.Offers[i].ID == id {
+			return &c.Offers[i]
+		}
+	}
+	return nil
+}
+
+// pending says whether any offer still rings.
+func (c *Call) pending() bool {
+	return slices.ContainsFunc(c.Offers, func(o Offer) bool { return o.Result == "" })
+}
+
+// settle gives every pending offer a result.
+func (c *Call) settle(r OfferResult, at time.Time) {
+	for i := range c.Offers {
+		if c.Offers[i].Result == "" {
+			c.Offers[i].Result, c.Offers[i].ResultAt = r, at
+		}
+	}
+}
+
+// release gives up the slots of every agent that keep does not name.
+func (c *Call) release(keep string) {
+	c.Holds = slices.DeleteFunc(c.Holds, func(h Hold) bool { return h.Agent != keep })
+}
+
+// end closes the call with its one outcome. An agent who was talking keeps the slot for the wrap-up.
+func (c *Call) end(o Outcome, why string, at time.Time) {
+	c.Outcome, c.Why, c.EndedAt = o, why, at
+	c.to(Ended, at, why)
+	c.settle(OfferEnded, at)
+	var wrap []Hold
+	for _, h := range c.Holds {
+		if h.Kind == HoldActive && c.WrapUp > 0 && !c.Active.IsZero() {
+			h.Kind, h.Until = HoldWrapUp, at.Add(c.WrapUp)
+			wrap = append(wrap, h)
+		}
+	}
+	c.Holds = wrap
+	c.Due, c.Step, c.HangUp = time.Time{}, nil, nil
+	c.Offer, c.SDP = "", ""
+}

@@ -1,0 +1,350 @@
+package engine_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"callrouter/engine"
+	"callrouter/rules"
+)
+
+const closing = header + `
+rules:
+  - {name: vip, when: 'listed("vip")', then: {accept: greeting}}
+  - {name: bot, when: 'payload == "bot"', then: {accept: bot}}
+  - {name: partners, when: 'listed("partners")', then: {accept: greeting}}
+  - {name: everybody, then: {reject: {message: sorry}}}
+default: {accept: greeting}
+on_error: {accept: greeting}
+`
+
+func TestRejectThenMessageOnce(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		w.connect("a", caller)
+		c := w.want("a", engine.Ended, engine.Rejected, "reject")
+		if c.Rule != "everybody" || c.By != rules.ByRule || c.Message == nil || c.Message.At.IsZero() {
+			t.Errorf("record: rule %q by %q message %+v", c.Rule, c.By, c.Message)
+		}
+		want := "+5521977776666: Sorry, Vera. We open qua 25/11, 09:00."
+		want = strings.Replace(want, "qua 25/11", "Wed 25 Nov", 1)
+		if len(w.platform.texts) != 1 || w.platform.texts[0] != want {
+			t.Errorf("messages %q, want %q", w.platform.texts, want)
+		}
+		w.connect("b", caller)
+		w.want("b", engine.Ended, engine.Rejected, "reject")
+		if len(w.platform.texts) != 1 {
+			t.Errorf("a second message within at_most_every: %q", w.platform.texts)
+		}
+		time.Sleep(13 * time.Hour)
+		w.connect("c", caller)
+		w.want("c", engine.Ended, engine.Rejected, "reject")
+		if len(w.platform.texts) != 2 {
+			t.Errorf("after at_most_every: %q", w.platform.texts)
+		}
+	})
+}
+
+func TestMessageOnlyIfTheRejectStood(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		w.platform.spoil("reject", func() error { return &engine.ProviderError{Kind: engine.Refused, Status: 400} })
+		w.connect("a", caller)
+		w.want("a", engine.Ended, engine.Failed)
+		if len(w.platform.texts) != 0 {
+			t.Errorf("sent %q although the reject did not stand", w.platform.texts)
+		}
+	})
+}
+
+func TestOneActionForFiveWebhooks(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() { w.connect("a", caller) })
+		}
+		all.Wait()
+		w.want("a", engine.Ended, engine.Rejected, "reject")
+	})
+}
+
+func TestEndBeforeBeginning(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		w.terminate("a")
+		w.connect("a", caller)
+		w.want("a", engine.Ended, engine.Abandoned)
+		time.Sleep(time.Minute)
+		w.want("a", engine.Ended, engine.Abandoned)
+	})
+}
+
+func TestStaleCallGetsNoAction(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		w.connectAt("a", caller, time.Now().Add(-10*time.Minute))
+		w.want("a", engine.Ended, engine.TimedOut)
+	})
+}
+
+func TestTerminateTwiceKeepsTheOutcome(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		w.connect("a", vip)
+		time.Sleep(time.Second)
+		w.terminate("a")
+		w.terminate("a")
+		w.want("a", engine.Ended, engine.Answered, "accept")
+		if len(w.observed.ended) != 1 {
+			t.Errorf("the end was told %d times", len(w.observed.ended))
+		}
+	})
+}
+
+func TestPlayedAnswerHangsUpAtItsEnd(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		w.connect("a", vip)
+		c := w.want("a", engine.Active, "", "accept")
+		if c.MediaUp.IsZero() {
+			t.Error("the record does not say when the audio was up")
+		}
+		time.Sleep(4 * time.Second)
+		w.want("a", engine.Ended, engine.Answered, "accept", "hang-up")
+	})
+}
+
+func TestNoAudioIsAFailure(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		w.media.noUp = true
+		w.connect("a", vip)
+		time.Sleep(11 * time.Second)
+		w.want("a", engine.Ended, engine.Failed, "accept", "hang-up")
+	})
+	inWorld(t, closing, func(w *world) {
+		w.connect("b", vip)
+		w.want("b", engine.Active, "", "accept")
+		w.terminate("b", 138021)
+		w.want("b", engine.Ended, engine.Failed, "accept")
+	})
+}
+
+func TestAnswererThatFailsPassesOn(t *testing.T) {
+	for name, set := range map[string]func(a *answerer){
+		"error":        func(a *answerer) { a.err = errors.New("HTTP 500") },
+		"late":         func(a *answerer) { a.delay, a.sdp = 4*time.Second, "answer" },
+		"unusable SDP": func(a *answerer) { a.sdp = "bad" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, closing, func(w *world) {
+				set(w.answerer)
+				w.platform.ring("a")
+				err := w.e.Receive(w.t.Context(), []engine.Event{{Connect: &engine.Connect{
+					CallID: "a", From: caller, To: "551122361741", Payload: "bot", SDP: "offer",
+				}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(4 * time.Second)
+				c := w.want("a", engine.Ended, engine.Rejected, "reject")
+				if c.Rule != "everybody" {
+					t.Errorf("rule %q, want the next one that holds", c.Rule)
+				}
+				if r := c.Trace[1]; r.Rule != "bot" || r.Result != rules.PassedOn || r.Why == "" {
+					t.Errorf("trace of the rule that failed: %+v", r)
+				}
+			})
+		})
+	}
+}
+
+func TestAnswererConnects(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		w.answerer.sdp = "their answer"
+		w.platform.ring("a")
+		if err := w.e.Receive(w.t.Context(), []engine.Event{{Connect: &engine.Connect{
+			CallID: "a", From: "554399951234", To: "551122361741", Payload: "bot", SDP: "offer",
+		}}}); err != nil {
+			t.Fatal(err)
+		}
+		w.want("a", engine.Active, "", "accept")
+		if got := w.answerer.asked[0]; got.From != "+5543999951234" || got.Number != "main" || got.SDP != "offer" {
+			t.Errorf("the answerer was told %+v", got)
+		}
+		w.terminate("a")
+		w.want("a", engine.Ended, engine.Answered, "accept")
+	})
+}
+
+func TestAcceptAndTerminateCross(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		entered, leave := make(chan struct{}), make(chan struct{})
+		w.platform.loseReply("accept", func() error { close(entered); <-leave; return nil })
+		w.connect("a", vip)
+		<-entered
+		w.platform.ring("a")
+		if err := w.e.Receive(w.t.Context(), []engine.Event{{Terminate: &engine.Terminate{CallID: "a", From: vip, Status: "COMPLETED"}}}); err != nil {
+			t.Fatal(err)
+		}
+		close(leave)
+		w.want("a", engine.Ended, engine.Abandoned, "accept", "hang-up")
+	})
+}
+
+func TestPositusAwayUntilTheWindowEnds(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		w.platform.spoil("reject", func() error {
+			time.Sleep(25 * time.Second)
+			return &engine.ProviderError{Kind: engine.Unavailable, Status: 503, Repeated: true}
+		})
+		w.connect("a", caller)
+		time.Sleep(26 * time.Second)
+		w.want("a", engine.Ended, engine.TimedOut)
+	})
+}
+
+func TestEchoOfALostReplyIsSuccess(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		w.platform.loseReply("reject", func() error {
+			return &engine.ProviderError{Kind: engine.Gone, Status: 404, Repeated: true}
+		})
+		w.connect("a", caller)
+		w.want("a", engine.Ended, engine.Rejected, "reject")
+	})
+	inWorld(t, closing, func(w *world) {
+		w.platform.spoil("reject", func() error { return &engine.ProviderError{Kind: engine.Gone, Status: 404} })
+		w.connect("b", caller)
+		w.want("b", engine.Ended, engine.Abandoned)
+	})
+}
+
+func TestStoreDownDecidesInMemoryAndRecordsLater(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		w.store.setAway(true)
+		w.connect("static", vip)   // a rule that needs no store
+		w.connect("store", caller) // listed("partners") cannot be known
+		w.connect("static", vip)   // the same webhook again
+		synctest.Wait()
+		if got := w.platform.actions("static"); len(got) != 1 || got[0] != "accept" {
+			t.Errorf("a rule without the store: %v", got)
+		}
+		if got := w.platform.actions("store"); len(got) != 1 || got[0] != "accept" {
+			t.Errorf("on_error: %v", got)
+		}
+		time.Sleep(5 * time.Second)
+		w.store.setAway(false)
+		time.Sleep(5 * time.Second)
+		c := w.want("static", engine.Ended, engine.Answered, "accept", "hang-up")
+		if c.By != rules.ByRule || c.Rule != "vip" {
+			t.Errorf("decided by %q %q", c.By, c.Rule)
+		}
+		c = w.want("store", engine.Ended, engine.Answered, "accept", "hang-up")
+		if c.By != rules.ByOnError {
+			t.Errorf("decided by %q, want on_error", c.By)
+		}
+		last := c.Trace[len(c.Trace)-1]
+		if last.Result != rules.Errored || !strings.Contains(last.Why, "partners") {
+			t.Errorf("the trace does not say which condition failed: %+v", last)
+		}
+	})
+}
+
+func TestStoreDownRefuses(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		w.e.StoreDown = engine.Refuse
+		w.store.setAway(true)
+		w.platform.ring("a")
+		err := w.e.Receive(w.t.Context(), []engine.Event{{Connect: &engine.Connect{CallID: "a", From: caller, To: "551122361741"}}})
+		if err == nil {
+			t.Error("the webhook was taken")
+		}
+		synctest.Wait()
+		if got := w.platform.actions("a"); len(got) != 0 {
+			t.Errorf("acted on a refused webhook: %v", got)
+		}
+		w.store.setAway(false)
+		w.connect("a", caller)
+		w.want("a", engine.Ended, engine.Rejected, "reject")
+	})
+}
+
+func TestTerminateWhileTheStoreIsDown(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		w.store.setAway(true)
+		w.terminate("a")
+		w.connect("a", caller)
+		synctest.Wait()
+		if got := w.platform.actions("a"); len(got) != 0 {
+			t.Errorf("acted on a call that was over: %v", got)
+		}
+		w.store.setAway(false)
+		time.Sleep(3 * time.Second)
+		w.want("a", engine.Ended, engine.Abandoned)
+	})
+}
+
+func TestMaxCallIsHungUpUntilConfirmed(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		w.media.length = time.Hour
+		w.connect("a", vip)
+		tries := 0
+		w.platform.spoil("hang-up", func() error {
+			if tries++; tries < 4 {
+				return &engine.ProviderError{Kind: engine.Unavailable, Status: 503}
+			}
+			return nil
+		})
+		time.Sleep(10*time.Minute - time.Second)
+		w.want("a", engine.Active, "", "accept")
+		time.Sleep(5 * time.Second)
+		c := w.want("a", engine.Active, "", "accept")
+		if c.HangUp == nil {
+			t.Fatal("a hang-up that failed is not visible")
+		}
+		time.Sleep(time.Minute)
+		w.want("a", engine.Ended, engine.Reaped, "accept", "hang-up")
+	})
+}
+
+func TestUnknownNumberIsIgnored(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		err := w.e.Receive(w.t.Context(), []engine.Event{
+			{Connect: &engine.Connect{CallID: "a", From: caller, To: "551100000000"}},
+			{Unknown: "surprise"},
+			{Connect: &engine.Connect{CallID: "b", From: caller, To: "551122361741", Outbound: true}},
+			{Alarm: &engine.Alarm{Code: 131044, Message: "no payment method"}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []string{"a", "b"} {
+			if _, err := w.store.Get(w.t.Context(), engine.Key(id)); !errors.Is(err, engine.ErrNotFound) {
+				t.Errorf("%s was taken: %v", id, err)
+			}
+		}
+		if w.e.Alarm() == nil || w.e.Alarm().Code != 131044 {
+			t.Error("the alarm is not visible")
+		}
+	})
+}
+
+func TestCallKeepsItsRules(t *testing.T) {
+	inWorld(t, header+`
+rules:
+  - {name: desk, then: {handoff: one}}
+  - {name: old, then: reject}
+default: {accept: greeting}
+`, func(w *world) {
+		w.present("ana")
+		w.connect("a", caller)
+		w.offer("ana")
+		other := loadRules(t, t.TempDir(), header+"\nrules:\n  - {name: new, then: {accept: greeting}}\ndefault: reject\n")
+		w.e.SetRules(other)
+		time.Sleep(7 * time.Second)
+		if c := w.want("a", engine.Ended, engine.Rejected, "reject"); c.Rule != "old" {
+			t.Errorf("decided by %q of the new file", c.Rule)
+		}
+		w.connect("b", caller)
+		if c := w.want("b", engine.Active, "", "accept"); c.Rule != "new" || c.RulesVersion != other.Version() {
+			t.Errorf("the next call: rule %q, version %s", c.Rule, c.RulesVersion)
+		}
+	})
+}

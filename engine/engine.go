@@ -1,0 +1,252 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"callrouter/rules"
+)
+
+// StoreDown says what an incoming call gets while the store cannot take it.
+type StoreDown string
+
+// The two policies.
+const (
+	// DecideInMemory: rules that need no store decide, the rest take on_error, and the record is written later.
+	DecideInMemory StoreDown = "decide"
+	// Refuse: the webhook is refused, so that the platform sends it again.
+	Refuse StoreDown = "refuse"
+)
+
+// Timing is how long the engine waits for things. Tests scale it.
+type Timing struct {
+	Lease     time.Duration // an instance or a connection that is silent for so long is gone
+	Poll      time.Duration // how often a waiting call looks again without being woken
+	StoreWait time.Duration // how long a step keeps trying to reach the store before it goes on without
+	AgentGone time.Duration // an active call whose agent is not connected for so long is hung up
+	AgentLook time.Duration // how often the sweep looks for that
+	HangUpMax time.Duration // the longest pause between two attempts to hang up
+	MediaWait time.Duration // how long one hang-up or message may take
+}
+
+// DefaultTiming is what the router runs with.
+func DefaultTiming() Timing {
+	return Timing{
+		Lease:     6 * time.Second,
+		Poll:      time.Second,
+		StoreWait: 1500 * time.Millisecond,
+		AgentGone: 15 * time.Minute,
+		AgentLook: 30 * time.Second,
+		HangUpMax: time.Minute,
+		MediaWait: 8 * time.Second,
+	}
+}
+
+const (
+	actReserve  = 2 * time.Second // of the answer window, kept for the default
+	minRing     = 3 * time.Second // nothing starts ringing with less left
+	ringGrace   = 2 * time.Second // a ringing slot outlives its offer by this, so that the owner ends it, not the lease
+	activeGrace = time.Minute     // the same for an active call
+	maxLive     = 20_000          // calls in hand; beyond, webhooks are refused so that they come again
+)
+
+// Config is everything an engine needs. Fields without a comment that says otherwise are required.
+type Config struct {
+	Store     Store
+	Provider  Provider
+	Media     Media
+	Answerer  Answerer
+	Rules     *rules.File
+	Log       *slog.Logger
+	Observer  Observer
+	StoreDown StoreDown                  // DecideInMemory if empty
+	HangUpURL func(callID string) string // where an outside answerer ends its call
+	Timing    Timing                     // DefaultTiming if zero
+	Now       func() time.Time           // time.Now if nil
+}
+
+// Engine runs calls. Make one with [New], end it with [Engine.Stop].
+type Engine struct {
+	Config
+	instance string
+	log      *slog.Logger
+
+	current atomic.Pointer[rules.File]
+	runtime atomic.Pointer[rules.Runtime]
+	beat    atomic.Int64 // when the store last confirmed that this instance lives, Unix ns
+
+	ctx      context.Context // ends when waiting must stop
+	stop     context.CancelFunc
+	wg       sync.WaitGroup
+	hub      hub
+	journal  journal
+	mu       sync.Mutex
+	runners  map[string]*runner
+	versions []*rules.File // lately current, newest last, so that a call keeps its version
+	stopping bool
+	alarms   atomic.Pointer[Alarm]
+}
+
+// ErrStopping: the engine takes no more work.
+var ErrStopping = errors.New("the router is stopping")
+
+// ErrTooMany: too many calls are in hand.
+var ErrTooMany = errors.New("too many calls are in hand")
+
+// New makes an engine. It does nothing before [Engine.Start].
+func New(cfg Config) *Engine {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Timing == (Timing{}) {
+		cfg.Timing = DefaultTiming()
+	}
+	if cfg.StoreDown == "" {
+		cfg.StoreDown = DecideInMemory
+	}
+	e := &Engine{Config: cfg, instance: rand.Text(), runners: map[string]*runner{}}
+	e.log = cfg.Log.With("instance", e.instance[:6])
+	e.ctx, e.stop = context.WithCancel(context.Background())
+	e.hub.init()
+	e.journal.init()
+	e.SetRules(cfg.Rules)
+	e.runtime.Store(&rules.Runtime{})
+	return e
+}
+
+// Start makes the engine known to the others, and takes over what a dead instance left.
+func (e *Engine) Start(ctx context.Context) error {
+	e.Store.OnWake(e.wake)
+	if err := e.Beat(ctx); err != nil {
+		return fmt.Errorf("announcing this instance: %w", err)
+	}
+	if err := e.RefreshOverrides(ctx); err != nil {
+		return err
+	}
+	return e.Sweep(ctx)
+}
+
+// Stop takes no new work and gives what is in hand until ctx ends: actions under way are finished, calls that only wait
+// are left for other instances, and audio that still plays then is ended by hanging up.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.mu.Lock()
+	e.stopping = true
+	e.mu.Unlock()
+	e.stop()
+	done := make(chan struct{})
+	go func() { e.wg.Wait(); close(done) }()
+	var err error
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = fmt.Errorf("stopped with work in hand: %w", ctx.Err())
+	}
+	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	return errors.Join(err, e.Store.Leave(leave, e.instance))
+}
+
+// SetRules makes a file the one that new calls are decided by. Calls in hand keep theirs.
+func (e *Engine) SetRules(f *rules.File) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.versions = append(e.versions, f)
+	if len(e.versions) > 16 {
+		e.versions = e.versions[1:]
+	}
+	e.current.Store(f)
+}
+
+// Rules is the file that new calls are decided by.
+func (e *Engine) Rules() *rules.File { return e.current.Load() }
+
+// version is the file with a version, if it was current lately.
+func (e *Engine) version(v string) (*rules.File, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, f := range e.versions {
+		if f.Version() == v {
+			return f, true
+		}
+	}
+	return nil, false
+}
+
+// Beat says that this instance lives. It is a job.
+func (e *Engine) Beat(ctx context.Context) error {
+	sent := e.Now()
+	if err := e.Store.Beat(ctx, e.instance, e.Timing.Lease); err != nil {
+		return err
+	}
+	e.beat.Store(sent.UnixNano())
+	return nil
+}
+
+// lapsed says whether other instances may by now think that this one is gone.
+func (e *Engine) lapsed() bool {
+	return e.Now().Sub(time.Unix(0, e.beat.Load())) >= e.Timing.Lease
+}
+
+// RefreshOverrides reads switches and run-time entries. It is a job.
+func (e *Engine) RefreshOverrides(ctx context.Context) error {
+	sw, err := e.Store.Switches(ctx)
+	if err != nil {
+		return fmt.Errorf("reading switches: %w", err)
+	}
+	var lists []string
+	for _, l := range e.Rules().Lists() {
+		if !l.Store {
+			lists = append(lists, l.Name)
+		}
+	}
+	entries, err := e.Store.AllEntries(ctx, lists)
+	if err != nil {
+		return fmt.Errorf("reading run-time entries of lists: %w", err)
+	}
+	e.runtime.Store(&rules.Runtime{Switches: sw, Entries: entries})
+	return nil
+}
+
+// wake is called by the store when something changed.
+func (e *Engine) wake(topic string) {
+	if topic == TopicOverrides {
+		e.background(func(ctx context.Context) {
+			if err := e.RefreshOverrides(ctx); err != nil {
+				e.problem("overrides", "switches and lists could not be read again; the next look is in a moment", err)
+			}
+		})
+	}
+	e.hub.wake(topic)
+}
+
+// Subscribe answers a channel that receives whenever one of the topics is woken. End it with the function.
+func (e *Engine) Subscribe(topics ...string) (<-chan struct{}, func()) {
+	return e.hub.subscribe(topics...)
+}
+
+// background runs short work that Stop waits for.
+func (e *Engine) background(work func(ctx context.Context)) {
+	e.mu.Lock()
+	if e.stopping {
+		e.mu.Unlock()
+		return
+	}
+	e.wg.Add(1)
+	e.mu.Unlock()
+	go func() {
+		defer e.wg.Done()
+		work(e.ctx)
+	}()
+}
+
+// problem is what an operator should see.
+func (e *Engine) problem(kind, text string, err error, attrs ...any) {
+	e.Observer.Error(kind)
+	e.log.Error(text, append([]any{"kind", kind, "error", err}, attrs...)...)
+}

@@ -1,0 +1,346 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"callrouter/engine"
+	"callrouter/rules"
+)
+
+const handing = header + `
+rules:
+  - {name: vip, when: 'listed("vip")', then: {handoff: {queue: one, wait: 5s}}}
+  - {name: all, when: 'payload == "all"', then: {handoff: all}}
+  - {name: desk, then: {handoff: sales}}
+default: {accept: greeting}
+`
+
+func TestAgentAnswers(t *testing.T) {
+	inWorld(t, handing, func(w *world) {
+		w.present("ana")
+		w.connect("a", caller)
+		o := w.offer("ana")
+		if w.free("ana") != 0 {
+			t.Error("a ringing agent has a free slot")
+		}
+		if err := w.e.Answer(w.t.Context(), "ana", o.ID, "bad"); !errors.As(err, new(*engine.UnusableError)) {
+			t.Errorf("an unusable SDP: %v", err)
+		}
+		if err := w.answer("ana"); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.e.Answer(w.t.Context(), "ana", o.ID, "answer of ana"); err != nil {
+			t.Errorf("the same answer again: %v", err)
+		}
+		c := w.want("a", engine.Active, "", "accept")
+		if c.Agent != "ana" || c.Rule != "desk" || c.Action != rules.Handoff {
+			t.Errorf("record: %q %q %q", c.Agent, c.Rule, c.Action)
+		}
+		w.terminate("a")
+		w.want("a", engine.Ended, engine.Answered, "accept")
+		if w.free("ana") != 0 {
+			t.Error("no wrap-up")
+		}
+		time.Sleep(16 * time.Second)
+		if w.free("ana") != 1 {
+			t.Error("the slot is not free after the wrap-up")
+		}
+	})
+}
+
+func TestNobodyPicksUp(t *testing.T) {
+	inWorld(t, handing, func(w *world) {
+		w.present("ana")
+		w.present("bruno")
+		w.connect("a", caller)
+		w.offer("ana")
+		time.Sleep(7 * time.Second)
+		w.offer("bruno")
+		if len(w.offers("ana")) != 0 || w.free("ana") != 1 {
+			t.Error("ana still rings")
+		}
+		time.Sleep(7 * time.Second)
+		c := w.want("a", engine.Active, "", "accept")
+		if c.By != rules.ByDefault || len(c.Offers) != 2 {
+			t.Errorf("by %q after %d offers, want the default after 2", c.By, len(c.Offers))
+		}
+		if r := c.Trace[2]; r.Rule != "desk" || r.Result != rules.PassedOn {
+			t.Errorf("trace of the hand-off: %+v", r)
+		}
+	})
+}
+
+func TestSilentAgentIsSetAway(t *testing.T) {
+	inWorld(t, handing, func(w *world) {
+		w.present("ana")
+		for i := range 3 {
+			w.connect(fmt.Sprint("a", i), caller)
+			time.Sleep(time.Minute)
+		}
+		rung := 0
+		for i := range 3 {
+			rung += len(w.call(fmt.Sprint("a", i)).Offers)
+		}
+		v, err := w.e.View(w.t.Context(), "ana")
+		if err != nil || rung != 2 || !v.State.Away || v.State.Reason == "" {
+			t.Errorf("rung %d times, away %v (%q), %v; want 2 and away", rung, v.State.Away, v.State.Reason, err)
+		}
+	})
+}
+
+func TestDeclineSilencesOneAgentOnly(t *testing.T) {
+	inWorld(t, handing, func(w *world) {
+		w.present("ana")
+		w.present("bruno")
+		w.connect("a", caller)
+		o := w.offer("ana")
+		for range 2 {
+			if err := w.e.Decline(w.t.Context(), "ana", o.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.offer("bruno")
+		w.want("a", engine.Offered, "")
+		if err := w.e.Answer(w.t.Context(), "ana", o.ID, "answer"); !errors.Is(err, engine.ErrExpired) {
+			t.Errorf("answering what was declined: %v", err)
+		}
+		if err := w.e.Decline(w.t.Context(), "bruno", o.ID); !errors.Is(err, engine.ErrNotFound) {
+			t.Errorf("declining another agent's offer: %v", err)
+		}
+	})
+}
+
+func TestTwoAgentsAnswerAtOnce(t *testing.T) {
+	inWorld(t, handing, func(w *world) {
+		w.present("ana")
+		w.present("bruno")
+		w.platform.ring("a")
+		if err := w.e.Receive(w.t.Context(), []engine.Event{{Connect: &engine.Connect{
+			CallID: "a", From: caller, To: "551122361741", Payload: "all", SDP: "offer",
+		}}}); err != nil {
+			t.Fatal(err)
+		}
+		names := []string{"ana", "bruno"}
+		offers := []string{w.offer("ana").ID, w.offer("bruno").ID}
+		results := make([]error, 2)
+		var both sync.WaitGroup
+		for i, agent := range names {
+			both.Go(func() { results[i] = w.e.Answer(w.t.Context(), agent, offers[i], "answer of "+agent) })
+		}
+		both.Wait()
+		won, lost := 0, 1
+		if results[0] != nil {
+			won, lost = 1, 0
+		}
+		if results[won] != nil || !errors.Is(results[lost], engine.ErrTaken) {
+			t.Errorf("results %v", results)
+		}
+		c := w.want("a", engine.Active, "", "accept")
+		if c.Agent != names[won] || w.free(names[won]) != 0 || w.free(names[lost]) != 1 {
+			t.Errorf("agent %q; slots %d %d", c.Agent, w.free("ana"), w.free("bruno"))
+		}
+	})
+}
+
+func TestCallerLeavesWhileItRings(t *testing.T) {
+	inWorld(t, handing, func(w *world) {
+		w.present("ana")
+		w.connect("a", caller)
+		o := w.offer("ana")
+		w.terminate("a")
+		w.want("a", engine.Ended, engine.Abandoned)
+		if len(w.offers("ana")) != 0 || w.free("ana") != 1 {
+			t.Error("the offer outlives the call")
+		}
+		if err := w.e.Answer(w.t.Context(), "ana", o.ID, "answer"); !errors.Is(err, engine.ErrEnded) {
+			t.Errorf("answering a call that ended: %v", err)
+		}
+		w.want("a", engine.Ended, engine.Abandoned)
+	})
+}
+
+func TestPositusRefusesTheAccept(t *testing.T) {
+	inWorld(t, handing, func(w *world) {
+		w.present("ana")
+		w.platform.spoil("accept", func() error { return &engine.ProviderError{Kind: engine.Refused, Status: 400, Code: 100} })
+		w.connect("a", caller)
+		if err := w.answer("ana"); !errors.As(err, new(*engine.ProviderError)) {
+			t.Errorf("the agent was told %v", err)
+		}
+		w.want("a", engine.Ended, engine.Failed)
+		if w.free("ana") != 1 {
+			t.Error("the slot leaked")
+		}
+	})
+}
+
+func TestWaitingInOrderOfArrival(t *testing.T) {
+	inWorld(t, handing, func(w *world) {
+		w.connect("first", vip)
+		time.Sleep(time.Second)
+		w.connect("second", vip)
+		time.Sleep(time.Second)
+		w.want("first", engine.Waiting, "")
+		w.want("second", engine.Waiting, "")
+		w.present("ana")
+		w.want("first", engine.Offered, "")
+		w.want("second", engine.Waiting, "")
+		if err := w.e.Decline(w.t.Context(), "ana", w.offer("ana").ID); err != nil {
+			t.Fatal(err)
+		}
+		w.want("second", engine.Offered, "")
+	})
+}
+
+func TestWaitIsATotal(t *testing.T) {
+	inWorld(t, handing, func(w *world) {
+		w.connect("a", vip)
+		time.Sleep(4 * time.Second)
+		w.want("a", engine.Waiting, "")
+		time.Sleep(2 * time.Second)
+		c := w.want("a", engine.Active, "", "accept")
+		if c.By != rules.ByDefault {
+			t.Errorf("decided by %q", c.By)
+		}
+	})
+}
+
+func TestRingingStopsForTheDefault(t *testing.T) {
+	inWorld(t, handing, func(w *world) {
+		w.present("ana")
+		w.present("bruno")
+		w.connectAt("a", caller, time.Now().Add(-12*time.Second)) // 13 s of the window are left, 11 for ringing
+		w.offer("ana")
+		time.Sleep(7 * time.Second)
+		if o := w.offer("bruno"); time.Until(o.RingsUntil) > 5*time.Second {
+			t.Errorf("bruno would ring into the time of the default, until %s", o.RingsUntil)
+		}
+		time.Sleep(4 * time.Second)
+		c := w.want("a", engine.Active, "", "accept")
+		if at := c.Active; at.After(c.Deadline) {
+			t.Errorf("accepted %s after the window", at.Sub(c.Deadline))
+		}
+	})
+}
+
+func TestNothingRingsWithLittleTimeLeft(t *testing.T) {
+	inWorld(t, handing, func(w *world) {
+		w.present("ana")
+		w.connectAt("a", caller, time.Now().Add(-21*time.Second))
+		c := w.want("a", engine.Active, "", "accept")
+		if len(c.Offers) != 0 {
+			t.Errorf("rung with too little time left: %+v", c.Offers)
+		}
+	})
+}
+
+func TestUnreachableIsNotMissed(t *testing.T) {
+	inWorld(t, handing, func(w *world) {
+		leave := w.present("ana")
+		for i := range 3 {
+			id := fmt.Sprint("a", i)
+			w.connect(id, caller)
+			w.offer("ana")
+			leave()
+			time.Sleep(7 * time.Second)
+			if o := w.call(id).Offers[0]; o.Result != engine.OfferUnreachable {
+				t.Errorf("offer %d: %q", i, o.Result)
+			}
+			time.Sleep(time.Minute)
+			leave = w.present("ana")
+		}
+	})
+}
+
+func TestAnotherInstanceTakesOver(t *testing.T) {
+	inWorld(t, handing, func(w *world) {
+		w.media.length = time.Minute
+		w.present("ana")
+		w.present("bruno")
+		w.connect("a", caller)
+		w.offer("ana")
+		w.stopJobs() // the instance is paused: it renews nothing and sees nothing
+		paused := w.e
+		w.e = w.newEngine()
+		w.start(w.e)
+		time.Sleep(10 * time.Second)
+		w.present("bruno")
+		synctest.Wait()
+		if c := w.call("a"); !c.Adopted {
+			t.Error("nobody took the call over")
+		}
+		time.Sleep(15 * time.Second)
+		w.want("a", engine.Active, "", "accept")
+		if err := paused.Stop(w.t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestCrashBetweenDecisionAndAction(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		crashed := false
+		w.platform.spoil("reject", func() error {
+			if !crashed {
+				crashed = true
+				panic("killed before the request")
+			}
+			return nil
+		})
+		w.connect("before", caller)
+		w.want("before", engine.Rejecting, "")
+		time.Sleep(5 * time.Second)
+		w.want("before", engine.Ended, engine.Rejected, "reject")
+	})
+	inWorld(t, closing, func(w *world) {
+		crashed := false
+		w.platform.loseReply("reject", func() error {
+			if !crashed {
+				crashed = true
+				panic("killed after the request")
+			}
+			return nil
+		})
+		w.connect("after", caller)
+		time.Sleep(5 * time.Second)
+		w.want("after", engine.Ended, engine.Rejected, "reject")
+	})
+}
+
+func TestOrderOfAgents(t *testing.T) {
+	for strategy, want := range map[string][]string{
+		"in_order":     {"ana", "ana", "ana"},
+		"round_robin":  {"ana", "bruno", "ana"},
+		"longest_idle": {"bruno", "ana", "bruno"},
+	} {
+		t.Run(strategy, func(t *testing.T) {
+			text := strings.Replace(header, "queues:", "queues:\n  team: {agents: [ana, bruno], strategy: "+strategy+"}", 1) +
+				"rules: [{name: desk, then: {handoff: team}}]\ndefault: {accept: greeting}\n"
+			inWorld(t, text, func(w *world) {
+				w.present("bruno")
+				time.Sleep(time.Second)
+				w.present("ana")
+				time.Sleep(time.Second)
+				for i, agent := range want {
+					id := fmt.Sprint("a", i)
+					w.connect(id, caller)
+					if got := w.call(id).Offers[0].Agent; got != agent {
+						t.Fatalf("call %d rang at %s, want %s", i+1, got, agent)
+					}
+					if err := w.answer(agent); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(time.Second)
+					w.terminate(id)
+					time.Sleep(time.Minute)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,246 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"callrouter/rules"
+)
+
+// Receive takes the events of one webhook. It returns once they are stored; what follows happens in the background. An
+// error means that the webhook must be sent again: nothing of the event that failed was acted upon.
+func (e *Engine) Receive(ctx context.Context, events []Event) error {
+	for _, ev := range events {
+		var err error
+		switch {
+		case ev.Connect != nil:
+			err = e.connect(ctx, ev.Connect)
+		case ev.Terminate != nil:
+			err = e.terminate(ctx, ev.Terminate)
+		case ev.Alarm != nil:
+			e.alarm(ev.Alarm)
+		default:
+			e.Observer.Error("unknown_event")
+			e.log.Warn("an event that is not known was ignored", "event", ev.Unknown)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) connect(ctx context.Context, ev *Connect) error {
+	if ev.Outbound {
+		e.log.Info("a call of ours was connected; only incoming calls are routed", "call", Key(ev.CallID))
+		return nil
+	}
+	f := e.Rules()
+	number, ok := f.NumberFor(ev.To)
+	if !ok {
+		e.Observer.Error("unknown_number")
+		e.log.Warn("a call to a number that the rules file does not have was ignored; add it under numbers", "call", Key(ev.CallID))
+		return nil
+	}
+	if e.full() {
+		e.Observer.Error("too_many_calls")
+		return ErrTooMany
+	}
+	c := e.newCall(f, number, ev)
+	existing, err := e.Store.Insert(ctx, c)
+	switch {
+	case err == nil:
+		c.Rev = 1
+		if c.Live() {
+			e.run(c, f, false)
+		} else {
+			e.Observer.Ended(c)
+		}
+		return nil
+	case errors.Is(err, ErrExists):
+		if existing != nil && (existing.From != c.From || existing.UserID != c.UserID) && existing.State != Ended {
+			e.Observer.Error("duplicate_differs")
+			e.log.Warn("a second connect with the same id and another caller was ignored", "call", c.Key())
+		}
+		return nil
+	case e.StoreDown == Refuse:
+		return fmt.Errorf("the store cannot take the call: %w", err)
+	}
+	return e.connectInMemory(c, f, err)
+}
+
+// connectInMemory goes on without the store. The journal takes the call once, however often the webhook comes.
+func (e *Engine) connectInMemory(c *Call, f *rules.File, cause error) error {
+	if !e.journal.insert(c) {
+		return nil
+	}
+	e.problem("store", "the store cannot take a call: deciding in memory, the record follows once the store is back", cause, "call", c.Key())
+	if c.Live() {
+		e.run(c, f, true)
+	}
+	return nil
+}
+
+func (e *Engine) newCall(f *rules.File, n rules.Number, ev *Connect) *Call {
+	now := e.Now()
+	caller := rules.NewCaller(ev.From, ev.UserID, ev.Name)
+	c := &Call{
+		ID: ev.CallID, Number: n.Name, PositusID: n.PositusID,
+		From: ev.From, UserID: ev.UserID, Name: ev.Name, CallerKey: caller.Key(), To: ev.To,
+		Payload: ev.Payload, Offer: ev.SDP,
+		RulesVersion: f.Version(), ReceivedAt: now, Timestamp: ev.Timestamp,
+		Due: now, Owner: e.instance, MaxCall: f.Limits().MaxCall,
+		Trace: []rules.Trace{}, Facts: []FactRecord{},
+	}
+	// A timestamp ahead of our clock must not lengthen the window.
+	if c.Timestamp.IsZero() || c.Timestamp.After(now) {
+		c.Timestamp = now
+	}
+	c.Deadline = c.Timestamp.Add(f.Limits().AnswerWithin)
+	c.to(Received, now, "")
+	if !now.Before(c.Deadline) {
+		c.end(TimedOut, fmt.Sprintf("it came %s after the call began, and the answer window is %s",
+			now.Sub(c.Timestamp).Round(time.Second), f.Limits().AnswerWithin), now)
+	}
+	return c
+}
+
+func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
+	if ev.Outbound {
+		return nil
+	}
+	now := e.Now()
+	key := Key(ev.CallID)
+	end := CallerEnd{At: now, Status: ev.Status, PickedUp: ev.PickedUp, Duration: ev.Duration, Codes: ev.Codes}
+	if e.journal.update(key, func(c *Call) { c.callerEnded(end) }) != nil {
+		e.hub.wake(TopicCall(key))
+		return nil
+	}
+	for {
+		c, err := e.modify(ctx, key, func(c *Call) error {
+			if c.State == Ended || c.Caller != nil {
+				return errUnchanged
+			}
+			c.callerEnded(end)
+			return nil
+		})
+		switch {
+		case errors.Is(err, errUnchanged):
+			return nil
+		case err == nil:
+			if c.State == Ended {
+				e.ended(c)
+			}
+			return nil
+		case !errors.Is(err, ErrNotFound):
+			return e.terminateInMemory(ev, end, err)
+		}
+		// The end came before the beginning: a record that is already ended makes a late connect harmless.
+		_, err = e.Store.Insert(ctx, e.tombstone(ev, end))
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, ErrExists):
+			return e.terminateInMemory(ev, end, err)
+		}
+	}
+}
+
+func (e *Engine) terminateInMemory(ev *Terminate, end CallerEnd, cause error) error {
+	if e.StoreDown == Refuse {
+		return fmt.Errorf("the store cannot take the end of the call: %w", cause)
+	}
+	if e.journal.insert(e.tombstone(ev, end)) {
+		e.hub.wake(TopicCall(Key(ev.CallID)))
+		e.problem("store", "the store cannot take the end of a call: kept in memory until it is back", cause, "call", Key(ev.CallID))
+	}
+	return nil
+}
+
+// tombstone is the record of a call of which only the end is known.
+func (e *Engine) tombstone(ev *Terminate, end CallerEnd) *Call {
+	caller := rules.NewCaller(ev.From, ev.UserID, "")
+	c := &Call{
+		ID: ev.CallID, From: ev.From, UserID: ev.UserID, CallerKey: caller.Key(), To: ev.To,
+		RulesVersion: e.Rules().Version(), ReceivedAt: end.At, Timestamp: end.At, Deadline: end.At, Caller: &end,
+		Trace: []rules.Trace{}, Facts: []FactRecord{},
+	}
+	if n, ok := e.Rules().NumberFor(ev.To); ok {
+		c.Number, c.PositusID = n.Name, n.PositusID
+	}
+	outcome := Abandoned
+	if ev.PickedUp {
+		outcome = Answered
+	}
+	c.end(outcome, "only its end was received", end.At)
+	return c
+}
+
+// callerEnded notes that the platform says the call is over, and ends it where no request is under way whose result
+// says more.
+func (c *Call) callerEnded(end CallerEnd) {
+	c.Caller = &end
+	switch c.State {
+	case Accepting, Rejecting, Ended:
+	case Active:
+		switch {
+		case c.HangUp != nil:
+			c.end(c.HangUp.Outcome, c.HangUp.Why, end.At)
+		case end.mediaFailed():
+			c.end(Failed, fmt.Sprintf("no audio came through (WhatsApp codes %v)", end.Codes), end.At)
+		default:
+			c.end(Answered, "", end.At)
+		}
+	default:
+		c.end(Abandoned, "the caller hung up before a decision was carried out", end.At)
+	}
+}
+
+// mediaFailed says whether the platform ended the call for want of audio (Meta: troubleshooting, 138021 and 138023).
+func (e *CallerEnd) mediaFailed() bool {
+	for _, code := range e.Codes {
+		if code == 138021 || code == 138023 {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *Engine) alarm(a *Alarm) {
+	e.Observer.Error("platform_alarm")
+	e.alarms.Store(a)
+	e.log.Error("WhatsApp reports an error that belongs to no call", "code", a.Code, "message", a.Message)
+}
+
+// Alarm is the last error webhook that belonged to no call, or nil.
+func (e *Engine) Alarm() *Alarm { return e.alarms.Load() }
+
+// errUnchanged is returned by a change that has nothing to do.
+var errUnchanged = errors.New("nothing to change")
+
+// modify reads a call, lets change work on a copy, and writes it, again from the start if somebody else was faster. An
+// error of change ends it and is returned with the call as it was read.
+func (e *Engine) modify(ctx context.Context, key string, change func(c *Call) error) (*Call, error) {
+	for {
+		old, err := e.Store.Get(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		next := old.Clone()
+		if err := change(next); err != nil {
+			return old, err
+		}
+		c, err := e.Store.Update(ctx, old, next)
+		if !errors.Is(err, ErrConflict) {
+			return c, err
+		}
+	}
+}
+
+// ended tells about a call that has just ended.
+func (e *Engine) ended(c *Call) {
+	e.Observer.Ended(c)
+	e.log.Info("call ended", "call", c.Key(), "outcome", c.Outcome, "action", c.Action, "rule", c.Rule, "why", c.Why)
+}

@@ -1,0 +1,285 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"callrouter/rules"
+)
+
+// runner goes on with one call while this instance owns it. Of a call there is at most one runner in a process, and only
+// runners act on calls that ring.
+type runner struct {
+	e      *Engine
+	f      *rules.File // the version with which the call began
+	c      *Call       // as last read or written
+	draft  *Call       // decided and not yet written: the next write begins from it
+	at     time.Time   // the instant of the present evaluation
+	facts  rules.Facts // and what it was given
+	memory bool        // the store is away, the record is in the journal
+	play   Playback    // prepared, of an accept with audio
+	log    *slog.Logger
+
+	playing atomic.Bool // the call is active: the sweep may end it
+}
+
+var (
+	// errChanged: the call was changed by somebody else and has been read again.
+	errChanged = errors.New("the call was changed by somebody else")
+	// errStore: the store could not be reached for as long as the step could wait.
+	errStore = errors.New("the store cannot be reached")
+)
+
+// full says whether no more calls are taken.
+func (e *Engine) full() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.runners) >= maxLive
+}
+
+// run starts the runner of a call, unless it has one.
+func (e *Engine) run(c *Call, f *rules.File, memory bool) {
+	key := c.Key()
+	r := &runner{e: e, f: f, c: c, memory: memory, log: e.log.With("call", key)}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopping || e.runners[key] != nil {
+		return
+	}
+	e.runners[key] = r
+	e.wg.Add(1)
+	go func() {
+		defer e.wg.Done()
+		defer func() {
+			if p := recover(); p != nil { // the sweep takes the call up again, and ends it once its window is over
+				e.problem("panic", "the work on a call failed inside", fmt.Errorf("%v", p), "call", key, "stack", string(debug.Stack()))
+			}
+			e.mu.Lock()
+			delete(e.runners, key)
+			e.mu.Unlock()
+		}()
+		r.loop()
+	}()
+}
+
+// running says whether this process has a runner for a call, and ringing whether that runner has not come to the end of
+// the call's ringing.
+func (e *Engine) running(key string) (running, ringing bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r := e.runners[key]
+	return r != nil, r != nil && !r.playing.Load()
+}
+
+func (r *runner) loop() {
+	defer r.closePlayback()
+	for r.c.Owner == r.e.instance {
+		var err error
+		switch r.c.State {
+		case Received, Deciding:
+			err = r.decide()
+		case Waiting, Offered:
+			err = r.handoff()
+		case Accepting:
+			err = r.accept()
+		case Rejecting:
+			err = r.reject()
+		case Active:
+			if r.play == nil {
+				return
+			}
+			err = r.playOut()
+		default:
+			r.message()
+			return
+		}
+		switch {
+		case err == nil, errors.Is(err, errChanged):
+		case errors.Is(err, errStore) && r.degrade(err):
+		default:
+			if !errors.Is(err, context.Canceled) {
+				r.log.Error("the call is left for another instance", "error", err)
+			}
+			return
+		}
+	}
+}
+
+// degrade goes on in memory, if no other instance can have taken the call over: the step that needed the store becomes
+// an evaluation error.
+func (r *runner) degrade(cause error) bool {
+	if r.e.lapsed() {
+		return false
+	}
+	r.e.problem("store", "the store went away in the middle of a call: going on in memory", cause, "call", r.c.Key())
+	r.toMemory(r.c.Clone())
+	if !r.c.State.Ringing() {
+		return true
+	}
+	_ = r.write(func(n *Call) { // in memory, a write does not fail
+		now := r.e.Now()
+		n.settle(OfferEnded, now)
+		n.Holds, n.Step = nil, nil
+		n.to(Deciding, now, "the store cannot be reached")
+	})
+	return true
+}
+
+func (r *runner) toMemory(c *Call) {
+	r.memory, r.draft = true, nil
+	r.c = c
+	r.e.journal.put(c)
+}
+
+// now and until keep the steps readable.
+func (r *runner) now() time.Time { return r.e.Now() }
+
+// cut is when waiting and ringing stop, and the default is taken.
+func (r *runner) cut() time.Time {
+	reserve := actReserve
+	if d := r.f.Default(); d.Action == rules.Accept {
+		if a, ok := r.f.Answer(d.Answer); ok && a.URL != "" {
+			reserve += a.Timeout
+		}
+	}
+	return r.c.Deadline.Add(-reserve)
+}
+
+// view is the call as the next write will begin with.
+func (r *runner) view() *Call {
+	if r.draft != nil {
+		return r.draft
+	}
+	return r.c
+}
+
+// write changes the record. errChanged means that somebody else did, and r.c is what it is now.
+//
+// While the store is away it keeps trying for a moment. After that a step that only records what was decided goes on in
+// memory, so that a decision whose write had no answer is never followed by another; one that takes a slot fails with
+// errStore, since nobody can say whether the slot is taken.
+func (r *runner) write(change func(n *Call)) error {
+	if r.memory {
+		return r.writeMemory(change)
+	}
+	next := r.view().Clone()
+	change(next)
+	next.Owner = r.e.instance
+	giveUp := r.now().Add(r.e.Timing.StoreWait)
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.StoreWait)
+		c, err := r.e.Store.Update(ctx, r.c, next)
+		cancel()
+		switch {
+		case err == nil:
+			r.c, r.draft = c, nil
+			return nil
+		case errors.Is(err, ErrBusy):
+			return err
+		case errors.Is(err, ErrConflict), errors.Is(err, ErrNotFound):
+			return r.reread()
+		case r.now().Before(giveUp):
+			r.pause(50 * time.Millisecond)
+		case r.takesSlot(next) || r.e.lapsed():
+			r.draft = nil
+			return errors.Join(errStore, err)
+		default:
+			r.e.problem("store", "the store went away: the record is kept in memory until it is back", err, "call", next.Key())
+			r.toMemory(next)
+			return nil
+		}
+	}
+}
+
+func (r *runner) writeMemory(change func(n *Call)) error {
+	if r.draft != nil {
+		draft := r.draft
+		r.draft = nil
+		r.e.journal.update(draft.Key(), func(c *Call) {
+			caller := c.Caller
+			*c = *draft
+			c.Caller = caller
+		})
+	}
+	changed := false
+	c := r.e.journal.update(r.c.Key(), func(n *Call) {
+		change(n)
+		changed = true
+	})
+	if c != nil {
+		r.c = c
+	}
+	if !changed {
+		return errChanged
+	}
+	return nil
+}
+
+// takesSlot says whether next holds a slot that the call did not hold before.
+func (r *runner) takesSlot(next *Call) bool {
+	for _, h := range next.Holds {
+		held := false
+		for _, o := range r.c.Holds {
+			held = held || o.Agent == h.Agent
+		}
+		if !held {
+			return true
+		}
+	}
+	return false
+}
+
+// reread reads the call again after somebody else changed it.
+func (r *runner) reread() error {
+	r.draft = nil
+	giveUp := r.now().Add(r.e.Timing.StoreWait)
+	for {
+		c, err := r.read()
+		if err == nil {
+			r.c = c
+			return errChanged
+		}
+		if !r.now().Before(giveUp) {
+			return errors.Join(errStore, err)
+		}
+		r.pause(50 * time.Millisecond)
+	}
+}
+
+func (r *runner) read() (*Call, error) {
+	if r.memory {
+		return r.e.journal.get(r.c.Key()), nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.StoreWait)
+	defer cancel()
+	return r.e.Store.Get(ctx, r.c.Key())
+}
+
+// finish writes the result of an action: whatever else changed meanwhile, it is added to that.
+func (r *runner) finish(change func(n *Call)) error {
+	from := r.c.State
+	for {
+		err := r.write(change)
+		if errors.Is(err, errChanged) && r.c.State == from && r.c.Owner == r.e.instance {
+			continue
+		}
+		return err
+	}
+}
+
+// end closes the call.
+func (r *runner) end(o Outcome, why string) error {
+	err := r.finish(func(n *Call) { n.end(o, why, r.now()) })
+	if err == nil {
+		r.e.ended(r.c)
+	}
+	return err
+}
+
+// pause waits a moment before the store is asked again.
+func (r *runner) pause(d time.Duration) { <-time.After(d) }

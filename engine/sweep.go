@@ -1,0 +1,231 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"callrouter/rules"
+)
+
+const sweepBatch = 10_000
+
+// Sweep looks at every live call whose time has come: calls whose instance is gone are taken over, calls past their
+// answer window or their longest duration are ended, and hang-ups that are not confirmed are tried again. It is a job:
+// every instance runs it, and since each step is a compare-and-set, two at once are harmless.
+func (e *Engine) Sweep(ctx context.Context) error {
+	alive, err := e.Store.Alive(ctx)
+	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	keys, err := e.Store.Due(ctx, e.Now(), sweepBatch)
+	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	var errs []error
+	for _, key := range keys {
+		if ctx.Err() != nil {
+			break
+		}
+		if _, ringing := e.running(key); ringing { // in good hands, and not worth a look at the record
+			continue
+		}
+		if err := e.sweepCall(ctx, key, alive); err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, errUnchanged) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Verdict is what the sweep would do with a call.
+type Verdict struct {
+	Call *Call
+	Do   string // "take over", "hang up", "hang up again", "end", "" for nothing
+	Why  string
+}
+
+// Stale says what the sweep would do now, and why, without doing it.
+func (e *Engine) Stale(ctx context.Context) ([]Verdict, error) {
+	alive, err := e.Store.Alive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := e.Store.Due(ctx, e.Now(), sweepBatch)
+	if err != nil {
+		return nil, err
+	}
+	var vs []Verdict
+	for _, key := range keys {
+		c, err := e.Store.Get(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		if v := e.judge(c, alive); v.Do != "" {
+			vs = append(vs, v)
+		}
+	}
+	return vs, nil
+}
+
+// The things a sweep does.
+const (
+	doTakeOver = "take over"
+	doHangUp   = "hang up"
+	doAgain    = "hang up again"
+	doEnd      = "end"
+	doLook     = "" // only the agent's presence is noted
+)
+
+// judge says what is to be done about a call whose Due has come.
+func (e *Engine) judge(c *Call, alive []string) Verdict {
+	now := e.Now()
+	ownerGone := !slices.Contains(alive, c.Owner)
+	if c.Owner == e.instance { // between its write and its runner there is a moment
+		running, _ := e.running(c.Key())
+		ownerGone = !running && now.Sub(c.Due) > e.Timing.StoreWait
+	}
+	switch {
+	case c.State == Ended:
+	case c.State != Active && now.After(c.Deadline.Add(e.Timing.Lease)):
+		return Verdict{c, doEnd, "the answer window passed and nobody carried the action out"}
+	case c.State != Active && ownerGone:
+		return Verdict{c, doTakeOver, "the instance that had it is gone"}
+	case c.State != Active:
+	case c.HangUp != nil:
+		return Verdict{c, doAgain, fmt.Sprintf("the hang-up is not confirmed after %d attempts: %s", c.HangUp.Attempts, c.HangUp.Error)}
+	case !now.Before(c.Active.Add(c.MaxCall)):
+		return Verdict{c, doHangUp, fmt.Sprintf("longer than max_call (%s)", c.MaxCall)}
+	case c.played() && ownerGone:
+		return Verdict{c, doHangUp, "the process that played the audio is gone"}
+	case !c.Gone.IsZero() && now.Sub(c.Gone) >= e.Timing.AgentGone:
+		return Verdict{c, doHangUp, fmt.Sprintf("agent %s has not been connected for %s", c.Agent, e.Timing.AgentGone)}
+	}
+	return Verdict{Call: c, Do: doLook}
+}
+
+// played says whether a process of ours sends the audio of this call.
+func (c *Call) played() bool { return c.Action == rules.Accept && c.Local }
+
+func (e *Engine) sweepCall(ctx context.Context, key string, alive []string) error {
+	c, err := e.Store.Get(ctx, key)
+	if err != nil {
+		return err
+	}
+	v := e.judge(c, alive)
+	switch v.Do {
+	case doEnd:
+		n, err := e.modify(ctx, key, func(n *Call) error {
+			if n.Rev != c.Rev {
+				return errUnchanged
+			}
+			n.end(TimedOut, v.Why, e.Now())
+			return nil
+		})
+		if err == nil {
+			e.ended(n)
+		}
+		return err
+	case doTakeOver:
+		return e.takeOver(ctx, c, v.Why)
+	case doHangUp:
+		_, err := e.hangUp(ctx, key, v.Why, Reaped)
+		if errors.Is(err, ErrNotActive) {
+			return nil
+		}
+		return err
+	case doAgain:
+		n, err := e.modify(ctx, key, func(n *Call) error {
+			if n.Rev != c.Rev {
+				return errUnchanged
+			}
+			e.claimHangUp(n, e.Now())
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		_, err = e.tryHangUp(n)
+		return err
+	}
+	if c.State == Active && c.Agent != "" && !e.Now().Before(c.Due) {
+		return e.lookAtAgent(ctx, c)
+	}
+	return nil
+}
+
+// takeOver makes this instance the owner of a call that another one left, and goes on with it.
+func (e *Engine) takeOver(ctx context.Context, c *Call, why string) error {
+	f, ok := e.version(c.RulesVersion)
+	n, err := e.modify(ctx, c.Key(), func(n *Call) error {
+		if n.Rev != c.Rev {
+			return errUnchanged
+		}
+		n.Owner, n.Adopted, n.Due = e.instance, true, e.Now()
+		if !ok && n.State.Ringing() {
+			f = e.begin(n)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if f == nil {
+		f = e.Rules()
+	}
+	e.log.Warn("call taken over", "call", n.Key(), "state", n.State, "why", why)
+	e.run(n, f, false)
+	return nil
+}
+
+// begin lets a call begin anew under the present rules, since those it began with are not here any more: the file was
+// changed while no router ran. One that was in the middle of a cascade takes the default, so that no rule is tried twice.
+func (e *Engine) begin(n *Call) *rules.File {
+	f := e.Rules()
+	if n.State == Waiting || n.State == Offered || n.Next > 0 {
+		n.settle(OfferEnded, e.Now())
+		n.Holds, n.Step = nil, nil
+		n.Next = len(f.RuleNames())
+		n.to(Deciding, e.Now(), "the rules it began with are not loaded any more")
+	}
+	n.RulesVersion = f.Version()
+	return f
+}
+
+// lookAtAgent notes since when the agent of an active call is not connected.
+func (e *Engine) lookAtAgent(ctx context.Context, c *Call) error {
+	s, err := e.Store.Snapshot(ctx, Query{Agents: []string{c.Agent}})
+	if err != nil {
+		return err
+	}
+	_, err = e.modify(ctx, c.Key(), func(n *Call) error {
+		if n.Rev != c.Rev {
+			return errUnchanged
+		}
+		now := e.Now()
+		switch {
+		case s.Agents[c.Agent].Connected:
+			n.Gone = time.Time{}
+		case n.Gone.IsZero():
+			n.Gone = now
+		}
+		n.Due = now.Add(e.Timing.AgentLook)
+		if end := n.Active.Add(n.MaxCall); end.Before(n.Due) {
+			n.Due = end
+		}
+		return nil
+	})
+	return err
+}
+
+// PurgeRecords returns the job that forgets records of calls that ended longer than keep ago.
+func (e *Engine) PurgeRecords(keep time.Duration) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		n, err := e.Store.Purge(ctx, e.Now().Add(-keep))
+		if n > 0 {
+			e.log.Info("records past their retention were forgotten", "calls", n)
+		}
+		return err
+	}
+}
