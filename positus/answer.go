@@ -1,0 +1,231 @@
+package positus
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"callrouter/engine"
+)
+
+// The platform's codes that an answer's meaning hangs on (Meta: troubleshooting).
+const (
+	callingDisabled = 138000 // with 401, though the token is good
+	noPermission    = 138006 // with 401, though the token is good
+	connectionError = 138004 // with 500; worth one more attempt
+	connectTimeout  = 138007 // with 500; the SDP came too late, and comes too late again
+)
+
+// answered is the outcome of an attempt with an answer.
+func (c *Client) answered(k kind, res *http.Response, body []byte) *outcome {
+	status := res.StatusCode
+	o := &outcome{after: retryAfter(res.Header, c.now())}
+	refusal, isJSON := readRefusal(body)
+	if status >= 200 && status < 300 {
+		switch {
+		case len(body) > maxAnswer:
+			return unreadable(o, k, status, "the answer is larger than 1 MiB")
+		case len(bytes.TrimSpace(body)) > 0 && !isJSON:
+			return unreadable(o, k, status, "the answer is not JSON, so perhaps not from Positus: check --positus-url")
+		case !refusal.said:
+			o.body = body
+			return o
+		}
+	}
+	meaning, hint := classify(k, status, refusal)
+	if status >= 300 && status < 400 {
+		hint = redirectHint(res)
+	}
+	o.err = failure(k, meaning, c.without(sentence(refusal.text, hint)), nil)
+	o.err.Status, o.err.Code = status, refusal.code
+	busy := status == http.StatusTooManyRequests
+	o.either = inProgress.MatchString(refusal.text) && isOver.MatchString(refusal.text)
+	o.fault = meaning == engine.Unavailable
+	o.unsure = status >= 500 || status == http.StatusRequestTimeout
+	o.again = o.fault && (k.repeatable() || busy && o.after >= 0)
+	if refusal.code == connectionError && status >= 500 {
+		o.once, o.again = true, k.repeatable()
+	}
+	return o
+}
+
+// unreadable is the outcome of an answer that says yes by its status and nothing else.
+func unreadable(o *outcome, k kind, status int, why string) *outcome {
+	o.err = failure(k, engine.Unavailable, why, nil)
+	o.err.Status = status
+	o.fault, o.unsure, o.again = true, true, k.repeatable()
+	return o
+}
+
+var (
+	inProgress = regexp.MustCompile(`(?i)\balready\b.*\bin[ _-]?progress\b|\balready (been )?(accepted|answered|connected)\b`)
+	isOver     = regexp.MustCompile(`(?i)\balready\b.*\b(completed|failed|rejected|terminated|ended)\b`)
+	noSuchCall = regexp.MustCompile(`(?i)\b(unknown|invalid|no such) call([_ ]?id)?\s*($|[.,;:)"'])` +
+		`|\bcall([_ ]?id)?( was| is)? (not found|unknown|invalid|does not exist|doesn't exist)`)
+)
+
+// classify says what a refusal means for the call, and what to do about it.
+func classify(k kind, status int, r refusal) (engine.ProviderErrorKind, string) {
+	switch {
+	case r.code == callingDisabled || r.code == noPermission:
+		return engine.Refused, codeHint(r.code)
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return engine.Unauthorized, "check POSITUS_TOKEN, and that the number belongs to its account"
+	case k.aboutCall() && inProgress.MatchString(r.text) && !isOver.MatchString(r.text):
+		return engine.InProgress, "the call was accepted before"
+	case k.aboutCall() && (isOver.MatchString(r.text) || noSuchCall.MatchString(r.text)):
+		return engine.Gone, "the call is over"
+	case k.aboutCall() && (status == http.StatusNotFound || status == http.StatusGone):
+		return engine.Gone, "the call is over; if all calls end like this, check --positus-url and positus_id"
+	case r.code == connectTimeout || r.code == connectionError:
+		return engine.Refused, codeHint(r.code)
+	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
+		return engine.Unavailable, "Positus is busy or broken: check the status of Positus"
+	}
+	return engine.Refused, codeHint(r.code)
+}
+
+// codeHint says what to do about a code of the platform (Meta: troubleshooting).
+func codeHint(code int) string {
+	switch code {
+	case 100:
+		return "a parameter is not valid; if it is the SDP, compare it with Meta's sample"
+	case 131044:
+		return "there is no payment method: add one in the WhatsApp Business account"
+	case 131055:
+		return "SIP is enabled on this number, which disables the calling API: switch it off"
+	case callingDisabled:
+		return "calling is not enabled on this number: enable it in Positus; the token is good"
+	case noPermission:
+		return "the user has not permitted calls: send a permission request first; the token is good"
+	case 138003:
+		return "a call with this user is going on already"
+	case connectionError:
+		return "WhatsApp could not connect the call"
+	case connectTimeout:
+		return "the SDP answer came too late"
+	case 138012:
+		return "the limit of connected calls to this user is reached: see call-permissions"
+	case 138018:
+		return "no app is subscribed to calls of this number: ask Positus"
+	}
+	return "repeating it does not help"
+}
+
+func redirectHint(res *http.Response) string {
+	host := "nowhere"
+	if u, err := url.Parse(res.Header.Get("Location")); err == nil && u.Host != "" {
+		host = u.Host
+	}
+	return fmt.Sprintf("a redirect (to %s), which is never followed, so that the token goes to one host only: check --positus-url", host)
+}
+
+// refusal is what the body of an answer says against the request.
+type refusal struct {
+	said bool // it does say that it was not done
+	code int
+	text string
+}
+
+// readRefusal reads any of the shapes in which errors come: Positus' {"errors": [{code, title, details}], "message"},
+// Meta's {"error": {code, message, error_data: {details}}}, Laravel's {"message"} and {"errors": {field: [text]}},
+// {"success": false}. isJSON is false for a page, or nothing.
+func readRefusal(body []byte) (r refusal, isJSON bool) {
+	o, err := decodeObject(body)
+	if err != nil {
+		return refusal{}, false
+	}
+	failures := o.objects("errors")
+	var texts []string
+	for _, e := range append(failures[:min(len(failures), maxErrors)], o.object("error")) {
+		if code := int(e.integer("code")); r.code == 0 || r.code < 1000 && code > 100_000 {
+			r.code = code
+		}
+		texts = append(texts, e.text("title"), e.text("message"), e.text("details"), e.object("error_data").text("details"))
+		texts = append(texts, fieldErrors(e)...)
+	}
+	if r.code == 0 {
+		r.code = int(o.integer("code"))
+	}
+	texts = append(texts, o.text("error"), o.text("message"), o.text("details"))
+	texts = slices.DeleteFunc(texts, func(s string) bool { return s == "" })
+	r.text = scrub(strings.Join(unique(texts), ": "))
+	failed := o.has("success") && !o.flag("success") && o.text("success") != "1"
+	r.said = failed || len(failures) > 0 || o.has("error") && o["error"] != false
+	return r, true
+}
+
+// maxErrors is how many errors of one answer are looked at.
+const maxErrors = 20
+
+// fieldErrors are the texts of {field: [text]}.
+func fieldErrors(e object) []string {
+	var texts []string
+	for _, v := range e {
+		list, _ := v.([]any)
+		for _, s := range list {
+			texts = append(texts, textOf(s))
+		}
+	}
+	slices.Sort(texts)
+	return texts[:min(len(texts), maxErrors)]
+}
+
+func unique(list []string) []string {
+	var u []string
+	for _, s := range list {
+		if !slices.Contains(u, s) {
+			u = append(u, s)
+		}
+	}
+	return u
+}
+
+// failure makes an error that says of which request it is.
+func failure(k kind, meaning engine.ProviderErrorKind, text string, err error) *engine.ProviderError {
+	return &engine.ProviderError{Kind: meaning, Message: string(k) + ": " + text, Err: err}
+}
+
+func sentence(text, hint string) string {
+	if text == "" {
+		return hint
+	}
+	return text + "; " + hint
+}
+
+// checkSDP refuses what JSON cannot carry unchanged.
+func checkSDP(k kind, sdp string) error {
+	if sdp == "" || !utf8.ValidString(sdp) {
+		return failure(k, engine.Refused, "the SDP is empty or not UTF-8, and was not sent: check who made it", nil)
+	}
+	return nil
+}
+
+var personal = regexp.MustCompile(`wacid\.[\w+/=-]+|\+?\d[\d\s().-]{6,}\d`)
+
+const maxText = 300 // bytes of the platform's text that are kept
+
+// scrub makes a text of the platform fit for a log: no phone number, no call id (it has the number in it), no control
+// character, not long.
+func scrub(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	s = personal.ReplaceAllString(s, "[…]")
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText], "") + "…"
+	}
+	return s
+}
+
+// without takes the token out of a text that Positus sent back.
+func (c *Client) without(s string) string { return strings.ReplaceAll(s, c.token, "[token]") }
