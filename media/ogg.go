@@ -1,0 +1,190 @@
+package media
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/pion/webrtc/v4/pkg/media/oggreader"
+)
+
+// opusRate is the clock of Opus in RTP, in samples a second, whatever the audio was sampled at (RFC 7587).
+const opusRate = 48000
+
+// opusPacket is one packet as it goes into one RTP packet.
+type opusPacket struct {
+	payload []byte
+	samples uint32 // at opusRate
+}
+
+// opusFile reads the packets of an Ogg Opus file in order. It is not safe for concurrent use, but Close may be called at
+// any time.
+type opusFile struct {
+	file    *os.File
+	pages   *oggreader.OggReader
+	raw     bytes.Buffer // the page being read as it is in the file, for its lacing, which the library keeps to itself
+	serial  uint32
+	packets [][]byte // of the page being read
+	partial []byte   // of a packet that goes on on the next page; nil if none does
+}
+
+// openOpus opens a file and reads it through once, so that whatever is wrong with it is known before a call is accepted.
+func openOpus(path string) (*opusFile, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("audio file: %w", err)
+	}
+	f := &opusFile{file: file}
+	if err := f.validate(); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("audio file %s: %w; make one with: ffmpeg -i IN -ac 1 -ar 48000 -c:a libopus -b:a 24k OUT.ogg",
+			path, err)
+	}
+	return f, nil
+}
+
+func (f *opusFile) validate() error {
+	if err := f.rewind(); err != nil {
+		return err
+	}
+	n := 0
+	for ; ; n++ {
+		_, err := f.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if n == 0 {
+		return errors.New("holds no audio")
+	}
+	return f.rewind()
+}
+
+// rewind goes to the first packet of audio.
+func (f *opusFile) rewind() error {
+	if _, err := f.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	f.raw.Reset()
+	f.packets, f.partial = nil, nil
+	pages, head, err := oggreader.NewWith(io.TeeReader(bufio.NewReader(f.file), &f.raw))
+	if err != nil {
+		return fmt.Errorf("is not Ogg Opus: %w", err)
+	}
+	if head.ChannelMap != 0 || head.Channels < 1 || head.Channels > 2 {
+		return fmt.Errorf("has %d channels in mapping family %d; a call takes mono or stereo in family 0",
+			head.Channels, head.ChannelMap)
+	}
+	f.pages = pages
+	f.serial = binary.LittleEndian.Uint32(f.raw.Bytes()[14:])
+	tags, err := f.nextRaw()
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if !bytes.HasPrefix(tags, []byte(oggreader.HeaderOpusTags)) {
+		return errors.New("is not Ogg Opus: no OpusTags after OpusHead")
+	}
+	return nil
+}
+
+// next answers the next packet of audio, or io.EOF after the last. The payload is the caller's to keep.
+func (f *opusFile) next() (opusPacket, error) {
+	payload, err := f.nextRaw()
+	if err != nil {
+		return opusPacket{}, err
+	}
+	samples, err := opusSamples(payload)
+	if err != nil {
+		return opusPacket{}, err
+	}
+	return opusPacket{payload: payload, samples: samples}, nil
+}
+
+func (f *opusFile) nextRaw() ([]byte, error) {
+	for len(f.packets) == 0 {
+		if err := f.readPage(); err != nil {
+			return nil, err
+		}
+	}
+	packet := f.packets[0]
+	f.packets = f.packets[1:]
+	return packet, nil
+}
+
+// readPage reads one page and cuts it into packets (RFC 3533): a packet is a run of segments that ends with one shorter
+// than 255 bytes, and may go on on the next page.
+func (f *opusFile) readPage() error {
+	const continued = 0x01
+	f.raw.Reset()
+	payload, header, err := f.pages.ParseNextPage()
+	switch {
+	case err == io.EOF && f.raw.Len() == 0 && f.partial == nil:
+		return io.EOF
+	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("is cut off in the middle of a page or packet")
+	case err != nil:
+		return fmt.Errorf("is damaged: %w", err)
+	}
+	raw := f.raw.Bytes()
+	if !bytes.HasPrefix(raw, []byte("OggS")) {
+		return errors.New("is damaged: something that is not an Ogg page follows the first pages")
+	}
+	if header.Serial != f.serial {
+		return errors.New("holds more than one stream; a call takes one")
+	}
+	if (raw[5]&continued != 0) != (f.partial != nil) {
+		return errors.New("is damaged: a packet that goes on over two pages has lost a part")
+	}
+	f.packets = f.packets[:0]
+	for _, size := range raw[27 : 27+int(raw[26])] {
+		f.partial = append(f.partial, payload[:size]...)
+		payload = payload[size:]
+		if size < 255 {
+			f.packets = append(f.packets, f.partial)
+			f.partial = nil
+		}
+	}
+	return nil
+}
+
+// Close ends every later read with an error.
+func (f *opusFile) Close() error { return f.file.Close() }
+
+// opusSamples is how long a packet plays, in samples at opusRate, read from its first bytes (RFC 6716, section 3.1).
+func opusSamples(packet []byte) (uint32, error) {
+	const longest = 120 * opusRate / 1000
+	if len(packet) == 0 {
+		return 0, errors.New("is damaged: an Opus packet is empty")
+	}
+	config := packet[0] >> 3
+	var frame uint32
+	switch {
+	case config < 12: // SILK: 10, 20, 40, 60 ms
+		frame = [4]uint32{480, 960, 1920, 2880}[config%4]
+	case config < 16: // hybrid: 10, 20 ms
+		frame = [2]uint32{480, 960}[config%2]
+	default: // CELT: 2.5, 5, 10, 20 ms
+		frame = [4]uint32{120, 240, 480, 960}[config%4]
+	}
+	frames := uint32(1)
+	switch packet[0] & 3 {
+	case 1, 2:
+		frames = 2
+	case 3:
+		if len(packet) < 2 {
+			return 0, errors.New("is damaged: an Opus packet is cut off")
+		}
+		frames = uint32(packet[1] & 0x3f)
+	}
+	if samples := frame * frames; samples > 0 && samples <= longest {
+		return samples, nil
+	}
+	return 0, errors.New("is damaged: an Opus packet holds no frame, or more than 120 ms")
+}

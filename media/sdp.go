@@ -1,0 +1,204 @@
+package media
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/pion/sdp/v3"
+)
+
+// Payload types of the two formats that WhatsApp offers (Meta: calling FAQ; live offers).
+const (
+	payloadOpus   = "111"
+	payloadDigits = "126" // telephone-event: the keys the caller presses
+)
+
+// line is one line of an SDP, with its place for messages.
+type line struct {
+	number int // from 1
+	text   string
+}
+
+// attribute is the value of an a= line with this key; a bare attribute has the value "".
+func (l line) attribute(key string) (string, bool) {
+	rest, ok := strings.CutPrefix(l.text, "a="+key)
+	if !ok || (rest != "" && rest[0] != ':') {
+		return "", false
+	}
+	return strings.TrimPrefix(rest, ":"), true
+}
+
+func splitLines(text string) []line {
+	var lines []line
+	for i, t := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
+		lines = append(lines, line{number: i + 1, text: strings.TrimSuffix(t, "\r")})
+	}
+	return lines
+}
+
+// attributes are the values of all a= lines with this key, and the lines they are on.
+func attributes(lines []line, key string) (values []string, at []line) {
+	for _, l := range lines {
+		if v, ok := l.attribute(key); ok {
+			values, at = append(values, v), append(at, l)
+		}
+	}
+	return values, at
+}
+
+// attribute is the value of the first a= line with this key, or "".
+func attribute(lines []line, key string) string {
+	if values, _ := attributes(lines, key); len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+// formats maps payload types to what a=rtpmap says of them, in lower case.
+func formats(lines []line) map[string]string {
+	m := map[string]string{}
+	values, _ := attributes(lines, "rtpmap")
+	for _, v := range values {
+		payload, format, _ := strings.Cut(v, " ")
+		m[payload] = strings.ToLower(strings.TrimSpace(format))
+	}
+	return m
+}
+
+// repair gives every line the CRLF that it should have had. On its way an offer may lose the last line end, have bare
+// LFs, or have its line ends spelled out as backslash r backslash n.
+func repair(text string) string {
+	if !strings.ContainsAny(text, "\r\n") {
+		text = strings.NewReplacer(`\r\n`, "\n", `\n`, "\n").Replace(text)
+	}
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
+	var b strings.Builder
+	for l := range strings.SplitSeq(text, "\n") {
+		if l = strings.TrimSpace(l); l != "" {
+			b.WriteString(l + "\r\n")
+		}
+	}
+	return b.String()
+}
+
+// candidate is what this package reads of an a=candidate value.
+type candidate struct {
+	component string
+	protocol  string
+	addr      netip.Addr // invalid if the candidate has a name
+}
+
+func parseCandidate(value string) (candidate, error) {
+	fields := strings.Fields(value)
+	if len(fields) < 8 || fields[6] != "typ" {
+		return candidate{}, errors.New(`is not "FOUNDATION COMPONENT PROTOCOL PRIORITY ADDRESS PORT typ TYPE"`)
+	}
+	addr, _ := netip.ParseAddr(fields[4])
+	return candidate{component: fields[1], protocol: strings.ToLower(fields[2]), addr: addr.Unmap()}, nil
+}
+
+// offer is a caller's offer, its line ends repaired.
+type offer struct {
+	text       string
+	lines      []line
+	mid        string
+	opusParams string      // of a=fmtp
+	digits     bool        // telephone-event is offered
+	raw        []string    // the values of a=candidate
+	candidates []candidate // the same, read
+}
+
+// readOffer reads what can be read of an offer.
+func readOffer(text string) *offer {
+	o := &offer{text: repair(text)}
+	o.lines = splitLines(o.text)
+	o.mid = attribute(o.lines, "mid")
+	o.digits = formats(o.lines)[payloadDigits] == "telephone-event/8000"
+	params, _ := attributes(o.lines, "fmtp")
+	for _, p := range params {
+		if rest, ok := strings.CutPrefix(p, payloadOpus+" "); ok {
+			o.opusParams = rest
+		}
+	}
+	o.raw, _ = attributes(o.lines, "candidate")
+	return o
+}
+
+// parseOffer reads an offer that is to be answered here, and says what is wrong with one that cannot be.
+func parseOffer(text string) (*offer, error) {
+	o := readOffer(text)
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("the caller's SDP offer cannot be answered: %w", err)
+	}
+	return o, nil
+}
+
+func (o *offer) validate() error {
+	if o.text == "" {
+		return errors.New("it is empty")
+	}
+	var parsed sdp.SessionDescription
+	if err := parsed.UnmarshalString(o.text); err != nil {
+		return fmt.Errorf("it is not SDP: %w", err)
+	}
+	if n := len(parsed.MediaDescriptions); n != 1 || parsed.MediaDescriptions[0].MediaName.Media != "audio" {
+		return fmt.Errorf("it has %d m= lines, want exactly one, m=audio", n)
+	}
+	if formats(o.lines)[payloadOpus] != "opus/48000/2" {
+		return errors.New("it does not offer Opus as payload type " + payloadOpus)
+	}
+	for _, key := range []string{"mid", "ice-ufrag", "ice-pwd", "fingerprint", "setup", "candidate"} {
+		if attribute(o.lines, key) == "" {
+			return errors.New("it has no a=" + key)
+		}
+	}
+	if setup := attribute(o.lines, "setup"); setup != "actpass" && setup != "passive" {
+		return fmt.Errorf("a=setup:%s leaves this side no active part; want actpass", setup)
+	}
+	for _, value := range o.raw {
+		c, err := parseCandidate(value)
+		if err != nil {
+			return fmt.Errorf("an a=candidate %w", err)
+		}
+		o.candidates = append(o.candidates, c)
+	}
+	return nil
+}
+
+// withoutCandidates is the offer for a connection that must not send anything yet.
+func (o *offer) withoutCandidates() string {
+	var b strings.Builder
+	for _, l := range o.lines {
+		if _, ok := l.attribute("candidate"); !ok {
+			b.WriteString(l.text + "\r\n")
+		}
+	}
+	return b.String()
+}
+
+// trimCandidates keeps of an answer's candidates the first of component 1 for each IP version: RTCP is multiplexed, and
+// the offer has one of each as well.
+func trimCandidates(text string) string {
+	var b strings.Builder
+	var have4, have6 bool
+	for _, l := range splitLines(text) {
+		if value, ok := l.attribute("candidate"); ok {
+			c, err := parseCandidate(value)
+			if err != nil || c.component != "1" || c.protocol != "udp" || !c.addr.IsValid() {
+				continue
+			}
+			have := &have6
+			if c.addr.Is4() {
+				have = &have4
+			}
+			if *have {
+				continue
+			}
+			*have = true
+		}
+		b.WriteString(l.text + "\r\n")
+	}
+	return b.String()
+}
