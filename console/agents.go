@@ -1,0 +1,203 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"callrouter/engine"
+	"callrouter/rules"
+)
+
+// The words for an agent's status.
+const (
+	available = "available"
+	away      = "away"
+	offline   = "offline"
+)
+
+// maxCapacity keeps a slip of the finger from ringing one agent a thousand times.
+const maxCapacity = 100
+
+// agentInfo is an agent as the administrator sees it.
+type agentInfo struct {
+	Agent         string     `json:"agent"`
+	Name          string     `json:"name"`
+	Status        string     `json:"status"` // available, away or offline
+	Reason        string     `json:"reason"` // why away
+	Capacity      int        `json:"capacity"`
+	CapacityUntil *time.Time `json:"capacity_until"` // null: it is the file's
+	Held          []string   `json:"held"`           // ids of calls that ring or are active
+	WrapUpUntil   *time.Time `json:"wrap_up_until"`
+	Missed        int        `json:"missed"` // offers in a row
+}
+
+func (a *api) newAgentInfo(i engine.AgentInfo) agentInfo {
+	now := a.Now()
+	info := agentInfo{
+		Agent: i.ID, Name: i.Name, Status: statusOf(i.State), Capacity: i.Capacity, Held: i.Held, Missed: i.State.Missed,
+	}
+	if !i.State.Connected {
+		info.Status = offline
+	}
+	if i.State.Away {
+		info.Reason = i.State.Reason
+	}
+	if i.State.Capacity != nil && now.Before(i.State.CapacityUntil) {
+		info.CapacityUntil = &i.State.CapacityUntil
+	}
+	if i.State.WrapUpUntil.After(now) {
+		info.WrapUpUntil = &i.State.WrapUpUntil
+	}
+	return info
+}
+
+// statusOf is the status that was set, which holds whether the agent is connected or not.
+func statusOf(s engine.AgentState) string {
+	if s.Away {
+		return away
+	}
+	return available
+}
+
+func (a *api) agentInfos(ctx context.Context) ([]agentInfo, error) {
+	all, err := a.Engine.Agents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	infos := make([]agentInfo, 0, len(all))
+	for _, i := range all {
+		infos = append(infos, a.newAgentInfo(i))
+	}
+	return infos, nil
+}
+
+func (a *api) listAgents(w http.ResponseWriter, r *http.Request, _ identity) error {
+	infos, err := a.agentInfos(r.Context())
+	if err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, map[string]any{"agents": infos})
+}
+
+// agent finds the agent that a path names.
+func (a *api) agent(r *http.Request) (rules.Agent, error) {
+	id := r.PathValue("agent")
+	f := a.Engine.Rules()
+	agent, ok := f.Agent(id)
+	if !ok {
+		return agent, unknown("agent", id, namesOf(f.Agents(), func(x rules.Agent) string { return x.ID }))
+	}
+	return agent, nil
+}
+
+// newToken gives an agent a token and ends the one before. It is shown this once.
+func (a *api) newToken(w http.ResponseWriter, r *http.Request, _ identity) error {
+	agent, err := a.agent(r)
+	if err != nil {
+		return err
+	}
+	token, hash := generateToken()
+	if err := a.Store.SetToken(r.Context(), agent.ID, hash); err != nil {
+		return err
+	}
+	a.Logger.Info("an agent was given a new token", "agent", agent.ID)
+	return reply(w, http.StatusOK, map[string]string{"agent": agent.ID, "token": token})
+}
+
+// agentPatch is what may be set of an agent; what is left out stays.
+type agentPatch struct {
+	Status   string        `json:"status"`
+	Reason   string        `json:"reason"`
+	Capacity optional[int] `json:"capacity"`
+	Until    string        `json:"until"`
+}
+
+func (a *api) patchAgent(w http.ResponseWriter, r *http.Request, _ identity) error {
+	agent, err := a.agent(r)
+	if err != nil {
+		return err
+	}
+	var p agentPatch
+	if err := read(w, r, bodyLimit, &p, "status, reason, capacity, until"); err != nil {
+		return err
+	}
+	until, err := a.checkPatch(p)
+	if err != nil {
+		return err
+	}
+	if p.Status != "" {
+		if err := a.setStatus(r.Context(), agent.ID, p.Status, p.Reason); err != nil {
+			return err
+		}
+		a.Logger.Info("an agent's status was set by the administrator", "agent", agent.ID, "status", p.Status)
+	}
+	if p.Capacity.set {
+		if err := a.Store.SetCapacity(r.Context(), agent.ID, p.Capacity.value, until); err != nil {
+			return err
+		}
+		a.Logger.Info("an agent's capacity was set by the administrator", "agent", agent.ID, "capacity", p.Capacity.value, "until", until)
+	}
+	infos, err := a.agentInfos(r.Context())
+	if err != nil {
+		return err
+	}
+	for _, info := range infos {
+		if info.Agent == agent.ID {
+			return reply(w, http.StatusOK, info)
+		}
+	}
+	return unknown("agent", agent.ID, nil) // the file was reloaded meanwhile
+}
+
+// checkPatch judges a patch as a whole, so that one that is wrong changes nothing. It answers until when a capacity holds.
+func (a *api) checkPatch(p agentPatch) (until time.Time, err error) {
+	switch {
+	case p.Status == "" && !p.Capacity.set:
+		return until, invalid("nothing_to_change", "send status (available or away, with a reason) or capacity (with until), or both")
+	case p.Status == "" && p.Reason != "":
+		return until, invalid("status_required", "a reason goes with a status")
+	case p.Until != "" && (!p.Capacity.set || p.Capacity.value == nil):
+		return until, invalid("capacity_required", "until goes with a capacity: a status holds until it is set again")
+	}
+	if p.Status != "" {
+		if err := checkStatus(p.Status); err != nil {
+			return until, err
+		}
+	}
+	if !p.Capacity.set || p.Capacity.value == nil {
+		return until, nil
+	}
+	if n := *p.Capacity.value; n < 0 || n > maxCapacity {
+		return until, invalid("invalid_capacity", "capacity %d is not between 0 and %d; null takes back what was set", n, maxCapacity)
+	}
+	return a.until(p.Until, "a capacity set by hand")
+}
+
+func checkStatus(s string) error {
+	switch s {
+	case available, away:
+		return nil
+	case offline:
+		return invalid("invalid_status", "an agent is offline while no stream of events is connected; set away or available")
+	}
+	return invalid("invalid_status", "status %q is not known: it is available or away", s)
+}
+
+// setStatus keeps the reason only of an agent who is away.
+func (a *api) setStatus(ctx context.Context, agent, status, reason string) error {
+	if status != away {
+		reason = ""
+	}
+	return a.Store.SetStatus(ctx, agent, status == away, reason)
+}
+
+// unknown is a name in a path that the rules file does not have.
+func unknown(what, name string, known []string) error {
+	text := fmt.Sprintf("the rules file has no %s %q", what, name)
+	if len(known) > 0 {
+		text += "; it has: " + joinSome(known)
+	}
+	return problem(http.StatusNotFound, "unknown_"+what, text)
+}

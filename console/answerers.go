@@ -1,0 +1,55 @@
+package console
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+
+	"callrouter/engine"
+	"callrouter/rules"
+)
+
+// HangUpURL is where an outside answerer ends one call, with POST and nothing else: an address on the internal side
+// (base, such as http://127.0.0.1:8081) that carries a token for this call alone. The secret is the admin token, of
+// which it tells nothing.
+func HangUpURL(base, secret, callID string) string {
+	key := engine.Key(callID)
+	return strings.TrimRight(base, "/") + "/api/v1/answerers/" + key + "/" + signKey(deriveHangUpKey(secret), key) + "/hang-up"
+}
+
+// deriveHangUpKey keeps what is signed here apart from every other use of the admin token.
+func deriveHangUpKey(secret string) []byte {
+	m := hmac.New(sha256.New, []byte(secret))
+	m.Write([]byte("callrouter answerer hang-up"))
+	return m.Sum(nil)
+}
+
+func signKey(hangUpKey []byte, key string) string {
+	m := hmac.New(sha256.New, hangUpKey)
+	m.Write([]byte(key))
+	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+}
+
+// answererHangUp ends a call for the outside answerer that has it. One that was asked and did not get the call, because
+// it was late, must not end it for whom got it.
+func (a *api) answererHangUp(w http.ResponseWriter, r *http.Request, _ identity) error {
+	key := r.PathValue("key")
+	if !hmac.Equal([]byte(r.PathValue("token")), []byte(signKey(a.hangUpKey, key))) {
+		return noSuchCall()
+	}
+	c, err := a.Store.Get(r.Context(), key)
+	if errors.Is(err, engine.ErrNotFound) {
+		return noSuchCall()
+	}
+	if err != nil {
+		return err
+	}
+	answer, known := a.Engine.Rules().Answer(c.Answer)
+	if c.Action != rules.Accept || known && answer.URL == "" {
+		return problem(http.StatusConflict, "not_yours", "this call went on without the answerer")
+	}
+	return a.hungUp(w, c.ID, a.Engine.HangUp(r.Context(), c.ID, "the answerer"))
+}

@@ -1,0 +1,94 @@
+package console
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strings"
+
+	"callrouter/engine"
+)
+
+// identity is who sends a request: the administrator, an agent, or (on routes for anybody) nobody in particular.
+type identity struct {
+	agent string // id in the rules file; empty for the administrator
+	hash  string // of the agent's token
+}
+
+// tokenBytes is how much of an agent's token is random.
+const tokenBytes = 32
+
+// generateToken makes a token for an agent, and the hash under which the store knows it.
+func generateToken() (token, hash string) {
+	random := make([]byte, tokenBytes)
+	rand.Read(random) // it never fails
+	token = base64.RawURLEncoding.EncodeToString(random)
+	return token, hashToken(token)
+}
+
+// hashToken needs no salt and no slowness: what is hashed is 256 random bits.
+func hashToken(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
+// admit finds out who sends a request, and whether the route is for them.
+func (a *api) admit(r *http.Request, need access) (identity, error) {
+	if need == forAnybody || need == forSigned {
+		return identity{}, nil
+	}
+	who, err := a.identify(r)
+	switch {
+	case err != nil:
+		return identity{}, err
+	case need == forAdmin && who.agent != "":
+		return identity{}, problem(http.StatusForbidden, "forbidden", "an agent's token opens /api/v1/me and the agent's own offers and calls; this needs the administrator's")
+	case need == forAgent && who.agent == "":
+		return identity{}, problem(http.StatusForbidden, "forbidden", "this is an agent's own; use the token of an agent (POST /api/v1/agents/{agent}/token makes one)")
+	}
+	return who, nil
+}
+
+// identify knows people by their bearer token.
+func (a *api) identify(r *http.Request) (identity, error) {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	token = strings.TrimSpace(token)
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return identity{}, unauthorized("send the header Authorization: Bearer TOKEN")
+	}
+	// Digests have one length, so the comparison tells nothing about the token's.
+	if sum := sha256.Sum256([]byte(token)); subtle.ConstantTimeCompare(sum[:], a.admin[:]) == 1 {
+		return identity{}, nil
+	}
+	hash := hashToken(token)
+	agent, err := a.Store.AgentByToken(r.Context(), hash)
+	if errors.Is(err, engine.ErrNotFound) {
+		return identity{}, unauthorized("the token is not known; a new one for an agent ends the one before")
+	}
+	if err != nil {
+		return identity{}, err
+	}
+	if _, ok := a.Engine.Rules().Agent(agent); !ok {
+		return identity{}, unauthorized("the token's agent is not in the rules file any more")
+	}
+	return identity{agent: agent, hash: hash}, nil
+}
+
+// stillValid says whether a token that was let in would be let in again.
+func (a *api) stillValid(ctx context.Context, who identity) (bool, error) {
+	agent, err := a.Store.AgentByToken(ctx, who.hash)
+	if errors.Is(err, engine.ErrNotFound) {
+		return false, nil
+	}
+	_, known := a.Engine.Rules().Agent(who.agent)
+	return err == nil && agent == who.agent && known, err
+}
+
+func unauthorized(message string) error {
+	return problem(http.StatusUnauthorized, "unauthorized", message)
+}

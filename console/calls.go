@@ -1,0 +1,165 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"callrouter/engine"
+	"callrouter/rules"
+)
+
+// maxCalls is how many records one answer holds at most.
+const maxCalls = 10_000
+
+func (a *api) listCalls(w http.ResponseWriter, r *http.Request, _ identity) error {
+	f, err := a.filter(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	calls, err := a.Store.List(r.Context(), f)
+	if err != nil {
+		return err
+	}
+	records := make([]record, 0, len(calls))
+	for _, c := range calls {
+		records = append(records, newRecord(c))
+	}
+	return reply(w, http.StatusOK, map[string]any{"calls": records})
+}
+
+// filter reads the parameters of a list of calls. A misspelt one must not select everything.
+func (a *api) filter(q url.Values) (engine.Filter, error) {
+	var f engine.Filter
+	for name := range q {
+		v := q.Get(name)
+		if v == "" && slices.Contains([]string{"state", "outcome", "since", "caller", "limit"}, name) {
+			continue
+		}
+		var err error
+		switch name {
+		case "state":
+			f.State, err = oneOf(name, engine.State(v), engine.Received, engine.Deciding, engine.Waiting, engine.Offered,
+				engine.Accepting, engine.Rejecting, engine.Active, engine.Ended)
+		case "outcome":
+			f.Outcome, err = oneOf(name, engine.Outcome(v), engine.Answered, engine.Rejected, engine.Abandoned, engine.TimedOut,
+				engine.Failed, engine.Reaped)
+		case "since":
+			if f.Since, err = a.instant(plus(v), a.Now(), -1); err != nil {
+				err = invalid("invalid_since", "since: %s", err)
+			}
+		case "caller":
+			if f.Caller, err = rules.ParseEntry(plus(v)); err != nil {
+				err = invalid("invalid_caller", "caller: %s (a caller without a number: id:USER_ID)", err)
+			}
+		case "limit":
+			f.Limit, err = strconv.Atoi(v)
+			if err != nil || f.Limit < 1 || f.Limit > maxCalls {
+				err = invalid("invalid_limit", "limit %q is not a number from 1 to %d", v, maxCalls)
+			}
+		default:
+			err = invalid("unknown_parameter", "parameter %q is not known; there are state, outcome, since, caller and limit", name)
+		}
+		if err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// plus puts back a "+" that was not escaped in a query, and so was read as a space: at the start of a number, or before
+// the offset of an RFC 3339 time.
+func plus(v string) string {
+	if strings.HasPrefix(v, " ") || strings.Contains(v, "T") {
+		return strings.Replace(v, " ", "+", 1)
+	}
+	return v
+}
+
+func oneOf[T ~string](name string, v T, allowed ...T) (T, error) {
+	if slices.Contains(allowed, v) {
+		return v, nil
+	}
+	names := namesOf(allowed, func(x T) string { return string(x) })
+	return "", invalid("invalid_"+name, "%s %q is not known; it is one of %s", name, v, strings.Join(names, ", "))
+}
+
+// call finds the call that a path names, by the platform's id, or by the key that logs show.
+func (a *api) call(ctx context.Context, id string) (*engine.Call, error) {
+	c, err := a.Store.Get(ctx, engine.Key(id))
+	if errors.Is(err, engine.ErrNotFound) && len(id) == len(engine.Key("")) {
+		c, err = a.Store.Get(ctx, id)
+	}
+	if errors.Is(err, engine.ErrNotFound) {
+		return nil, noSuchCall()
+	}
+	return c, err
+}
+
+func noSuchCall() error {
+	return problem(http.StatusNotFound, "unknown_call", "there is no such call; ids in paths are percent-escaped, and records are forgotten after their retention")
+}
+
+func (a *api) getCall(w http.ResponseWriter, r *http.Request, _ identity) error {
+	c, err := a.call(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, newRecord(c))
+}
+
+// staleCall is what the sweep would do with a call.
+type staleCall struct {
+	Do  string `json:"do"`
+	Why string `json:"why"` // it would; goes before the record's own, which is about outcomes
+	record
+}
+
+func (a *api) staleCalls(w http.ResponseWriter, r *http.Request, _ identity) error {
+	verdicts, err := a.Engine.Stale(r.Context())
+	if err != nil {
+		return err
+	}
+	stale := make([]staleCall, 0, len(verdicts))
+	for _, v := range verdicts {
+		stale = append(stale, staleCall{Do: v.Do, Why: v.Why, record: newRecord(v.Call)})
+	}
+	return reply(w, http.StatusOK, map[string]any{"calls": stale})
+}
+
+// hangUp ends an active call: any for the administrator, only their own for agents.
+func (a *api) hangUp(w http.ResponseWriter, r *http.Request, who identity) error {
+	id := r.PathValue("id")
+	var err error
+	if who.agent != "" {
+		err = a.Engine.HangUpOwn(r.Context(), who.agent, id)
+	} else {
+		var c *engine.Call
+		if c, err = a.call(r.Context(), id); err != nil {
+			return err
+		}
+		id = c.ID
+		err = a.Engine.HangUp(r.Context(), id, "the administrator")
+	}
+	return a.hungUp(w, id, err)
+}
+
+// hungUp tells what came of a hang-up.
+func (a *api) hungUp(w http.ResponseWriter, id string, err error) error {
+	var pe *engine.ProviderError
+	switch {
+	case errors.Is(err, engine.ErrNotFound):
+		return noSuchCall()
+	case errors.Is(err, engine.ErrNotActive):
+		return problem(http.StatusConflict, "not_active", "only an active call can be hung up; this one is not answered yet, or has ended")
+	case errors.As(err, &pe):
+		return problem(http.StatusBadGateway, "positus_"+string(pe.Kind), "Positus has not taken the hang-up yet, so the call may be going on; it is tried again until it does. "+pe.Error())
+	case err != nil:
+		return err
+	}
+	return reply(w, http.StatusOK, map[string]any{"id": id, "state": engine.Ended})
+}

@@ -1,0 +1,96 @@
+package console
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestCallsAreFoundAndNeverShowTheSDP(t *testing.T) {
+	const id = "wacid.HBgM/+=="
+	r := newRig(t)
+	_, screen := r.online("ana")
+	r.call(id, caller)
+	screen.next("offer")
+	r.want(200, "", adminToken, "PUT", "/api/v1/lists/blocked/+5521977776666", "")
+	r.call("other", "5521977776666")
+	r.ended("other")
+
+	a := r.want(200, "", adminToken, "GET", "/api/v1/calls/"+url.PathEscape(id), "")
+	for _, name := range []string{"id", "state", "outcome", "action", "rule", "by", "from", "number", "rules_version", "received_at", "trace", "facts", "transitions"} {
+		if _, ok := a.body[name]; !ok {
+			t.Errorf("the record has no %s", name)
+		}
+	}
+	if a.body["id"] != id || a.body["state"] != "offered" || a.body["rule"] != "sales line" || a.body["from"] != callerKey || a.body["outcome"] != nil {
+		t.Errorf("the record is %v", a.body)
+	}
+	if byKey := r.want(200, "", adminToken, "GET", "/api/v1/calls/"+a.body["key"].(string), ""); byKey.body["id"] != id {
+		t.Errorf("by its key: %v", byKey.body)
+	}
+	list := r.want(200, "", adminToken, "GET", "/api/v1/calls", "")
+	if strings.Contains(a.text+list.text, "CANARY") || strings.Contains(list.text, "192.0.2.") {
+		t.Error("a record shows the SDP")
+	}
+	since := time.Now().Add(-time.Hour).In(time.FixedZone("", 3600)).Format(time.RFC3339) // its plus is not escaped
+	for query, n := range map[string]int{
+		"": 2, "state=ended": 1, "state=offered": 1, "state=active": 0, "outcome=rejected": 1, "outcome=reaped": 0, "limit=1": 1,
+		"caller=5511977776666": 1, "caller=+5511977776666": 1, "caller=%2B55+11+97777-6666": 1, "caller=id:BR.1": 0,
+		"since=1h": 2, "since=2001-01-01": 2, "since=" + since: 2, "since=2099-01-01": 0, "state=&outcome=&limit=": 2,
+	} {
+		if got := len(r.want(200, "", adminToken, "GET", "/api/v1/calls?"+query, "").body["calls"].([]any)); got != n {
+			t.Errorf("%s: %d calls, want %d", query, got, n)
+		}
+	}
+	for query, allowed := range map[string]string{
+		"state=done": "received, deciding, waiting", "outcome=lost": "answered, rejected", "since=yesterday": "cannot be read",
+		"caller=nobody": "country code", "limit=0": "1 to 10000", "limit=many": "1 to 10000", "from=1": "state, outcome, since",
+	} {
+		a := r.want(400, "", adminToken, "GET", "/api/v1/calls?"+query, "")
+		if !strings.Contains(a.body["message"].(string), allowed) {
+			t.Errorf("%s: the message is %q", query, a.body["message"])
+		}
+	}
+	r.want(404, "unknown_call", adminToken, "GET", "/api/v1/calls/nonsense", "")
+	r.want(409, "not_active", adminToken, "POST", "/api/v1/calls/"+url.PathEscape(id)+"/hang-up", "")
+	if stale := r.want(200, "", adminToken, "GET", "/api/v1/calls/stale", "").body["calls"].([]any); len(stale) != 0 {
+		t.Errorf("stale: %v", stale)
+	}
+}
+
+func TestBodiesAreReadStrictly(t *testing.T) {
+	r := newRig(t)
+	ana := r.token("ana")
+	big := func(n int) string { return `{"status":"away","reason":"` + strings.Repeat("x", n) + `"}` }
+	for _, c := range []struct {
+		name, body, kind, code string
+		status                 int
+	}{
+		{"no body", "", "application/json", "invalid_json", 400},
+		{"not JSON", "status=away", "", "invalid_json", 400},
+		{"cut short", `{"status":"away"`, "application/json", "invalid_json", 400},
+		{"a list", `["away"]`, "application/json", "invalid_json", 400},
+		{"an unknown field", `{"status":"away","mood":"bad"}`, "application/json", "invalid_json", 400},
+		{"something behind", `{"status":"away"} {}`, "application/json", "invalid_json", 400},
+		{"garbage behind", `{"status":"away"}x`, "application/json", "invalid_json", 400},
+		{"a wrong type", `{"status":1}`, "application/json", "invalid_json", 400},
+		{"another format", `{"status":"away"}`, "application/xml", "unsupported_media_type", 415},
+		{"too large", big(64 << 10), "application/json", "too_large", 413},
+		{"too much behind", `{"status":"away"}` + strings.Repeat(" ", 64<<10), "application/json", "too_large", 413},
+		{"curl's default", `{"status":"away"}`, "application/x-www-form-urlencoded", "", 200},
+		{"with a charset", `{"status":"away"}` + "\n", "application/json; charset=utf-8", "", 200},
+		{"large enough", big(60 << 10), "", "", 200},
+	} {
+		a := r.send(ana, "PUT", "/api/v1/me", c.body, "Content-Type", c.kind)
+		if a.status != c.status || c.code != "" && a.body["error"] != c.code {
+			t.Errorf("%s: %d %.200s, want %d %s", c.name, a.status, a.text, c.status, c.code)
+		}
+	}
+	a := r.send(ana, "PUT", "/api/v1/me", `{"mood":"bad"}`)
+	if m := a.body["message"].(string); !strings.Contains(m, `unknown field "mood"`) || !strings.Contains(m, "status, reason") {
+		t.Errorf("the message is %q", m)
+	}
+	r.want(404, "unknown_offer", ana, "POST", "/api/v1/offers/x-1/answer", sdp(strings.Repeat("a", 900<<10)))
+	r.want(413, "too_large", ana, "POST", "/api/v1/offers/x-1/answer", sdp(strings.Repeat("a", 1<<20)))
+}

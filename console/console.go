@@ -1,0 +1,125 @@
+package console
+
+import (
+	"context"
+	"crypto/sha256"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"callrouter/engine"
+	"callrouter/rules"
+)
+
+// requestTime bounds the writing of an answer, whatever the server's own WriteTimeout is: answering a call takes as long
+// as Positus and the answer window allow. Streams of events set a deadline for each write instead.
+const requestTime = 90 * time.Second
+
+// Config is everything the API needs. All of it is required, but for what a comment says otherwise.
+type Config struct {
+	Engine     *engine.Engine
+	Store      engine.Store
+	Rules      RulesControl
+	AdminToken string // an empty one lets nobody in
+	Metrics    http.Handler
+	Logger     *slog.Logger
+	Now        func() time.Time // time.Now if nil
+}
+
+// RulesControl is the rules file as the process keeps it.
+type RulesControl interface {
+	// Status says which file is in use.
+	Status() RulesStatus
+	// Reload reads the file again. If it has errors, they are answered and the file in use stays; warnings may come with
+	// a reload that succeeded. The error says that it could not be tried.
+	Reload(ctx context.Context) (RulesStatus, rules.Problems, error)
+}
+
+// RulesStatus says which rules are in use, and why newer ones are not.
+type RulesStatus struct {
+	Version     string    `json:"version"`
+	LoadedAt    time.Time `json:"loaded_at"`
+	LastRefusal *Refusal  `json:"last_refusal"` // nil: the file as it is now is in use
+}
+
+// Refusal is a file that was not taken.
+type Refusal struct {
+	At       time.Time      `json:"at"`
+	Problems rules.Problems `json:"problems"`
+}
+
+// api is the state behind the handlers: nothing of it changes.
+type api struct {
+	Config
+	admin     [sha256.Size]byte // digest of the admin token
+	hangUpKey []byte
+}
+
+// New makes the handler of the internal side. Streams of events end with the request's context, so a server that is to
+// stop gracefully cancels the context it was given as BaseContext.
+func New(cfg Config) http.Handler {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	a := newAPI(cfg)
+	mux := http.NewServeMux()
+	for _, rt := range a.routes() {
+		mux.Handle(rt.pattern, a.guard(rt))
+	}
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.fail(w, r, problem(http.StatusForbidden, "cross_origin", "a page of another origin may not send this request"))
+	}))
+	return protection.Handler(a.unmatchedAsJSON(mux))
+}
+
+func newAPI(cfg Config) *api {
+	return &api{Config: cfg, admin: sha256.Sum256([]byte(cfg.AdminToken)), hangUpKey: deriveHangUpKey(cfg.AdminToken)}
+}
+
+// guard lets those through to a route whom its access names.
+func (a *api) guard(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		// A writer that knows no deadlines has none to lengthen.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(requestTime))
+		who, err := a.admit(r, rt.access)
+		if err == nil {
+			err = rt.handle(w, r, who)
+		}
+		if err != nil {
+			a.fail(w, r, err)
+		}
+	})
+}
+
+// unmatchedAsJSON answers paths and methods that mux does not know in the form of all other errors.
+func (a *api) unmatchedAsJSON(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		p := probe{header: http.Header{}}
+		h.ServeHTTP(&p, r)
+		if p.status != http.StatusMethodNotAllowed {
+			a.fail(w, r, problem(http.StatusNotFound, "not_found", "there is nothing here; the API is under /api/v1, and ids in paths are percent-escaped"))
+			return
+		}
+		allow := p.header.Get("Allow")
+		w.Header().Set("Allow", allow)
+		a.fail(w, r, problem(http.StatusMethodNotAllowed, "method_not_allowed", "use "+allow+" here"))
+	})
+}
+
+// probe takes an answer that nobody reads, for its status and headers.
+type probe struct {
+	header http.Header
+	status int
+}
+
+func (p *probe) Header() http.Header         { return p.header }
+func (p *probe) WriteHeader(status int)      { p.status = status }
+func (p *probe) Write(b []byte) (int, error) { return len(b), nil }

@@ -1,0 +1,274 @@
+package console
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/tmaxmax/go-sse"
+
+	"callrouter/engine"
+)
+
+const (
+	commentEvery = 5 * time.Second // so that both ends notice a dead connection
+	lookEvery    = 2 * time.Second // how long an event is late whose wake was lost
+	writeTime    = 5 * time.Second // a connection that takes nothing for so long is dead
+)
+
+// The data of the events. The protocol is: status, offer and call on connecting, for what there is; then whatever changes.
+type (
+	statusEvent struct {
+		Status string `json:"status"`
+		Reason string `json:"reason"`
+	}
+	offerEvent struct {
+		Offer      string      `json:"offer"`
+		Queue      string      `json:"queue"`
+		Call       offeredCall `json:"call"`
+		SDP        string      `json:"sdp"`
+		RingsUntil time.Time   `json:"rings_until"`
+	}
+	offeredCall struct {
+		ID     string `json:"id"`
+		From   string `json:"from"` // normal form, empty if withheld
+		Name   string `json:"name"`
+		Number string `json:"number"` // the name, in the rules file, of the number that was called
+	}
+	withdrawnEvent struct {
+		Offer  string `json:"offer"`
+		Reason string `json:"reason"` // taken, ended, expired or declined
+	}
+	callEvent struct {
+		ID    string       `json:"id"`
+		State engine.State `json:"state"`
+	}
+)
+
+// stream is one connection of an agent, and what it was already told.
+type stream struct {
+	api     *api
+	who     identity
+	session *sse.Session
+	control *http.ResponseController
+	status  *statusEvent
+	offers  map[string]bool         // by offer id, those shown and not withdrawn
+	calls   map[string]engine.State // by call id, the agent's own that are going on
+	broken  error                   // why nothing can be written any more
+}
+
+// events is an agent's stream of events. While it is open the agent is present.
+func (a *api) events(w http.ResponseWriter, r *http.Request, who identity) error {
+	session, err := sse.Upgrade(w, r)
+	if err != nil {
+		return problem(http.StatusInternalServerError, "internal", "this server cannot stream: "+err.Error())
+	}
+	w.Header().Set("X-Accel-Buffering", "no") // a proxy must not gather events
+	if r.Method == http.MethodHead {          // asks for headers, and is nobody's presence
+		w.Header().Set("Content-Type", "text/event-stream")
+		return nil
+	}
+	s := &stream{
+		api: a, who: who, session: session, control: http.NewResponseController(w),
+		offers: map[string]bool{}, calls: map[string]engine.State{},
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	wake, unsubscribe := a.Engine.Subscribe(engine.TopicAgent(who.agent))
+	defer unsubscribe()
+	if err := a.Engine.Present(ctx, who.agent, rand.Text()); err != nil {
+		return err
+	}
+	valid, err := s.look(ctx)
+	switch {
+	case err != nil && s.status == nil: // nothing was sent, so it can still be told
+		return err
+	case err == nil && !valid:
+		return unauthorized("the token has just ended")
+	}
+	s.run(ctx, wake)
+	return nil
+}
+
+// run tells what changes until the connection or the token ends.
+func (s *stream) run(ctx context.Context, wake <-chan struct{}) {
+	look, comment := time.NewTicker(lookEvery), time.NewTicker(commentEvery)
+	defer look.Stop()
+	defer comment.Stop()
+	for s.broken == nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-comment.C:
+			m := &sse.Message{}
+			m.AppendComment("still here")
+			s.write(m)
+			continue
+		case <-wake:
+		case <-look.C:
+		}
+		valid, err := s.look(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			s.api.Logger.Warn("an agent's events could not be read; they follow once the store is back", "agent", s.who.agent, "error", err)
+		case err == nil && !valid:
+			return
+		}
+	}
+}
+
+// look reads what the agent's screen should show, and sends how that differs from what it was told. It answers false once
+// the agent's token has ended. After an error the next look goes on where this one stopped.
+func (s *stream) look(ctx context.Context) (valid bool, err error) {
+	if valid, err = s.api.stillValid(ctx, s.who); err != nil || !valid {
+		return false, err
+	}
+	v, err := s.api.Engine.View(ctx, s.who.agent)
+	if err != nil {
+		return true, err
+	}
+	s.tellStatus(v.State)
+	pending := map[string]bool{}
+	for _, o := range v.Offers {
+		pending[o.Offer.ID] = true
+	}
+	if err := s.withdraw(ctx, pending); err != nil {
+		return true, err
+	}
+	for _, o := range v.Offers {
+		s.tellOffer(o)
+	}
+	return true, s.tellCalls(ctx, v.Calls)
+}
+
+func (s *stream) tellStatus(state engine.AgentState) {
+	now := statusEvent{Status: statusOf(state)}
+	if state.Away {
+		now.Reason = state.Reason
+	}
+	if s.status == nil || *s.status != now {
+		s.status = &now
+		s.send("status", now)
+	}
+}
+
+func (s *stream) tellOffer(o engine.OfferedCall) {
+	if s.offers[o.Offer.ID] {
+		return
+	}
+	s.offers[o.Offer.ID] = true
+	s.send("offer", offerEvent{
+		Offer: o.Offer.ID, Queue: o.Offer.Queue, SDP: o.Call.Offer, RingsUntil: o.Offer.RingsUntil,
+		Call: offeredCall{ID: o.Call.ID, From: numberOf(o.Call), Name: o.Call.Name, Number: o.Call.Number},
+	})
+}
+
+// withdraw tells of offers that were shown and do not ring any more, and why.
+func (s *stream) withdraw(ctx context.Context, pending map[string]bool) error {
+	for id := range s.offers {
+		if pending[id] {
+			continue
+		}
+		c, o, err := s.api.Engine.Offered(ctx, s.who.agent, id)
+		if err != nil && !errors.Is(err, engine.ErrNotFound) {
+			return err
+		}
+		reason := string(engine.OfferEnded) // a record that is gone has ended
+		if err == nil {
+			if o.Result == engine.OfferAnswered {
+				delete(s.offers, id)
+				s.calls[c.ID] = "" // it is the agent's call from here on
+				continue
+			}
+			if reason = withdrawal(c, o, s.api.Now()); reason == "" {
+				continue
+			}
+		}
+		delete(s.offers, id)
+		s.send("withdrawn", withdrawnEvent{Offer: id, Reason: reason})
+	}
+	return nil
+}
+
+// withdrawal is why an offer rings no more; empty if it still does.
+func withdrawal(c *engine.Call, o engine.Offer, now time.Time) string {
+	switch o.Result {
+	case engine.OfferTaken:
+		return "taken"
+	case engine.OfferDeclined:
+		return "declined"
+	case engine.OfferMissed, engine.OfferUnreachable:
+		return "expired"
+	case engine.OfferEnded:
+		return "ended"
+	}
+	switch {
+	case c.State == engine.Ended:
+		return "ended"
+	case !now.Before(o.RingsUntil): // rung out, which the call's owner notes in a moment
+		return "expired"
+	}
+	return ""
+}
+
+// tellCalls tells of each change of state of the agent's own calls. One that is gone from the agent's slots has ended, or
+// will soon.
+func (s *stream) tellCalls(ctx context.Context, going []*engine.Call) error {
+	seen := map[string]bool{}
+	for _, c := range going {
+		seen[c.ID] = true
+		s.tellCall(c)
+	}
+	for id := range s.calls {
+		if seen[id] {
+			continue
+		}
+		c, err := s.api.Store.Get(ctx, engine.Key(id))
+		if errors.Is(err, engine.ErrNotFound) {
+			delete(s.calls, id)
+			s.send("call", callEvent{ID: id, State: engine.Ended})
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		s.tellCall(c)
+		if !c.Live() {
+			delete(s.calls, id)
+		}
+	}
+	return nil
+}
+
+func (s *stream) tellCall(c *engine.Call) {
+	if s.calls[c.ID] != c.State {
+		s.calls[c.ID] = c.State
+		s.send("call", callEvent{ID: c.ID, State: c.State})
+	}
+}
+
+// send writes one event.
+func (s *stream) send(kind string, data any) {
+	doc, err := json.Marshal(data)
+	if err != nil {
+		s.broken = err
+		return
+	}
+	m := &sse.Message{Type: sse.Type(kind)}
+	m.AppendData(string(doc))
+	s.write(m)
+}
+
+// write gives the connection writeTime to take a message. After a failure nothing more is written.
+func (s *stream) write(m *sse.Message) {
+	if s.broken != nil {
+		return
+	}
+	s.broken = errors.Join(s.control.SetWriteDeadline(time.Now().Add(writeTime)), s.session.Send(m), s.session.Flush())
+	if s.broken == nil {
+		s.broken = s.control.SetWriteDeadline(time.Time{}) // in between nothing is written, and nothing is due
+	}
+}

@@ -1,0 +1,114 @@
+package console
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"callrouter/rules"
+)
+
+// The words for what a switch does.
+const (
+	switchOpen   = "open"
+	switchClosed = "closed"
+)
+
+// switchInfo is the switch of hours; state is null while there is none and the plan holds.
+type switchInfo struct {
+	Hours  string     `json:"hours"`
+	State  *string    `json:"state"`
+	Until  *time.Time `json:"until"`
+	Reason string     `json:"reason"`
+}
+
+func newSwitchInfo(hours string, s rules.Switch, set bool) switchInfo {
+	info := switchInfo{Hours: hours}
+	if !set {
+		return info
+	}
+	state := switchClosed
+	if s.Open {
+		state = switchOpen
+	}
+	info.State, info.Until, info.Reason = &state, &s.Until, s.Reason
+	return info
+}
+
+func (a *api) listHours(w http.ResponseWriter, r *http.Request, _ identity) error {
+	switches, err := a.Store.Switches(r.Context())
+	if err != nil {
+		return err
+	}
+	infos := []switchInfo{}
+	for _, name := range a.Engine.Rules().HoursNames() {
+		s, set := switches[name]
+		infos = append(infos, newSwitchInfo(name, s, set))
+	}
+	return reply(w, http.StatusOK, map[string]any{"hours": infos})
+}
+
+// hours finds the hours that a path names.
+func (a *api) hours(r *http.Request) (string, error) {
+	name, names := r.PathValue("hours"), a.Engine.Rules().HoursNames()
+	if !slices.Contains(names, name) {
+		return "", unknown("hours", name, names)
+	}
+	return name, nil
+}
+
+func (a *api) getSwitch(w http.ResponseWriter, r *http.Request, _ identity) error {
+	name, err := a.hours(r)
+	if err != nil {
+		return err
+	}
+	switches, err := a.Store.Switches(r.Context())
+	if err != nil {
+		return err
+	}
+	s, set := switches[name]
+	return reply(w, http.StatusOK, newSwitchInfo(name, s, set))
+}
+
+func (a *api) putSwitch(w http.ResponseWriter, r *http.Request, _ identity) error {
+	name, err := a.hours(r)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		State  string `json:"state"`
+		Until  string `json:"until"`
+		Reason string `json:"reason"`
+	}
+	if err := read(w, r, bodyLimit, &body, "state, until, reason"); err != nil {
+		return err
+	}
+	if body.State != switchOpen && body.State != switchClosed {
+		return invalid("invalid_state", "state %q is not known: it is open or closed", body.State)
+	}
+	s := rules.Switch{Open: body.State == switchOpen, Reason: body.Reason}
+	if s.Until, err = a.until(body.Until, "a switch"); err != nil {
+		return err
+	}
+	if err := a.Store.SetSwitch(r.Context(), name, s); err != nil {
+		return err
+	}
+	a.refresh(r.Context())
+	a.Logger.Info("hours were switched by the administrator", "hours", name, "state", body.State, "until", s.Until)
+	return reply(w, http.StatusOK, newSwitchInfo(name, s, true))
+}
+
+// deleteSwitch lets the plan hold again. There need not be a switch.
+func (a *api) deleteSwitch(w http.ResponseWriter, r *http.Request, _ identity) error {
+	name, err := a.hours(r)
+	if err != nil {
+		return err
+	}
+	if err := a.Store.ClearSwitch(r.Context(), name); err != nil {
+		return err
+	}
+	a.refresh(r.Context())
+	a.Logger.Info("a switch of hours was taken back by the administrator", "hours", name)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

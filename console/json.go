@@ -1,0 +1,152 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+)
+
+const (
+	bodyLimit = 64 << 10 // bytes of a request
+	sdpLimit  = 1 << 20  // bytes of a request with an SDP answer in it
+)
+
+// apiError is an error as a client reads it: a stable code, and a text that says what to do.
+type apiError struct {
+	status  int
+	code    string
+	message string
+	more    map[string]any // further fields of the answer
+}
+
+func (e *apiError) Error() string { return e.code + ": " + e.message }
+
+func problem(status int, code, message string) error {
+	return &apiError{status: status, code: code, message: message}
+}
+
+// invalid is a request that is wrong in itself.
+func invalid(code, format string, args ...any) error {
+	return problem(http.StatusBadRequest, code, fmt.Sprintf(format, args...))
+}
+
+// fail writes an error. Whatever the handlers did not recognise is the store's.
+func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var e *apiError
+	if !errors.As(err, &e) {
+		if r.Context().Err() == nil {
+			a.Logger.Error("the store could not be used", "route", r.Pattern, "error", err)
+		}
+		e = &apiError{status: http.StatusServiceUnavailable, code: "store_unavailable", message: "the store cannot be reached; try again in a moment"}
+	}
+	switch e.status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="callrouter"`)
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "1")
+	}
+	body := map[string]any{"error": e.code, "message": e.message}
+	for k, v := range e.more {
+		body[k] = v
+	}
+	if err := reply(w, e.status, body); err != nil {
+		a.Logger.Error("an error could not be told", "route", r.Pattern, "error", err)
+	}
+}
+
+// reply writes v as JSON. An error means that nothing was written; a client that is gone is none.
+func reply(w http.ResponseWriter, status int, v any) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return problem(http.StatusInternalServerError, "internal", "the answer could not be written as JSON: "+err.Error())
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+	return nil
+}
+
+// read decodes the JSON object of a request into v. takes names the fields it may have, for messages.
+func read(w http.ResponseWriter, r *http.Request, limit int64, v any, takes string) error {
+	found, err := readOptional(w, r, limit, v, takes)
+	if err == nil && !found {
+		return invalid("invalid_json", "the request has no body; send a JSON object with %s", takes)
+	}
+	return err
+}
+
+// readOptional is read for a body that may be missing; found says whether it was there.
+func readOptional(w http.ResponseWriter, r *http.Request, limit int64, v any, takes string) (found bool, err error) {
+	if err := checkContentType(r.Header.Get("Content-Type")); err != nil {
+		return false, err
+	}
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
+	dec.DisallowUnknownFields()
+	err = dec.Decode(v)
+	if errors.Is(err, io.EOF) {
+		return false, nil
+	}
+	if err == nil {
+		if _, more := dec.Token(); !errors.Is(more, io.EOF) {
+			err = preferTooLarge(more, errors.New("there is something behind the JSON object"))
+		}
+	}
+	return true, explainJSON(err, limit, takes)
+}
+
+// preferTooLarge prefers to say that a body is too large.
+func preferTooLarge(err, otherwise error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return err
+	}
+	return otherwise
+}
+
+func explainJSON(err error, limit int64, takes string) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return problem(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the request may have %d KiB at most", limit>>10))
+	}
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		what := "a value"
+		if e.Field != "" {
+			what = e.Field
+		}
+		return invalid("invalid_json", "%s has the wrong type (%s); send a JSON object with %s", what, e.Value, takes)
+	}
+	return invalid("invalid_json", "%s; send a JSON object with %s", strings.TrimPrefix(err.Error(), "json: "), takes)
+}
+
+// checkContentType refuses what is plainly not JSON. What curl says of any body (a form) is let through: the body itself
+// is judged strictly.
+func checkContentType(header string) error {
+	if header == "" {
+		return nil
+	}
+	kind, _, err := mime.ParseMediaType(header)
+	if err == nil && (strings.HasSuffix(kind, "json") || kind == "application/x-www-form-urlencoded") {
+		return nil
+	}
+	return problem(http.StatusUnsupportedMediaType, "unsupported_media_type", "send JSON, with the header Content-Type: application/json")
+}
+
+// optional is a field that may be left out, null, or a value.
+type optional[T any] struct {
+	set   bool
+	value *T // nil: null
+}
+
+// UnmarshalJSON is called for null as well.
+func (o *optional[T]) UnmarshalJSON(b []byte) error {
+	o.set = true
+	return json.Unmarshal(b, &o.value)
+}

@@ -1,0 +1,93 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+
+	"callrouter/engine"
+)
+
+// me is an agent as the agent sees it.
+type me struct {
+	Agent     string `json:"agent"`
+	Name      string `json:"name"`
+	Status    string `json:"status"`    // available or away: what was last set
+	Reason    string `json:"reason"`    // why away
+	Connected bool   `json:"connected"` // a stream of events is open, so calls can be offered
+}
+
+func (a *api) getMe(w http.ResponseWriter, r *http.Request, who identity) error {
+	s, err := a.Store.Snapshot(r.Context(), engine.Query{Agents: []string{who.agent}})
+	if err != nil {
+		return err
+	}
+	state := s.Agents[who.agent]
+	m := me{Agent: who.agent, Name: who.agent, Status: statusOf(state), Connected: state.Connected}
+	if state.Away {
+		m.Reason = state.Reason
+	}
+	if agent, ok := a.Engine.Rules().Agent(who.agent); ok {
+		m.Name = agent.Name
+	}
+	return reply(w, http.StatusOK, m)
+}
+
+func (a *api) putMe(w http.ResponseWriter, r *http.Request, who identity) error {
+	var body struct {
+		Status string `json:"status"`
+		Reason string `json:"reason"`
+	}
+	if err := read(w, r, bodyLimit, &body, "status, reason"); err != nil {
+		return err
+	}
+	if err := checkStatus(body.Status); err != nil {
+		return err
+	}
+	if err := a.setStatus(r.Context(), who.agent, body.Status, body.Reason); err != nil {
+		return err
+	}
+	return a.getMe(w, r, who)
+}
+
+// answerOffer connects the call of an offer. It returns once Positus took the accept.
+func (a *api) answerOffer(w http.ResponseWriter, r *http.Request, who identity) error {
+	var body struct {
+		SDP string `json:"sdp"`
+	}
+	if err := read(w, r, sdpLimit, &body, "sdp, the SDP answer"); err != nil {
+		return err
+	}
+	if err := a.Engine.Answer(r.Context(), who.agent, r.PathValue("offer"), body.SDP); err != nil {
+		return offerError(err)
+	}
+	return reply(w, http.StatusOK, map[string]string{"offer": r.PathValue("offer"), "result": string(engine.OfferAnswered)})
+}
+
+func (a *api) declineOffer(w http.ResponseWriter, r *http.Request, who identity) error {
+	if err := a.Engine.Decline(r.Context(), who.agent, r.PathValue("offer")); err != nil {
+		return offerError(err)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// offerError tells an agent why an offer could not be answered or declined.
+func offerError(err error) error {
+	var unusable *engine.UnusableError
+	var pe *engine.ProviderError
+	switch {
+	case errors.Is(err, engine.ErrNotFound):
+		return problem(http.StatusNotFound, "unknown_offer", "there is no such offer for this agent")
+	case errors.Is(err, engine.ErrTaken):
+		return problem(http.StatusConflict, "taken", "another agent has taken the call")
+	case errors.Is(err, engine.ErrEnded):
+		return problem(http.StatusConflict, "ended", "the call is over: the caller left, or it was decided otherwise")
+	case errors.Is(err, engine.ErrExpired):
+		return problem(http.StatusConflict, "expired", "the offer has rung out, or was declined")
+	case errors.As(err, &unusable):
+		return problem(http.StatusUnprocessableEntity, "unusable_sdp", unusable.Error()+"; the offer still rings, send another answer")
+	case errors.As(err, &pe):
+		return problem(http.StatusBadGateway, "positus_"+string(pe.Kind), "the call could not be connected: "+pe.Error())
+	}
+	return err
+}

@@ -1,0 +1,77 @@
+package console
+
+import "net/http"
+
+// access says who may use a route.
+type access int
+
+const (
+	// forAdmin is the zero value, so that a route of which nothing is said is closed to all others.
+	forAdmin access = iota
+	// forAgent: an agent, for what is the agent's own.
+	forAgent
+	// forBoth: the handler tells the administrator from an agent.
+	forBoth
+	// forSigned: whoever has the URL, which carries a token of its own.
+	forSigned
+	// forAnybody needs no credential.
+	forAnybody
+)
+
+// handler answers a request of somebody who was let in. It either writes the whole answer, or returns an error and has
+// written nothing.
+type handler func(w http.ResponseWriter, r *http.Request, who identity) error
+
+// route is one pattern of [http.ServeMux], and who may use it.
+type route struct {
+	pattern string
+	access  access
+	handle  handler
+}
+
+// routes is everything that can be reached.
+func (a *api) routes() []route {
+	return []route{
+		{"GET /api/v1/agents", forAdmin, a.listAgents},
+		{"PATCH /api/v1/agents/{agent}", forAdmin, a.patchAgent},
+		{"POST /api/v1/agents/{agent}/token", forAdmin, a.newToken},
+
+		{"GET /api/v1/calls", forAdmin, a.listCalls},
+		{"GET /api/v1/calls/stale", forAdmin, a.staleCalls},
+		{"GET /api/v1/calls/{id}", forAdmin, a.getCall},
+		{"POST /api/v1/calls/{id}/hang-up", forBoth, a.hangUp},
+
+		{"GET /api/v1/rules", forAdmin, a.rulesStatus},
+		{"POST /api/v1/rules/reload", forAdmin, a.reloadRules},
+
+		{"GET /api/v1/lists", forAdmin, a.lists},
+		{"GET /api/v1/lists/{list}", forAdmin, a.getList},
+		{"PUT /api/v1/lists/{list}/{number}", forAdmin, a.putEntry},
+		{"DELETE /api/v1/lists/{list}/{number}", forAdmin, a.deleteEntry},
+
+		{"GET /api/v1/hours", forAdmin, a.listHours},
+		{"GET /api/v1/hours/{hours}/switch", forAdmin, a.getSwitch},
+		{"PUT /api/v1/hours/{hours}/switch", forAdmin, a.putSwitch},
+		{"DELETE /api/v1/hours/{hours}/switch", forAdmin, a.deleteSwitch},
+
+		{"GET /api/v1/me", forAgent, a.getMe},
+		{"PUT /api/v1/me", forAgent, a.putMe},
+		{"GET /api/v1/me/events", forAgent, a.events},
+		{"POST /api/v1/offers/{offer}/answer", forAgent, a.answerOffer},
+		{"POST /api/v1/offers/{offer}/decline", forAgent, a.declineOffer},
+
+		{"POST /api/v1/answerers/{key}/{token}/hang-up", forSigned, a.answererHangUp},
+
+		{"GET /healthz", forAnybody, a.healthz},
+		{"GET /metrics", forAnybody, a.metrics},
+	}
+}
+
+func (a *api) healthz(w http.ResponseWriter, _ *http.Request, _ identity) error {
+	return reply(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+func (a *api) metrics(w http.ResponseWriter, r *http.Request, _ identity) error {
+	a.Metrics.ServeHTTP(w, r)
+	return nil
+}
