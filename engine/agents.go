@@ -120,7 +120,7 @@ func (e *Engine) awaitAccept(ctx context.Context, c *Call) error {
 		if !ok {
 			f = e.Rules()
 		}
-		e.run(c, f, false)
+		e.resume(c, f)
 	}
 	poll := time.NewTicker(e.Timing.Poll)
 	defer poll.Stop()
@@ -253,7 +253,7 @@ func (e *Engine) View(ctx context.Context, agent string) (AgentView, error) {
 }
 
 // Present holds an agent's presence for one connection until ctx ends: being connected is being present. It is a lease,
-// so a connection that dies without a word ends it too. changed is called after each renewal that failed.
+// so a process that dies without a word ends it too.
 func (e *Engine) Present(ctx context.Context, agent, connection string) error {
 	if err := e.Store.Present(ctx, agent, connection, e.Timing.Lease); err != nil {
 		return err
@@ -313,6 +313,9 @@ func (e *Engine) Agents(ctx context.Context) ([]AgentInfo, error) {
 				continue
 			}
 			c, err := e.Store.Get(ctx, slot.Call)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
 			if err != nil {
 				return nil, fmt.Errorf("reading a call that %s holds: %w", a.ID, err)
 			}

@@ -54,6 +54,7 @@ const (
 	ringGrace   = 2 * time.Second // a ringing slot outlives its offer by this, so that the owner ends it, not the lease
 	activeGrace = time.Minute     // the same for an active call
 	maxLive     = 20_000          // calls in hand; beyond, webhooks are refused so that they come again
+	maxReaping  = 32              // hang-ups of the sweep at once
 )
 
 // Config is everything an engine needs. Fields without a comment that says otherwise are required.
@@ -86,6 +87,7 @@ type Engine struct {
 	wg       sync.WaitGroup
 	hub      hub
 	journal  journal
+	reaping  chan struct{} // places for hang-ups of the sweep
 	mu       sync.Mutex
 	runners  map[string]*runner
 	versions []*rules.File // lately current, newest last, so that a call keeps its version
@@ -110,7 +112,7 @@ func New(cfg Config) *Engine {
 	if cfg.StoreDown == "" {
 		cfg.StoreDown = DecideInMemory
 	}
-	e := &Engine{Config: cfg, instance: rand.Text(), runners: map[string]*runner{}}
+	e := &Engine{Config: cfg, instance: rand.Text(), runners: map[string]*runner{}, reaping: make(chan struct{}, maxReaping)}
 	e.log = cfg.Log.With("instance", e.instance[:6])
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.hub.init()
@@ -230,10 +232,10 @@ func (e *Engine) Subscribe(topics ...string) (<-chan struct{}, func()) {
 	return e.hub.subscribe(topics...)
 }
 
-// background runs short work that Stop waits for.
+// background runs work that Stop waits for; its context ends when the engine stops.
 func (e *Engine) background(work func(ctx context.Context)) {
 	e.mu.Lock()
-	if e.stopping {
+	if e.stopping { // the next owner, or the next start, sees to it
 		e.mu.Unlock()
 		return
 	}

@@ -14,6 +14,13 @@ type journal struct {
 
 func (j *journal) init() { j.calls = map[string]*Call{} }
 
+// size counts the calls.
+func (j *journal) size() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.calls)
+}
+
 // insert takes a call unless one with its id is there.
 func (j *journal) insert(c *Call) bool {
 	j.mu.Lock()
@@ -102,6 +109,7 @@ func (e *Engine) flush(ctx context.Context, c *Call) error {
 		return nil
 	})
 	if errors.Is(err, errUnchanged) {
+		e.log.Warn("a call that was decided in memory has another end in the store, which stands", "call", c.Key(), "action", c.Action)
 		return nil
 	}
 	return err

@@ -22,6 +22,7 @@ type runner struct {
 	at     time.Time   // the instant of the present evaluation
 	facts  rules.Facts // and what it was given
 	memory bool        // the store is away, the record is in the journal
+	stale  bool        // c must be read again before anything is done
 	play   Playback    // prepared, of an accept with audio
 	log    *slog.Logger
 
@@ -39,13 +40,23 @@ var (
 func (e *Engine) full() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return len(e.runners) >= maxLive
+	return len(e.runners)+e.journal.size() >= maxLive
 }
 
-// run starts the runner of a call, unless it has one.
+// run starts the runner of a call that was just stored, unless it has one.
 func (e *Engine) run(c *Call, f *rules.File, memory bool) {
-	key := c.Key()
-	r := &runner{e: e, f: f, c: c, memory: memory, log: e.log.With("call", key)}
+	e.start(&runner{e: e, f: f, c: c, memory: memory})
+}
+
+// resume starts the runner of a call that had others before, unless it has one. What another runner did since c was read
+// is read first: an action that was carried out must not be carried out again.
+func (e *Engine) resume(c *Call, f *rules.File) {
+	e.start(&runner{e: e, f: f, c: c, stale: true})
+}
+
+func (e *Engine) start(r *runner) {
+	key := r.c.Key()
+	r.log = e.log.With("call", key)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.stopping || e.runners[key] != nil {
@@ -78,6 +89,12 @@ func (e *Engine) running(key string) (running, ringing bool) {
 
 func (r *runner) loop() {
 	defer r.closePlayback()
+	if r.stale {
+		if err := r.reread(); !errors.Is(err, errChanged) {
+			r.log.Error("the call cannot be read; the sweep takes it up again", "error", err)
+			return
+		}
+	}
 	for r.c.Owner == r.e.instance {
 		var err error
 		switch r.c.State {

@@ -58,7 +58,13 @@ func (e *Engine) Stale(ctx context.Context) ([]Verdict, error) {
 	}
 	var vs []Verdict
 	for _, key := range keys {
+		if _, ringing := e.running(key); ringing {
+			continue
+		}
 		c, err := e.Store.Get(ctx, key)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -129,30 +135,46 @@ func (e *Engine) sweepCall(ctx context.Context, key string, alive []string) erro
 		return err
 	case doTakeOver:
 		return e.takeOver(ctx, c, v.Why)
-	case doHangUp:
-		_, err := e.hangUp(ctx, key, v.Why, Reaped)
-		if errors.Is(err, ErrNotActive) {
-			return nil
-		}
-		return err
-	case doAgain:
-		n, err := e.modify(ctx, key, func(n *Call) error {
-			if n.Rev != c.Rev {
-				return errUnchanged
-			}
-			e.claimHangUp(n, e.Now())
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		_, err = e.tryHangUp(n)
-		return err
+	case doHangUp, doAgain:
+		e.reap(ctx, c, v.Why)
+		return nil
 	}
 	if c.State == Active && c.Agent != "" && !e.Now().Before(c.Due) {
 		return e.lookAtAgent(ctx, c)
 	}
 	return nil
+}
+
+// reap hangs up in the background, a few calls at a time: a Positus that is slow must not keep the sweep from taking
+// calls over. Without a place free it is for the next sweep.
+func (e *Engine) reap(ctx context.Context, c *Call, why string) {
+	select {
+	case e.reaping <- struct{}{}:
+	default:
+		return
+	}
+	n, err := e.modify(ctx, c.Key(), func(n *Call) error {
+		if n.Rev != c.Rev {
+			return errUnchanged
+		}
+		now := e.Now()
+		if n.HangUp == nil {
+			n.HangUp = &HangUp{Why: why, Outcome: Reaped, Since: now}
+		}
+		e.claimHangUp(n, now)
+		return nil
+	})
+	if err != nil {
+		<-e.reaping
+		if !errors.Is(err, errUnchanged) {
+			e.problem("hang_up", "a call that must end could not be claimed; the next sweep tries again", err, "call", c.Key())
+		}
+		return
+	}
+	e.background(func(context.Context) {
+		defer func() { <-e.reaping }()
+		_, _ = e.tryHangUp(n) // it tells of its own errors, and the record has them
+	})
 }
 
 // takeOver makes this instance the owner of a call that another one left, and goes on with it.
@@ -175,7 +197,7 @@ func (e *Engine) takeOver(ctx context.Context, c *Call, why string) error {
 		f = e.Rules()
 	}
 	e.log.Warn("call taken over", "call", n.Key(), "state", n.State, "why", why)
-	e.run(n, f, false)
+	e.resume(n, f)
 	return nil
 }
 
