@@ -80,6 +80,7 @@ type Engine struct {
 
 	current atomic.Pointer[rules.File]
 	runtime atomic.Pointer[rules.Runtime]
+	left    atomic.Bool
 	beat    atomic.Int64 // when the store last confirmed that this instance lives, Unix ns
 
 	ctx      context.Context // ends when waiting must stop
@@ -149,6 +150,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 		err = fmt.Errorf("stopped with work in hand: %w", ctx.Err())
 	}
+	e.left.Store(true)
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	return errors.Join(err, e.Store.Leave(leave, e.instance))
@@ -182,6 +184,9 @@ func (e *Engine) version(v string) (*rules.File, bool) {
 
 // Beat says that this instance lives. It is a job.
 func (e *Engine) Beat(ctx context.Context) error {
+	if e.left.Load() {
+		return nil
+	}
 	sent := e.Now()
 	if err := e.Store.Beat(ctx, e.instance, e.Timing.Lease); err != nil {
 		return err

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"callrouter/rules"
+)
+
+type checkCmd struct {
+	Files  []string `arg:"" name:"file" help:"Rules files."`
+	Strict bool     `help:"Let warnings count as errors."`
+	JSON   bool     `name:"json" help:"Print one JSON object."`
+}
+
+func (c *checkCmd) Run(env *environment) error {
+	start := time.Now()
+	var all rules.Problems
+	rulesRead := 0
+	for _, path := range c.Files {
+		f, problems := rules.Load(path)
+		if f != nil {
+			rulesRead += len(f.RuleNames())
+		}
+		all = append(all, problems...)
+	}
+	errors, warnings := count(all)
+	ok := errors == 0 && (!c.Strict || warnings == 0)
+	if c.JSON {
+		if err := printCheckJSON(env.stdout, ok, all); err != nil {
+			return err
+		}
+	} else {
+		printProblems(env.stdout, all)
+		fmt.Fprintf(env.stdout, "%s, %s in %s (%d ms)\n",
+			plural(errors, "error"), plural(warnings, "warning"), plural(len(c.Files), "file"), time.Since(start).Milliseconds())
+	}
+	switch {
+	case unreadable(all):
+		return &exitError{code: exitUsage}
+	case !ok:
+		return found()
+	}
+	return nil
+}
+
+func printCheckJSON(w io.Writer, ok bool, problems rules.Problems) error {
+	if problems == nil {
+		problems = rules.Problems{}
+	}
+	return json.NewEncoder(w).Encode(struct {
+		OK       bool           `json:"ok"`
+		Problems rules.Problems `json:"problems"`
+	}{ok, problems})
+}
+
+func printProblems(w io.Writer, problems rules.Problems) {
+	for _, p := range problems {
+		fmt.Fprintln(w, p.String())
+	}
+}
+
+func count(problems rules.Problems) (errors, warnings int) {
+	for _, p := range problems {
+		if p.Severity == rules.Error {
+			errors++
+		} else {
+			warnings++
+		}
+	}
+	return errors, warnings
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func unreadable(problems rules.Problems) bool {
+	for _, p := range problems {
+		if p.Code == "unreadable-file" {
+			return true
+		}
+	}
+	return false
+}
+
+// loadRules loads the file of a command that needs a good one. What is wrong is printed as check prints it.
+func loadRules(env *environment, path string) (*rules.File, error) {
+	f, problems := rules.Load(path)
+	if !problems.HasErrors() {
+		return f, nil
+	}
+	printProblems(env.stderr, problems)
+	if unreadable(problems) {
+		return nil, &exitError{code: exitUsage}
+	}
+	return nil, found()
+}

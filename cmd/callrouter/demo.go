@@ -1,0 +1,315 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"callrouter/engine"
+	"callrouter/positus/fake"
+	"callrouter/rules"
+)
+
+// The demo's files: a test keeps them equal to rules.example.yaml and examples/audio.
+//
+//go:embed all:demo
+var demoFiles embed.FS
+
+// The people of the demo, as rules.example.yaml knows them.
+const (
+	demoVIP      = "5511988887777"
+	demoBlocked  = "5511977770000"
+	demoStranger = "5521977776666"
+)
+
+type demoCmd struct {
+	Once bool `help:"End after the handful of calls."`
+}
+
+// Run plays a handful of calls against a stand-in of Positus, and prints a line for each.
+func (c *demoCmd) Run(env *environment) error {
+	ctx, cancel := context.WithCancel(env.ctx)
+	defer cancel()
+	d, err := startDemo(ctx, env)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if err := d.play(ctx); err != nil {
+		return err
+	}
+	if c.Once {
+		return nil
+	}
+	return d.stay(ctx)
+}
+
+// demo is a router, a stand-in of Positus, and those who play the people.
+type demo struct {
+	env    *environment
+	folder string
+	fake   *fake.Server
+	router *router
+	agents []*demoAgent
+	mu     sync.Mutex // one line at a time
+	placed int
+	failed error // of a call that was not placed, or not decided
+}
+
+func startDemo(ctx context.Context, env *environment) (d *demo, err error) {
+	d = &demo{env: env}
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
+	if d.folder, err = os.MkdirTemp("", "callrouter-demo-"); err != nil {
+		return d, err
+	}
+	files, err := fs.Sub(demoFiles, "demo")
+	if err != nil {
+		return d, err
+	}
+	if err = os.CopyFS(d.folder, files); err != nil {
+		return d, err
+	}
+	path := filepath.Join(d.folder, "rules.example.yaml")
+	file, err := loadRules(env, path)
+	if err != nil {
+		return d, err
+	}
+	if err = d.startFake(file); err != nil {
+		return d, err
+	}
+	cfg := routerConfig{
+		settings: settings{
+			Rules: path, Store: filepath.Join(d.folder, "callrouter.db"), StoreDown: string(engine.DecideInMemory),
+			Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", PositusURL: d.fake.URL(), Retention: retention(24 * time.Hour),
+		},
+		secrets: secrets{positusToken: demoToken, webhookSecrets: []string{rand.Text()}, adminToken: rand.Text()},
+		file:    file, loopback: true, log: slog.New(slog.DiscardHandler),
+	}
+	if d.router, err = startRouter(ctx, cfg); err != nil {
+		return d, err
+	}
+	d.fake.SetWebhookURL(d.webhookURL())
+	return d, nil
+}
+
+const demoToken = "demo-token"
+
+func (d *demo) webhookURL() string {
+	return "http://" + d.router.listenP.Addr().String() + "/webhooks/positus/" + d.router.cfg.webhookSecrets[0]
+}
+
+func (d *demo) startFake(f *rules.File) error {
+	numbers := map[string]string{}
+	for _, n := range f.Numbers() {
+		numbers[n.PositusID] = n.Phone[1:]
+	}
+	d.fake = fake.New(fake.Config{Token: demoToken, Numbers: numbers})
+	return d.fake.Start()
+}
+
+func (d *demo) close() {
+	for _, a := range d.agents {
+		a.leave()
+	}
+	var errs []error
+	if d.router != nil {
+		errs = append(errs, d.router.stop())
+	}
+	if d.fake != nil {
+		errs = append(errs, d.fake.Close())
+	}
+	if d.folder != "" {
+		errs = append(errs, os.RemoveAll(d.folder))
+	}
+	if err := errors.Join(errs...); err != nil {
+		fmt.Fprintln(d.env.stderr, "callrouter: ending the demo:", err)
+	}
+}
+
+// play places the calls. The hours are set with a switch, so that the demo is the same at any hour.
+func (d *demo) play(ctx context.Context) error {
+	d.say("Nothing here is real: Positus and the phones are played on this machine.\n")
+	if err := d.setOffice(ctx, true); err != nil {
+		return err
+	}
+	ana, err := d.agent(ctx, "ana", true)
+	if err != nil {
+		return err
+	}
+	d.say("agent ana is there, and picks up")
+	d.place(ctx, "a blocked caller", fake.Phone{Number: demoBlocked})
+	vip := d.place(ctx, "a VIP, ana is free", fake.Phone{Number: demoVIP, Name: "Vera", Media: true})
+	d.place(ctx, "a VIP, ana is busy", fake.Phone{Number: "554399951234", Name: "Paulo", Media: true})
+	twice := d.place(ctx, "a call whose webhook comes twice at once",
+		fake.Phone{Number: demoStranger, Media: true, ConnectRepeat: []time.Duration{0}})
+	twiceAt := d.placed
+	if _, err := d.agent(ctx, "bruno", false); err != nil {
+		return err
+	}
+	d.say("agent bruno is there, and does not pick up")
+	d.place(ctx, "a caller who hangs up while bruno's phone rings",
+		fake.Phone{Number: demoStranger, HangUpAfter: 700 * time.Millisecond})
+	if err := d.setOffice(ctx, false); err != nil {
+		return err
+	}
+	d.place(ctx, "a caller after hours", fake.Phone{Number: demoStranger, Name: "Carlos"})
+	d.say("Positus was asked to do something about call %d: %s", twiceAt, times(d.actions(twice)))
+	if d.failed != nil {
+		return d.failed
+	}
+	vip.HangUp()
+	if err := ana.failed(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+func (d *demo) setOffice(ctx context.Context, open bool) error {
+	s := rules.Switch{Open: open, Until: time.Now().Add(24 * time.Hour), Reason: "the demo"}
+	if err := d.router.store.SetSwitch(ctx, "office", s); err != nil {
+		return err
+	}
+	state := "closed"
+	if open {
+		state = "open"
+	}
+	d.say("the hours \"office\" are switched %s, whatever the clock shows", state)
+	return d.router.engine.RefreshOverrides(ctx)
+}
+
+func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.env.stdout, "· "+format+"\n", args...) }
+
+// place makes a call, waits until it is decided, and prints its line.
+func (d *demo) place(ctx context.Context, what string, p fake.Phone) *fake.Call {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.placed++
+	start := time.Now()
+	call, err := d.fake.Call(p)
+	if err != nil {
+		d.failed = errors.Join(d.failed, fmt.Errorf("call %d could not be placed: %w", d.placed, err))
+		fmt.Fprintf(d.env.stdout, "%2d  %-50s could not be placed: %s\n", d.placed, what, err)
+		return nil
+	}
+	c, err := d.decided(ctx, call.ID)
+	if err != nil {
+		d.failed = errors.Join(d.failed, fmt.Errorf("call %d: %w", d.placed, err))
+		fmt.Fprintf(d.env.stdout, "%2d  %-50s %s\n", d.placed, what, err)
+		return call
+	}
+	fmt.Fprintf(d.env.stdout, "%2d  %-50s %s  %d ms\n", d.placed, what, d.verdict(c), d.took(call.ID, c, start).Milliseconds())
+	return call
+}
+
+// decided waits for the record of a call to say what came of it.
+func (d *demo) decided(ctx context.Context, callID string) (*engine.Call, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	wake, end := d.router.engine.Subscribe(engine.TopicCall(engine.Key(callID)))
+	defer end()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		c, err := d.router.store.Get(ctx, engine.Key(callID))
+		if err == nil && (c.State == engine.Active || c.State == engine.Ended) {
+			return c, nil
+		}
+		select {
+		case <-wake:
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, errors.New("nothing was decided in time")
+		}
+	}
+}
+
+// actions counts what Positus was asked to do with a call.
+func (d *demo) actions(call *fake.Call) int {
+	if call == nil {
+		return 0
+	}
+	return len(d.fake.ActionsFor(call.ID))
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// took is the time from the call until Positus had its action, or the record its end.
+func (d *demo) took(callID string, c *engine.Call, start time.Time) time.Duration {
+	for _, r := range d.fake.ActionsFor(callID) {
+		if r.Effect == fake.Applied {
+			return r.Time.Sub(start)
+		}
+	}
+	return c.Transitions[len(c.Transitions)-1].At.Sub(start)
+}
+
+func (d *demo) verdict(c *engine.Call) string {
+	action := string(c.Action)
+	switch {
+	case c.Outcome == engine.Abandoned:
+		action = "abandoned"
+	case c.Agent != "":
+		action = "handoff → " + c.Agent
+	case c.Action == rules.Accept:
+		action = "accept → " + c.Answer
+	case c.Message != nil:
+		action = "reject + message"
+	}
+	by := string(c.By)
+	if c.By == rules.ByRule {
+		by = fmt.Sprintf("rule %q", c.Rule)
+	}
+	return fmt.Sprintf("%-18s %-22s", action, by)
+}
+
+// stay goes on running, so that the reader can place more calls.
+func (d *demo) stay(ctx context.Context) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /call", func(w http.ResponseWriter, r *http.Request) {
+		from := r.FormValue("from")
+		phone, err := rules.NormalizePhone(from)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		d.place(r.Context(), "a call from "+from, fake.Phone{Number: phone[1:], Name: "you", Media: true, TalkFor: time.Minute})
+		fmt.Fprintln(w, "see the demo's window")
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 2 * time.Second, MaxHeaderBytes: 16 << 10}
+	go func() { _ = server.Serve(l) }() // ends with Close
+	defer server.Close()
+	fmt.Fprintf(d.env.stdout, `
+The router goes on running:
+  webhooks   %s
+  API        http://%s   (Authorization: Bearer %s)
+  Positus    %s   (the stand-in)
+Place a call yourself:
+  curl -d from=+5521977776666 http://%s/call
+Ctrl-C ends it.
+`, d.webhookURL(), d.router.listenI.Addr(), d.router.cfg.adminToken, d.fake.URL(), l.Addr())
+	<-ctx.Done()
+	return nil
+}

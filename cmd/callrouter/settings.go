@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"callrouter/engine"
+	"callrouter/rules"
+
+	"github.com/alecthomas/kong"
+)
+
+// settings are the flags of serve; each has an environment variable. Secrets have only that, or a file that it names.
+type settings struct {
+	Rules          string    `short:"r" env:"CALLROUTER_RULES" default:"rules.yaml" placeholder:"FILE" help:"Rules file."`
+	Store          string    `env:"CALLROUTER_STORE" default:"callrouter.db" help:"A path: the embedded store, for one process. redis://... or rediss://...: Redis, for any number."`
+	StoreDown      string    `env:"CALLROUTER_STORE_DOWN" enum:"decide,refuse" default:"decide" help:"What a call gets while the store cannot take it: decide in memory, or refuse the webhook so that it comes again."`
+	Listen         string    `env:"CALLROUTER_LISTEN" default:":8080" help:"Public side: webhooks and health."`
+	InternalListen string    `env:"CALLROUTER_INTERNAL_LISTEN" default:"127.0.0.1:8081" help:"Internal side: API and metrics."`
+	PositusURL     string    `name:"positus-url" env:"CALLROUTER_POSITUS_URL" default:"https://api.positus.global/v2" help:"Positus API."`
+	WebhookSources []string  `env:"CALLROUTER_WEBHOOK_SOURCES" placeholder:"CIDR,..." help:"Addresses that may post webhooks. Left out: any that knows the secret."`
+	TrustedProxies []string  `env:"CALLROUTER_TRUSTED_PROXIES" placeholder:"CIDR,..." help:"Proxies whose X-Forwarded-For is believed."`
+	Retention      retention `env:"CALLROUTER_RETENTION" default:"90d" help:"How long records of ended calls are kept."`
+	LogFormat      string    `env:"CALLROUTER_LOG_FORMAT" enum:"auto,text,json" default:"auto" help:"text, json, or auto: text on a terminal, else json."`
+	PublicIP       string    `name:"public-ip" env:"CALLROUTER_PUBLIC_IP" placeholder:"IP" help:"The address WhatsApp reaches for audio, where this machine has another one (NAT)."`
+	AudioLoopback  bool      `env:"CALLROUTER_AUDIO_LOOPBACK" help:"Keep all audio on 127.0.0.1, for trials against a stand-in of Positus on this machine."`
+}
+
+// retention is a duration that may be written in days.
+type retention time.Duration
+
+// Decode implements kong.MapperValue.
+func (r *retention) Decode(ctx *kong.DecodeContext) error {
+	var s string
+	if err := ctx.Scan.PopValueInto("duration", &s); err != nil {
+		return err
+	}
+	d, err := rules.ParseDuration(s)
+	*r = retention(d)
+	return err
+}
+
+// secrets come from the environment, or from files that it names.
+type secrets struct {
+	positusToken   string
+	webhookSecrets []string
+	adminToken     string
+}
+
+const (
+	envPositusToken  = "POSITUS_TOKEN"
+	envWebhookSecret = "CALLROUTER_WEBHOOK_SECRET"
+	envAdminToken    = "CALLROUTER_ADMIN_TOKEN"
+	minSecret        = 16 // characters
+)
+
+// readSecrets names everything that is missing at once, and how to make it.
+func readSecrets(getenv func(string) string) (secrets, error) {
+	var missing []string
+	read := func(name, how string) string {
+		v, err := readSecret(getenv, name)
+		switch {
+		case err != nil:
+			missing = append(missing, err.Error())
+		case v == "":
+			missing = append(missing, fmt.Sprintf("%s is not set: %s (or name a file with it in %s_FILE)", name, how, name))
+		}
+		return v
+	}
+	s := secrets{
+		positusToken: read(envPositusToken, "generate an API token at studio.posit.us, under my account"),
+		adminToken:   read(envAdminToken, "make one with: openssl rand -hex 24"),
+	}
+	for _, w := range strings.Split(read(envWebhookSecret, "make one with: openssl rand -hex 24"), ",") {
+		if w = strings.TrimSpace(w); w != "" && len(w) < minSecret {
+			missing = append(missing, fmt.Sprintf("%s is shorter than %d characters: make one with: openssl rand -hex 24", envWebhookSecret, minSecret))
+		} else if w != "" {
+			s.webhookSecrets = append(s.webhookSecrets, w)
+		}
+	}
+	if s.adminToken != "" && len(s.adminToken) < minSecret {
+		missing = append(missing, fmt.Sprintf("%s is shorter than %d characters: make one with: openssl rand -hex 24", envAdminToken, minSecret))
+	}
+	if len(missing) > 0 {
+		return s, usage("serve cannot start:\n  %s", strings.Join(missing, "\n  "))
+	}
+	return s, nil
+}
+
+func readSecret(getenv func(string) string, name string) (string, error) {
+	if v := getenv(name); v != "" {
+		return v, nil
+	}
+	path := getenv(name + "_FILE")
+	if path == "" {
+		return "", nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("%s_FILE: %w", name, err)
+	}
+	return strings.TrimSpace(string(data)), nil
+}
+
+// prefixes reads addresses and CIDRs.
+func prefixes(flag string, values []string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, v := range values {
+		v = strings.TrimSpace(v)
+		p, err := netip.ParsePrefix(v)
+		if err != nil {
+			a, aerr := netip.ParseAddr(v)
+			if aerr != nil {
+				return nil, usage("%s: %q is neither an address nor a CIDR such as 137.184.60.206 or 10.0.0.0/8", flag, v)
+			}
+			p = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())
+		}
+		out = append(out, p.Masked())
+	}
+	return slices.Compact(out), nil
+}
+
+// logger writes to standard error.
+func (s *settings) logger(env *environment) *slog.Logger {
+	text := s.LogFormat == "text"
+	if s.LogFormat == "auto" {
+		if f, ok := env.stderr.(*os.File); ok {
+			info, err := f.Stat()
+			text = err == nil && info.Mode()&os.ModeCharDevice != 0
+		}
+	}
+	if text {
+		return slog.New(slog.NewTextHandler(env.stderr, nil))
+	}
+	return slog.New(slog.NewJSONHandler(env.stderr, nil))
+}
+
+func (s *settings) storeDown() engine.StoreDown { return engine.StoreDown(s.StoreDown) }

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"callrouter/rules"
+)
+
+type simulateCmd struct {
+	Rules     string            `short:"r" required:"" placeholder:"FILE" help:"Rules file."`
+	From      string            `required:"" placeholder:"PHONE|withheld" help:"The caller."`
+	ID        string            `name:"id" help:"User id of the caller, for one without a number."`
+	To        string            `placeholder:"NAME" help:"Business number, by its name in the file. Left out: the first."`
+	At        string            `placeholder:"TIME" help:"When: RFC 3339, \"2026-11-23 22:15\" or \"18:00\" in the file's zone. Left out: now."`
+	Name      string            `help:"Profile name of the caller."`
+	Payload   string            `help:"Payload of the call button or link."`
+	Free      map[string]int    `placeholder:"Q=N" help:"Free slots of a queue. Left out: every agent is free."`
+	Online    map[string]int    `placeholder:"Q=N" help:"Agents of a queue who are connected and available; 0 means none is free."`
+	Waiting   map[string]int    `placeholder:"Q=N" help:"Calls that wait in a queue."`
+	Listed    []string          `placeholder:"L" help:"Lists the caller is on, besides those of the file."`
+	Calls     int               `placeholder:"N" help:"Calls by this caller before."`
+	Switch    map[string]string `placeholder:"H=open|closed" help:"Hours that are switched."`
+	NoAnswer  []string          `placeholder:"Q" help:"Queues where agents are free and none picks up."`
+	Fails     []string          `placeholder:"ANSWER" help:"Answerers that fail."`
+	StoreDown bool              `help:"The store cannot be reached."`
+	JSON      bool              `name:"json" help:"Print one JSON object."`
+}
+
+func (c *simulateCmd) Run(env *environment) error {
+	f, err := loadRules(env, c.Rules)
+	if err != nil {
+		return err
+	}
+	call, err := c.call(f)
+	if err != nil {
+		return err
+	}
+	at := time.Now()
+	if c.At != "" {
+		if at, err = rules.ParseTime(c.At, f.Location(), at); err != nil {
+			return usage("--at: %w", err)
+		}
+	}
+	given, err := c.given()
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	s, err := f.Simulate(call, at, given)
+	if err != nil {
+		return usage("%w", err)
+	}
+	took := time.Since(start)
+	if c.JSON {
+		return json.NewEncoder(env.stdout).Encode(s)
+	}
+	return printSimulation(env.stdout, f, call, s, took)
+}
+
+// call is the made-up call.
+func (c *simulateCmd) call(f *rules.File) (rules.Call, error) {
+	call := rules.Call{Number: f.Numbers()[0].Name, Payload: c.Payload}
+	if c.To != "" {
+		call.Number = c.To // Simulate says if there is none
+	}
+	if c.From == "withheld" {
+		call.Caller = rules.NewCaller("", c.ID, c.Name)
+		return call, nil
+	}
+	phone, err := rules.NormalizePhone(c.From)
+	if err != nil {
+		return call, usage("--from: %w", err)
+	}
+	call.Caller = rules.NewCaller(strings.TrimPrefix(phone, "+"), c.ID, c.Name)
+	return call, nil
+}
+
+func (c *simulateCmd) given() (rules.Given, error) {
+	g := rules.Given{
+		Free: c.Free, Online: c.Online, Waiting: c.Waiting, Listed: c.Listed, Calls: c.Calls,
+		NoAnswer: c.NoAnswer, Fails: c.Fails, StoreDown: c.StoreDown, Switches: map[string]bool{},
+	}
+	for hours, state := range c.Switch {
+		if state != "open" && state != "closed" {
+			return g, usage("--switch: write %s=open or %s=closed, not %q", hours, hours, state)
+		}
+		g.Switches[hours] = state == "open"
+	}
+	if c.Calls < 0 {
+		return g, usage("--calls: write 0 or more, not %d", c.Calls)
+	}
+	for flag, counts := range map[string]map[string]int{"free": c.Free, "online": c.Online, "waiting": c.Waiting} {
+		for queue, n := range counts {
+			if n < 0 {
+				return g, usage("--%s: write %s=0 or more, not %d", flag, queue, n)
+			}
+		}
+	}
+	return g, nil
+}
+
+// printSimulation tells the whole story of one decision.
+func printSimulation(w io.Writer, f *rules.File, call rules.Call, s rules.Simulation, took time.Duration) error {
+	fmt.Fprintf(w, "decision  %s\n", headline(s))
+	fmt.Fprintf(w, "call      from %s to %s, at %s (%s)\n", callerText(call.Caller), call.Number, s.At.Format(time.RFC3339), f.Location())
+	fmt.Fprintf(w, "rules     %s, version %s\n\n", f.Path(), f.Version())
+	var table strings.Builder
+	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	for i, step := range s.Trace {
+		fmt.Fprintf(t, "%3d  %s\tline %d  %s\t%s\n", i+1, mark(step.Result), step.Line, step.Rule, step.Why)
+		for _, name := range sortedKeys(step.Values) {
+			if v := value(step.Values[name]); !strings.Contains(step.Why, name+" is "+v) {
+				fmt.Fprintf(t, "\t\t  where %s is %s\n", name, v)
+			}
+		}
+	}
+	if s.By != rules.ByRule {
+		fmt.Fprintf(t, "  -  %s\t%s\t%s\n", mark(rules.Decided), strings.ReplaceAll(string(s.By), "_", " "), endText(f, s))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(table.String()) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+	}
+	if len(s.NotReached) > 0 {
+		fmt.Fprintf(w, "\nnot reached: %s\n", strings.Join(s.NotReached, ", "))
+	}
+	_, err := fmt.Fprintf(w, "\n%s looked at, %d µs; nothing was sent (dry run)\n", plural(len(s.Trace), "rule"), took.Microseconds())
+	return err
+}
+
+// callerText is the caller as conditions see it.
+func callerText(c rules.Caller) string {
+	if c.Number == "" {
+		if c.ID == "" {
+			return "a caller without a number"
+		}
+		return c.ID + " (no number)"
+	}
+	where := c.Country
+	if c.Area != "" {
+		where += " " + c.Area
+	}
+	if where == "" {
+		return c.Number
+	}
+	return fmt.Sprintf("%s (%s)", c.Number, where)
+}
+
+// endText says why the end of the file decided.
+func endText(f *rules.File, s rules.Simulation) string {
+	end, why := f.Default(), "no rule decided"
+	if s.By == rules.ByOnError {
+		end, why = f.OnError(nil), "the rules could not be carried out"
+	}
+	if end.Action == rules.Accept && s.Action == rules.Reject {
+		why += fmt.Sprintf(", and the answer %q fails", end.Answer)
+	}
+	return why
+}
+
+func headline(s rules.Simulation) string {
+	var b strings.Builder
+	b.WriteString(string(s.Action))
+	for _, part := range []struct {
+		label string
+		value *string
+	}{{" to queue ", s.Queue}, {" with answer ", s.Answer}, {", message ", s.Message}} {
+		if part.value != nil {
+			b.WriteString(part.label + *part.value)
+		}
+	}
+	switch {
+	case s.Text != nil:
+		fmt.Fprintf(&b, " (%q)", *s.Text)
+	case s.TextErr() != nil:
+		fmt.Fprintf(&b, " (not sent: %s)", s.TextErr())
+	}
+	switch {
+	case s.Rule != nil:
+		fmt.Fprintf(&b, "  by rule %q", *s.Rule)
+	case s.By == rules.ByOnError:
+		b.WriteString("  by on_error")
+	default:
+		b.WriteString("  by default")
+	}
+	return b.String()
+}
+
+func mark(r rules.Result) string {
+	switch r {
+	case rules.Decided:
+		return "✓"
+	case rules.PassedOn:
+		return "→"
+	case rules.Errored:
+		return "!"
+	case rules.Skipped:
+		return "-"
+	}
+	return "✗"
+}
+
+func value(v any) string {
+	if s, ok := v.(string); ok {
+		return fmt.Sprintf("%q", s)
+	}
+	return fmt.Sprint(v)
+}
+
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
