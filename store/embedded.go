@@ -1,0 +1,289 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"callrouter/engine"
+)
+
+// The buckets of the embedded store, and what is in them. A time in a key is 8 bytes that sort by time, KEY is
+// [engine.Key] of a call, \0 a zero byte.
+var (
+	bucketMeta     = []byte("meta")     // "schema" -> [schemaVersion]
+	bucketCalls    = []byte("calls")    // KEY -> revision (8 bytes), record (JSON)
+	bucketDue      = []byte("due")      // due time, KEY: live calls
+	bucketReceived = []byte("received") // time received, KEY: all calls
+	bucketLive     = []byte("live")     // time received, KEY: live calls
+	bucketEnded    = []byte("ended")    // time of the end, KEY: ended calls
+	bucketCallers  = []byte("callers")  // caller's key, \0, time received, KEY: calls by caller
+	bucketWaiting  = []byte("waiting")  // queue, \0, time joined, KEY -> waiter (JSON)
+	bucketAgents   = []byte("agents")   // agent -> agentDoc (JSON)
+	bucketTokens   = []byte("tokens")   // hash of a token -> agent
+	bucketSwitches = []byte("switches") // hours -> rules.Switch (JSON)
+	bucketEntries  = []byte("entries")  // list, \0, caller's key -> rules.Entry (JSON)
+	bucketOnce     = []byte("once")     // what happened once -> when it may happen again
+)
+
+// schemaVersion is the layout of the buckets above.
+const schemaVersion = "1"
+
+// walkLimit is up to which size a file is read through before it is used.
+const walkLimit = 256 << 20
+
+// embedded is the store in a file, of one process. Leases of connections and instances end with the process, so they are
+// kept in memory; all else is on the disk before it is acknowledged.
+type embedded struct {
+	path   string
+	now    func() time.Time
+	db     *bolt.DB
+	commit *committer
+	onWake atomic.Pointer[func(string)]
+	leases leases
+	closed sync.Once
+}
+
+func openEmbedded(path string, opts Options) (engine.Store, error) {
+	s := &embedded{path: path, now: opts.Now}
+	s.leases.init()
+	if err := s.open(); err != nil {
+		return nil, fmt.Errorf("store %s: %w", path, err)
+	}
+	s.commit = newCommitter(s.db, s.wake)
+	return s, nil
+}
+
+func (s *embedded) open() error {
+	info, err := os.Stat(s.path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		if err := create(s.path); err != nil {
+			return explain(err)
+		}
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return errors.New("it is not a file; give the path of a file")
+	case info.Size() == 0:
+		return errors.New("the file is empty, so what was in it is lost; restore it from a copy, or delete it to start anew")
+	default:
+		if err := inspect(s.path); err != nil {
+			return err
+		}
+	}
+	err = guard(func() (err error) {
+		if s.db, err = openBolt(s.path, false); err != nil {
+			return err
+		}
+		return checkSchema(s.db)
+	})
+	if err != nil && s.db != nil {
+		_ = s.db.Close()
+	}
+	return err
+}
+
+// openBolt waits half a second for the file's lock.
+func openBolt(path string, readOnly bool) (*bolt.DB, error) {
+	db, err := bolt.Open(path, 0o600, &bolt.Options{
+		Timeout: 500 * time.Millisecond, ReadOnly: readOnly, FreelistType: bolt.FreelistMapType, NoStatistics: true,
+	})
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return nil, errors.New("it is in use by another callrouter; stop it, or use Redis (--store redis://host:6379), which several can share")
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+		return nil, damaged(err)
+	}
+	return db, err
+}
+
+// create makes a file with empty buckets under another name first, so that a crash never leaves half a file behind.
+func create(path string) error {
+	tmp := fmt.Sprintf("%s.%d.new", path, os.Getpid())
+	defer os.Remove(tmp)
+	db, err := openBolt(tmp, false)
+	if err != nil {
+		return fmt.Errorf("it cannot be created (does the folder exist, and may it be written to?): %w", err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		for _, name := range [][]byte{bucketCalls, bucketDue, bucketReceived, bucketLive, bucketEnded, bucketCallers, bucketWaiting,
+			bucketAgents, bucketTokens, bucketSwitches, bucketEntries, bucketOnce} {
+			if _, err := tx.CreateBucket(name); err != nil {
+				return err
+			}
+		}
+		meta, err := tx.CreateBucket(bucketMeta)
+		if err != nil {
+			return err
+		}
+		return meta.Put([]byte("schema"), []byte(schemaVersion))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	// Unlike a rename, a link replaces nothing; not every file system has them.
+	if err := os.Link(tmp, path); err != nil && !errors.Is(err, os.ErrExist) {
+		if err := os.Rename(tmp, path); err != nil {
+			return err
+		}
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// inspect reads a file through before it is written to: what it says of its size, and every page that is in use.
+func inspect(path string) error {
+	return guard(func() error {
+		db, err := openBolt(path, true)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		return db.View(func(tx *bolt.Tx) error {
+			info, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			if info.Size() < tx.Size() {
+				return damaged(fmt.Errorf("it has %d bytes and should have %d", info.Size(), tx.Size()))
+			}
+			if info.Size() > walkLimit {
+				return nil
+			}
+			return tx.ForEach(walk)
+		})
+	})
+}
+
+// walk reads a bucket through: its keys must be in order. bbolt has no checksums, so a bit that changed in a value is
+// only found when the value is read.
+func walk(name []byte, b *bolt.Bucket) error {
+	var before []byte
+	return b.ForEach(func(k, v []byte) error {
+		if before != nil && bytes.Compare(before, k) >= 0 {
+			return damaged(fmt.Errorf("keys of %s are out of order", name))
+		}
+		before = k
+		if string(name) == string(bucketReceived) && (len(k) < 8 || b.Tx().Bucket(bucketCalls).Get(k[8:]) == nil) {
+			return damaged(errors.New("a call has no record"))
+		}
+		return nil
+	})
+}
+
+func checkSchema(db *bolt.DB) error {
+	return db.View(func(tx *bolt.Tx) error {
+		meta := tx.Bucket(bucketMeta)
+		if meta == nil {
+			return errors.New("it is a bbolt database of another program; give another path")
+		}
+		if v := string(meta.Get([]byte("schema"))); v != schemaVersion {
+			return fmt.Errorf("its layout is version %q and this callrouter knows %q; use the callrouter that wrote it, or another path", v, schemaVersion)
+		}
+		return nil
+	})
+}
+
+// guard turns what bbolt does with a damaged file (it panics, or touches pages that are not there) into an error.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = damaged(fmt.Errorf("%v", r))
+		}
+	}()
+	return f()
+}
+
+// errDamaged: what is in the file makes no sense.
+var errDamaged = errors.New("the file is damaged, or is not a callrouter database; restore it from a copy, or move it away to start anew")
+
+func damaged(err error) error { return fmt.Errorf("%w (%w)", errDamaged, err) }
+
+// explain says what to do about an error of the disk.
+func explain(err error) error {
+	for _, full := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		if strings.Contains(err.Error(), full.Error()) { // bbolt does not wrap all of them
+			return fmt.Errorf("there is no space left for the store; make room, and it goes on by itself: %w", err)
+		}
+	}
+	return err
+}
+
+// update commits one step. It wakes topics once it is on the disk.
+func (s *embedded) update(ctx context.Context, do func(tx *bolt.Tx) error, topics func() []string) error {
+	return s.wrap(s.commit.commit(ctx, do, topics))
+}
+
+// view reads at one instant.
+func (s *embedded) view(ctx context.Context, read func(tx *bolt.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.wrap(guard(func() error { return s.db.View(read) }))
+}
+
+// wrap says which store failed; what the engine tells apart goes through as it is.
+func (s *embedded) wrap(err error) error {
+	if err == nil || isAnswer(err) {
+		return err
+	}
+	return fmt.Errorf("store %s: %w", s.path, explain(err))
+}
+
+// OnWake is part of [engine.Wakes].
+func (s *embedded) OnWake(f func(topic string)) { s.onWake.Store(&f) }
+
+// Wake is part of [engine.Wakes]: this process is all there is.
+func (s *embedded) Wake(_ context.Context, topic string) error {
+	s.wake(topic)
+	return nil
+}
+
+func (s *embedded) wake(topic string) {
+	if f := s.onWake.Load(); f != nil && *f != nil {
+		(*f)(topic)
+	}
+}
+
+// Ping is part of [engine.Store].
+func (s *embedded) Ping(ctx context.Context) error {
+	return s.view(ctx, func(*bolt.Tx) error { return nil })
+}
+
+// Close is part of [engine.Store].
+func (s *embedded) Close() error {
+	var err error
+	s.closed.Do(func() {
+		if s.commit.close() {
+			err = s.db.Close()
+		}
+	})
+	return err
+}
+
+// putJSON stores a value as JSON.
+func putJSON(b *bolt.Bucket, key []byte, v any) error {
+	doc, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return b.Put(key, doc)
+}

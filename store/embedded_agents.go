@@ -1,0 +1,292 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"callrouter/engine"
+	"callrouter/rules"
+)
+
+// Snapshot is part of [engine.Agents].
+func (s *embedded) Snapshot(ctx context.Context, q engine.Query) (engine.Snapshot, error) {
+	snap := engine.Snapshot{
+		Agents: map[string]engine.AgentState{}, Queues: map[string][]engine.Waiter{},
+		Listed: map[string]bool{}, Calls: map[time.Duration]int{},
+	}
+	err := s.view(ctx, func(tx *bolt.Tx) error {
+		now := s.now()
+		for _, name := range q.Agents {
+			d, err := getAgent(tx, name)
+			if err != nil {
+				return err
+			}
+			snap.Agents[name] = d.state(s.leases.connected(name, now), now)
+		}
+		for _, name := range q.Queues {
+			waiters, err := waiting(tx, name)
+			if err != nil {
+				return err
+			}
+			snap.Queues[name] = waiters
+		}
+		for _, list := range q.Lists {
+			var e rules.Entry
+			doc := tx.Bucket(bucketEntries).Get(append(prefix(list), q.Caller...))
+			if doc != nil {
+				if err := json.Unmarshal(doc, &e); err != nil {
+					return err
+				}
+			}
+			snap.Listed[list] = doc != nil && q.Caller != "" && !expired(e.Until, now)
+		}
+		for _, d := range q.Calls {
+			snap.Calls[d] = countCalls(tx, q.Caller, now.Add(-d), q.Except)
+		}
+		return nil
+	})
+	return snap, err
+}
+
+// state is what the engine sees of an agent.
+func (d *agentDoc) state(connected bool, now time.Time) engine.AgentState {
+	d.prune(now)
+	a := engine.AgentState{
+		Connected: connected, Away: d.Away, Reason: d.Reason, Missed: d.Missed,
+		OfferedAt: d.OfferedAt, IdleSince: d.IdleSince,
+	}
+	if d.Capacity != nil && !expired(d.CapacityUntil, now) {
+		a.Capacity, a.CapacityUntil = d.Capacity, d.CapacityUntil
+	}
+	for key, sl := range d.Slots {
+		a.Slots = append(a.Slots, engine.Slot{Call: key, Kind: sl.Kind, Until: sl.Until})
+	}
+	finishSlots(&a)
+	return a
+}
+
+// finishSlots puts slots in order, and says when the wrap-up ends.
+func finishSlots(a *engine.AgentState) {
+	slices.SortFunc(a.Slots, func(x, y engine.Slot) int {
+		if c := x.Until.Compare(y.Until); c != 0 {
+			return c
+		}
+		return strings.Compare(x.Call, y.Call)
+	})
+	for _, sl := range a.Slots {
+		if sl.Kind == engine.HoldWrapUp && sl.Until.After(a.WrapUpUntil) {
+			a.WrapUpUntil = sl.Until
+		}
+	}
+}
+
+// waiting lists who waits in a queue, in order of arrival.
+func waiting(tx *bolt.Tx, queue string) ([]engine.Waiter, error) {
+	var list []engine.Waiter
+	pre := prefix(queue)
+	c := tx.Bucket(bucketWaiting).Cursor()
+	for k, v := c.Seek(pre); k != nil && bytes.HasPrefix(k, pre); k, v = c.Next() {
+		var w waiter
+		if err := json.Unmarshal(v, &w); err != nil {
+			return nil, err
+		}
+		list = append(list, engine.Waiter{Key: string(k[len(pre)+8:]), Joined: w.Joined, Rung: w.Rung, Owner: w.Owner})
+	}
+	return list, nil
+}
+
+// countCalls counts the calls of a caller that were received since an instant, but for one.
+func countCalls(tx *bolt.Tx, caller string, since time.Time, except string) int {
+	if caller == "" {
+		return 0
+	}
+	n := 0
+	pre := prefix(caller)
+	c := tx.Bucket(bucketCallers).Cursor()
+	for k, _ := c.Seek(timeKey(pre, since, "")); k != nil && bytes.HasPrefix(k, pre); k, _ = c.Next() {
+		if string(k[len(pre)+8:]) != except {
+			n++
+		}
+	}
+	return n
+}
+
+// changeAgent changes what is kept about an agent, and wakes topics.
+func (s *embedded) changeAgent(ctx context.Context, agent string, change func(d *agentDoc) (topics []string)) error {
+	var topics []string
+	return s.update(ctx, func(tx *bolt.Tx) error {
+		d, err := getAgent(tx, agent)
+		if err != nil {
+			return err
+		}
+		topics = change(d)
+		return putJSON(tx.Bucket(bucketAgents), []byte(agent), d)
+	}, func() []string { return topics })
+}
+
+// Present is part of [engine.Agents].
+func (s *embedded) Present(ctx context.Context, agent, connection string, lease time.Duration) error {
+	now := s.now()
+	if !s.leases.present(agent, connection, now, now.Add(lease)) {
+		return ctx.Err()
+	}
+	return s.changeAgent(ctx, agent, func(d *agentDoc) []string {
+		if !d.Away {
+			d.IdleSince = now
+		}
+		return []string{engine.TopicAgent(agent), engine.TopicSlots}
+	})
+}
+
+// Absent is part of [engine.Agents].
+func (s *embedded) Absent(_ context.Context, agent, connection string) error {
+	if s.leases.absent(agent, connection) {
+		s.wake(engine.TopicAgent(agent))
+	}
+	return nil
+}
+
+// SetStatus is part of [engine.Agents].
+func (s *embedded) SetStatus(ctx context.Context, agent string, away bool, reason string) error {
+	return s.changeAgent(ctx, agent, func(d *agentDoc) []string {
+		if d.Away && !away {
+			d.IdleSince = s.now()
+		}
+		d.Away, d.Reason, d.Missed = away, reason, 0
+		return statusTopics(agent, away)
+	})
+}
+
+// statusTopics are who is woken when an agent's status is set.
+func statusTopics(agent string, away bool) []string {
+	if away {
+		return []string{engine.TopicAgent(agent)}
+	}
+	return []string{engine.TopicAgent(agent), engine.TopicSlots}
+}
+
+// SetCapacity is part of [engine.Agents].
+func (s *embedded) SetCapacity(ctx context.Context, agent string, capacity *int, until time.Time) error {
+	return s.changeAgent(ctx, agent, func(d *agentDoc) []string {
+		if d.Capacity, d.CapacityUntil = capacity, until; capacity == nil {
+			d.CapacityUntil = time.Time{}
+		}
+		return statusTopics(agent, false)
+	})
+}
+
+// Missed is part of [engine.Agents].
+func (s *embedded) Missed(ctx context.Context, agent string, limit int, reason string) (int, error) {
+	var n int
+	err := s.changeAgent(ctx, agent, func(d *agentDoc) []string {
+		d.Missed++
+		n = d.Missed
+		if limit > 0 && n >= limit && !d.Away {
+			d.Away, d.Reason = true, reason
+			return statusTopics(agent, true)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// Answered is part of [engine.Agents].
+func (s *embedded) Answered(ctx context.Context, agent string) error {
+	return s.changeAgent(ctx, agent, func(d *agentDoc) []string {
+		d.Missed = 0
+		return nil
+	})
+}
+
+// SetToken is part of [engine.Agents].
+func (s *embedded) SetToken(ctx context.Context, agent, hash string) error {
+	return s.update(ctx, func(tx *bolt.Tx) error {
+		d, err := getAgent(tx, agent)
+		if err != nil {
+			return err
+		}
+		tokens := tx.Bucket(bucketTokens)
+		if d.Token != "" {
+			if err := tokens.Delete([]byte(d.Token)); err != nil {
+				return err
+			}
+		}
+		d.Token = hash
+		if err := tokens.Put([]byte(hash), []byte(agent)); err != nil {
+			return err
+		}
+		return putJSON(tx.Bucket(bucketAgents), []byte(agent), d)
+	}, func() []string { return []string{engine.TopicAgent(agent)} })
+}
+
+// AgentByToken is part of [engine.Agents].
+func (s *embedded) AgentByToken(ctx context.Context, hash string) (agent string, err error) {
+	err = s.view(ctx, func(tx *bolt.Tx) error {
+		agent = string(tx.Bucket(bucketTokens).Get([]byte(hash)))
+		return nil
+	})
+	if err == nil && agent == "" {
+		err = engine.ErrNotFound
+	}
+	return agent, err
+}
+
+// Once is part of [engine.Limits].
+func (s *embedded) Once(ctx context.Context, key string, every time.Duration) (bool, error) {
+	var first bool
+	err := s.update(ctx, func(tx *bolt.Tx) error {
+		now, b := s.now(), tx.Bucket(bucketOnce)
+		v := b.Get([]byte(key))
+		if first = len(v) < 8 || int64(binary.BigEndian.Uint64(v)) <= now.UnixNano(); !first {
+			return nil
+		}
+		return b.Put([]byte(key), timeKey(nil, now.Add(every), ""))
+	}, nil)
+	if err != nil {
+		return false, err
+	}
+	return first, nil
+}
+
+// Beat is part of [engine.Instances].
+func (s *embedded) Beat(ctx context.Context, instance string, lease time.Duration) error {
+	s.leases.mu.Lock()
+	defer s.leases.mu.Unlock()
+	s.leases.instances[instance] = s.now().Add(lease)
+	return ctx.Err()
+}
+
+// Leave is part of [engine.Instances].
+func (s *embedded) Leave(_ context.Context, instance string) error {
+	s.leases.mu.Lock()
+	defer s.leases.mu.Unlock()
+	delete(s.leases.instances, instance)
+	return nil
+}
+
+// Alive is part of [engine.Instances].
+func (s *embedded) Alive(ctx context.Context) ([]string, error) {
+	s.leases.mu.Lock()
+	defer s.leases.mu.Unlock()
+	var alive []string
+	now := s.now()
+	for instance, until := range s.leases.instances {
+		if expired(until, now) {
+			delete(s.leases.instances, instance)
+			continue
+		}
+		alive = append(alive, instance)
+	}
+	slices.Sort(alive)
+	return alive, ctx.Err()
+}

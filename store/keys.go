@@ -1,0 +1,107 @@
+package store
+
+import (
+	"embed"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// keyPrefix begins every key. cr1 is the version of the layout below; {callrouter} is the hash tag that keeps all keys
+// in one slot of a Cluster, since one script touches many of them.
+const keyPrefix = "cr1:{callrouter}:"
+
+// The keys in Redis. Times are microseconds of the server's clock (leases) or of the record (all others).
+//
+//	call:KEY         hash    rev, doc: revision and record (JSON) of the call with this engine.Key; deleted by Purge
+//	due              zset    KEY by due time: live calls
+//	received         zset    KEY by time received: all calls
+//	live             zset    KEY by time received: live calls
+//	ended            zset    KEY by time of the end: ended calls
+//	caller:CALLER    zset    KEY by time received: calls of a caller
+//	waiting:QUEUE    hash    KEY -> waiter (JSON): calls that wait
+//	agent:AGENT      hash    away, reason, missed, capacity, capacity_until, offered_at, idle_since, token (its hash)
+//	presence:AGENT   zset    connection by end of its lease
+//	slots:AGENT      zset    "KEY KIND" by end of its lease: the slots taken; never a counter, which would drift
+//	tokens           hash    hash of a token -> agent
+//	switches         hash    hours -> rules.Switch (JSON)
+//	list:LIST        hash    caller's key -> rules.Entry (JSON)
+//	lists            set     names of the lists above
+//	once:KEY         string  id of the request that was first; ends by its TTL
+//	instances        zset    instance by end of its lease
+//	wakes            channel the topics that are woken
+//
+// A user with no more rights than these will do:
+//
+//	ACL SETUSER callrouter on >PASSWORD ~cr1:* &cr1:* +@read +@write +@scripting +@pubsub +@connection +time
+//	  -@dangerous +info +config|get +cluster|slots +cluster|shards
+const (
+	keyDue       = keyPrefix + "due"
+	keyReceived  = keyPrefix + "received"
+	keyLive      = keyPrefix + "live"
+	keyEnded     = keyPrefix + "ended"
+	keyTokens    = keyPrefix + "tokens"
+	keySwitches  = keyPrefix + "switches"
+	keyLists     = keyPrefix + "lists"
+	keyInstances = keyPrefix + "instances"
+	channelWakes = keyPrefix + "wakes"
+)
+
+func keyCall(key string) string       { return keyPrefix + "call:" + key }
+func keyCaller(caller string) string  { return keyPrefix + "caller:" + caller }
+func keyWaiting(queue string) string  { return keyPrefix + "waiting:" + queue }
+func keyAgent(agent string) string    { return keyPrefix + "agent:" + agent }
+func keyPresence(agent string) string { return keyPrefix + "presence:" + agent }
+func keySlots(agent string) string    { return keyPrefix + "slots:" + agent }
+func keyList(list string) string      { return keyPrefix + "list:" + list }
+func keyOnce(key string) string       { return keyPrefix + "once:" + key }
+
+// keysWrite are the KEYS of write.lua.
+func keysWrite(ch *change) []string {
+	var callerBefore, queueBefore string
+	if ch.old != nil {
+		callerBefore = ch.old.CallerKey
+		queueBefore, _, _ = waits(ch.old)
+	}
+	queue, _, _ := waits(ch.next)
+	keys := []string{
+		keyCall(ch.key), keyDue, keyReceived, keyLive, keyEnded,
+		keyCaller(callerBefore), keyCaller(ch.next.CallerKey), keyWaiting(queueBefore), keyWaiting(queue),
+	}
+	for _, a := range ch.agents {
+		keys = append(keys, keySlots(a.agent), keyPresence(a.agent), keyAgent(a.agent))
+	}
+	return keys
+}
+
+//go:embed lua/*.lua
+var luaFiles embed.FS
+
+// scripts are the transitions, one file in lua/ each, which says what its KEYS, ARGV and answer are. Each either does
+// nothing the second time (it compares a revision, a value or a request's id) or sets what it set before; only
+// missed.lua counts, and may count twice if its reply was lost and the caller asks again.
+type scripts struct {
+	write, read, purge, snapshot                     *redis.Script // records
+	present, absent, status, capacity, missed, token *redis.Script // agents
+	once, beat, alive, put, drop                     *redis.Script // all else
+}
+
+func loadScripts() (*scripts, error) {
+	common, err := luaFiles.ReadFile("lua/common.lua")
+	if err != nil {
+		return nil, err
+	}
+	var s scripts
+	for name, at := range map[string]**redis.Script{
+		"write": &s.write, "read": &s.read, "purge": &s.purge, "snapshot": &s.snapshot,
+		"present": &s.present, "absent": &s.absent, "status": &s.status, "capacity": &s.capacity, "missed": &s.missed, "token": &s.token,
+		"once": &s.once, "beat": &s.beat, "alive": &s.alive, "put": &s.put, "drop": &s.drop,
+	} {
+		src, err := luaFiles.ReadFile("lua/" + name + ".lua")
+		if err != nil {
+			return nil, fmt.Errorf("script %s: %w", name, err)
+		}
+		*at = redis.NewScript(string(common) + string(src))
+	}
+	return &s, nil
+}

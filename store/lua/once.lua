@@ -1,0 +1,6 @@
+-- Answers 1 to whoever asks first within a while. KEYS: once. ARGV: id of this request, milliseconds.
+-- The same request that is repeated because its reply was lost gets the same answer.
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+  return 1
+end
+return redis.call('GET', KEYS[1]) == ARGV[1] and 1 or 0

@@ -1,0 +1,32 @@
+-- Reads what the engine asks for, at one instant. KEYS: of each agent slots, presence, state; queues; lists; calls of
+-- the caller. ARGV: number of agents, of queues, of lists; caller; call left out; windows in microseconds.
+-- Answers {now, agents, queues, lists, counts}.
+local agents, queues, lists = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local t = now()
+local after = '(' .. int(t)
+local out = {t, {}, {}, {}, {}}
+for i = 1, agents do
+  local k = (i - 1) * 3
+  out[2][i] = {
+    redis.call('HMGET', KEYS[k + 3], 'away', 'reason', 'missed', 'capacity', 'capacity_until', 'offered_at', 'idle_since'),
+    redis.call('ZCOUNT', KEYS[k + 2], after, '+inf'),
+    redis.call('ZRANGEBYSCORE', KEYS[k + 1], after, '+inf', 'WITHSCORES'),
+  }
+end
+for i = 1, queues do
+  out[3][i] = redis.call('HGETALL', KEYS[agents * 3 + i])
+end
+for i = 1, lists do
+  out[4][i] = redis.call('HGET', KEYS[agents * 3 + queues + i], ARGV[4])
+end
+local calls = KEYS[agents * 3 + queues + lists + 1]
+local left_out = redis.call('ZSCORE', calls, ARGV[5])
+for i = 6, #ARGV do
+  local since = t - tonumber(ARGV[i])
+  local n = redis.call('ZCOUNT', calls, int(since), '+inf')
+  if left_out and tonumber(left_out) >= since then
+    n = n - 1
+  end
+  out[5][i - 5] = n
+end
+return out

@@ -1,0 +1,94 @@
+-- Writes a call's record with its slots and indexes, or nothing. See keyWrite in keys.go for KEYS.
+-- ARGV: call's key, revision expected (0: none), new revision, record, plan (JSON of luaPlan), channel.
+-- Answers {'ok'}, {'conflict'}, {'exists', revision, record} or {'busy', agent}.
+local FIXED, PER_AGENT = 9, 3
+local id, expected, doc, plan = ARGV[1], ARGV[2], ARGV[4], cjson.decode(ARGV[5])
+local call, due, received, live, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local t = now()
+
+local rev = redis.call('HGET', call, 'rev')
+if expected == '0' then
+  if rev then
+    return {'exists', rev, redis.call('HGET', call, 'doc')}
+  end
+elseif rev ~= expected then
+  return {'conflict'}
+else
+  -- Redis that is out of memory lets a script go on once it has written. A call in hand is always written; only new
+  -- calls are refused.
+  redis.call('ZREM', due, id)
+end
+
+-- First look at all slots, then take them.
+local function mayHold(a, slots, presence, agent)
+  if a.op ~= 'take' and a.op ~= 'keep' or a.kind == 'wrap_up' then
+    return true
+  end
+  prune(slots, t)
+  local members = redis.call('ZRANGE', slots, 0, -1)
+  for _, m in ipairs(members) do
+    if string.sub(m, 1, #id + 1) == id .. ' ' then
+      return true
+    end
+  end
+  local state = redis.call('HMGET', agent, 'away', 'capacity', 'capacity_until')
+  if a.kind == 'ringing' and (state[1] == '1' or redis.call('ZCOUNT', presence, '(' .. int(t), '+inf') == 0) then
+    return false
+  end
+  local capacity = a.capacity
+  if state[2] and (state[3] == '0' or tonumber(state[3]) > t) then
+    capacity = tonumber(state[2])
+  end
+  return #members < capacity
+end
+
+for i, a in ipairs(plan.agents) do
+  local k = FIXED + (i - 1) * PER_AGENT
+  if not mayHold(a, KEYS[k + 1], KEYS[k + 2], KEYS[k + 3]) then
+    return {'busy', a.agent}
+  end
+end
+
+for i, a in ipairs(plan.agents) do
+  local k = FIXED + (i - 1) * PER_AGENT
+  local slots, agent = KEYS[k + 1], KEYS[k + 3]
+  if a.op ~= '' then
+    redis.call('ZREM', slots, id .. ' ringing', id .. ' active', id .. ' wrap_up')
+  end
+  if (a.op == 'take' or a.op == 'keep') and a.left > 0 then
+    redis.call('ZADD', slots, int(t + a.left), id .. ' ' .. a.kind)
+  end
+  if a.offered then
+    redis.call('HSET', agent, 'offered_at', int(t))
+  end
+  if a.idle then
+    redis.call('HSET', agent, 'idle_since', int(t))
+  end
+end
+
+redis.call('HSET', call, 'rev', ARGV[3], 'doc', doc)
+redis.call('ZADD', received, int(plan.received), id)
+if plan.live then
+  redis.call('ZADD', live, int(plan.received), id)
+  redis.call('ZREM', ended, id)
+else
+  redis.call('ZREM', live, id)
+  redis.call('ZADD', ended, int(plan.ended), id)
+end
+if plan.due > 0 then
+  redis.call('ZADD', due, int(plan.due), id)
+end
+if plan.caller_before then
+  redis.call('ZREM', KEYS[6], id)
+end
+if plan.caller then
+  redis.call('ZADD', KEYS[7], int(plan.received), id)
+end
+if plan.waited then
+  redis.call('HDEL', KEYS[8], id)
+end
+if plan.waiter ~= '' then
+  redis.call('HSET', KEYS[9], id, plan.waiter)
+end
+publish(ARGV[6], plan.topics)
+return {'ok'}

@@ -1,0 +1,31 @@
+package store_test
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// childVar names the part that this test binary plays when a test starts it again as another process.
+const childVar = "CALLROUTER_STORE_CHILD"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(childVar) {
+	case "writer":
+		writeForever(os.Args[1])
+	case "full disk":
+		fillDisk(os.Args[1])
+	default:
+		goleak.VerifyTestMain(m)
+	}
+}
+
+// child prepares another process that plays a part.
+func child(part string, args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), childVar+"="+part)
+	cmd.Stderr = os.Stderr
+	return cmd
+}

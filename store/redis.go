@@ -1,0 +1,221 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+
+	"callrouter/engine"
+)
+
+// redisStore is the store in Redis, of any number of processes. Every step is one script, which Redis runs alone.
+type redisStore struct {
+	client  redis.UniversalClient
+	address string // without the password
+	now     func() time.Time
+	timeout time.Duration
+	log     *slog.Logger
+	scripts *scripts
+	onWake  atomic.Pointer[func(string)]
+	wakes   *redis.PubSub
+	done    chan struct{} // closed when the subscriber has ended
+	closed  sync.Once
+}
+
+func openRedis(ctx context.Context, address string, opts Options) (engine.Store, error) {
+	fail := func(err error) error { return fmt.Errorf("store %s: %w", redact(address), err) }
+	sc, err := loadScripts()
+	if err != nil {
+		return nil, fail(err)
+	}
+	redis.SetLogger(&logging.VoidLogger{}) // what the client would print, past our log, is in the errors it returns
+	client, err := newClient(address, opts.Timeout, false)
+	if err != nil {
+		return nil, fail(err)
+	}
+	s := &redisStore{
+		client: client, address: redact(address), now: opts.Now, timeout: opts.Timeout, log: opts.Logger, scripts: sc,
+		done: make(chan struct{}),
+	}
+	if err := s.prepare(ctx, address); err != nil {
+		_ = s.client.Close()
+		return nil, fail(err)
+	}
+	s.wakes = s.client.Subscribe(ctx, channelWakes)
+	go s.listen()
+	return s, nil
+}
+
+// prepare finds out whether the server can be reached and can be used.
+func (s *redisStore) prepare(ctx context.Context, address string) error {
+	if err := s.bounded(ctx, func(ctx context.Context) error { return s.client.Ping(ctx).Err() }); err != nil {
+		return fmt.Errorf("it cannot be reached (is Redis running there, and are user and password right?): %w", hint(err))
+	}
+	if _, single := s.client.(*redis.Client); single && s.isCluster(ctx) {
+		cluster, err := newClient(address, s.timeout, true)
+		if err != nil {
+			return err
+		}
+		_ = s.client.Close()
+		s.client = cluster
+	}
+	check := func(ctx context.Context, c *redis.Client) error { return s.checkServer(ctx, c) }
+	switch c := s.client.(type) {
+	case *redis.ClusterClient:
+		return c.ForEachMaster(ctx, check)
+	case *redis.Client:
+		return check(ctx, c)
+	}
+	return nil
+}
+
+func (s *redisStore) isCluster(ctx context.Context) bool {
+	var info string
+	err := s.bounded(ctx, func(ctx context.Context) (err error) {
+		info, err = s.client.Info(ctx, "cluster").Result()
+		return err
+	})
+	return err == nil && strings.Contains(info, "cluster_enabled:1")
+}
+
+// checkServer refuses a server that may drop slots when its memory is full, and warns of one that forgets at a restart.
+func (s *redisStore) checkServer(ctx context.Context, c *redis.Client) error {
+	config := map[string]string{}
+	for _, name := range []string{"maxmemory-policy", "appendonly"} {
+		err := s.bounded(ctx, func(ctx context.Context) error {
+			values, err := c.ConfigGet(ctx, name).Result()
+			config[name] = values[name]
+			return err
+		})
+		if err != nil {
+			s.log.Warn("the configuration of Redis cannot be read; make sure that maxmemory-policy is noeviction and appendonly is yes",
+				"store", s.address, "error", err)
+			return nil
+		}
+	}
+	if policy := config["maxmemory-policy"]; policy != "noeviction" && policy != "" {
+		return fmt.Errorf("its maxmemory-policy is %s, so that it would drop agents' slots and calls when its memory is full; "+
+			"set it to noeviction (redis-cli CONFIG SET maxmemory-policy noeviction, and the same in redis.conf)", policy)
+	}
+	if config["appendonly"] == "no" {
+		s.log.Warn("Redis forgets what it was told last when it stops: appendonly is no; set it to yes", "store", s.address)
+	}
+	return nil
+}
+
+// bounded gives one round trip a deadline.
+func (s *redisStore) bounded(ctx context.Context, do func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("no answer within %s: %w", s.timeout, context.DeadlineExceeded))
+	defer cancel()
+	err := do(ctx)
+	if end, _ := ctx.Deadline(); errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(end) {
+		<-ctx.Done() // the connection, which has the same deadline, was a moment faster
+	}
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// run runs a script.
+func (s *redisStore) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (reply any, err error) {
+	err = s.do(ctx, func(ctx context.Context) (err error) {
+		reply, err = script.Run(ctx, s.client, keys, args...).Result()
+		return err
+	})
+	return reply, err
+}
+
+// do makes one round trip. Its errors say which store, and what can be done.
+func (s *redisStore) do(ctx context.Context, f func(ctx context.Context) error) error {
+	err := s.bounded(ctx, f)
+	if err == nil || errors.Is(err, redis.Nil) {
+		return err
+	}
+	return fmt.Errorf("store %s: %w", s.address, hint(err))
+}
+
+// hint says what to do about an error of Redis.
+func hint(err error) error {
+	what := ""
+	var network net.Error
+	switch {
+	case redis.HasErrorPrefix(err, "OOM"):
+		what = "Redis is out of memory; give it more (maxmemory), or keep records for a shorter time (--retention)"
+	case redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "WRONGPASS"):
+		what = "Redis refuses the user or password; put them into the address (redis://user:password@host)"
+	case redis.HasErrorPrefix(err, "NOPERM"):
+		what = "the Redis user has too few rights; docs/operations.md lists those it needs"
+	case redis.HasErrorPrefix(err, "READONLY"):
+		what = "this Redis is a replica; give the address of the master, or of the Sentinels"
+	case redis.HasErrorPrefix(err, "CROSSSLOT"), redis.HasErrorPrefix(err, "MOVED"):
+		what = "this Redis is part of a Cluster; add addr=host:port of another node to the address"
+	case errors.As(err, &network):
+		what = "Redis does not answer"
+	default:
+		return err
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// listen passes on what is woken, until the store is closed. The client connects again by itself; what was woken
+// meanwhile is lost, so whoever waits is told to look.
+func (s *redisStore) listen() {
+	defer close(s.done)
+	for msg := range s.wakes.ChannelWithSubscriptions() {
+		switch m := msg.(type) {
+		case *redis.Message:
+			s.wake(m.Payload)
+		case *redis.Subscription:
+			s.wake(engine.TopicSlots)
+			s.wake(engine.TopicOverrides)
+		}
+	}
+}
+
+func (s *redisStore) wake(topic string) {
+	if f := s.onWake.Load(); f != nil && *f != nil {
+		(*f)(topic)
+	}
+}
+
+// OnWake is part of [engine.Wakes].
+func (s *redisStore) OnWake(f func(topic string)) { s.onWake.Store(&f) }
+
+// Wake is part of [engine.Wakes].
+func (s *redisStore) Wake(ctx context.Context, topic string) error {
+	return s.do(ctx, func(ctx context.Context) error { return s.client.Publish(ctx, channelWakes, topic).Err() })
+}
+
+// Ping is part of [engine.Store].
+func (s *redisStore) Ping(ctx context.Context) error {
+	return s.do(ctx, func(ctx context.Context) error { return s.client.Ping(ctx).Err() })
+}
+
+// Close is part of [engine.Store].
+func (s *redisStore) Close() error {
+	var err error
+	s.closed.Do(func() {
+		err = s.wakes.Close()
+		<-s.done
+		err = errors.Join(err, s.client.Close())
+	})
+	return err
+}
+
+// hasParameter says whether an address has a parameter.
+func hasParameter(address, name string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Query().Has(name)
+}

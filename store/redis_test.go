@@ -1,0 +1,297 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"callrouter/engine"
+	"callrouter/store"
+	"callrouter/store/storetest"
+)
+
+// openURL opens a store in Redis and closes it when the test ends.
+func openURL(t testing.TB, url string) engine.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), url, store.Options{Timeout: 2 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestRedis(t *testing.T) {
+	server := storetest.NewRedis(t)
+	storetest.Run(t, func(t *testing.T) engine.Store {
+		server.Do("FLUSHALL")
+		return openURL(t, server.URL)
+	}, storetest.RealClock())
+}
+
+// A server of a Cluster refuses scripts whose keys are in several slots, and is found to be one by itself.
+func TestRedisCluster(t *testing.T) {
+	server := storetest.NewRedis(t, "cluster-enabled yes")
+	server.Do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+	storetest.Eventually(t, "the cluster is up", func() bool {
+		return strings.Contains(server.Do("CLUSTER", "INFO").(string), "cluster_state:ok")
+	})
+	for name, url := range map[string]string{"found": server.URL, "given": server.URL + "?addr=" + server.Addr} {
+		t.Run(name, func(t *testing.T) {
+			server.Do("FLUSHALL")
+			s := openURL(t, url)
+			var woken atomic.Bool
+			s.OnWake(func(topic string) {
+				if topic == engine.TopicAgent("agent1") {
+					woken.Store(true)
+				}
+			})
+			storetest.Storm(t, 2, 200*time.Millisecond, storetest.RealClock(), s)
+			call := newCall("one")
+			if _, err := s.Insert(t.Context(), call); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Snapshot(t.Context(), engine.Query{
+				Agents: []string{"agent1", "agent2"}, Queues: []string{"sales"}, Lists: []string{"vip"}, Caller: "+1", Calls: []time.Duration{time.Hour},
+			}); err != nil {
+				t.Error(err)
+			}
+			if _, err := s.Purge(t.Context(), time.Now()); err != nil {
+				t.Error(err)
+			}
+			storetest.Eventually(t, "a wake arrives", woken.Load)
+		})
+	}
+}
+
+func newCall(id string) *engine.Call {
+	now := time.Now()
+	return &engine.Call{ID: id, State: engine.Received, CallerKey: "+1", ReceivedAt: now, Due: now}
+}
+
+// Three instances fight for the same slots.
+func TestRedisStorm(t *testing.T) {
+	url := storetest.StartRedis(t)
+	storetest.Storm(t, 2, time.Second, storetest.RealClock(), openURL(t, url), openURL(t, url), openURL(t, url))
+}
+
+func TestRedisForgetsScripts(t *testing.T) {
+	server := storetest.NewRedis(t)
+	s := openURL(t, server.URL)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	var n atomic.Int64
+	for w := range 4 {
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, err := s.Insert(t.Context(), newCall(fmt.Sprint(w, " ", i))); err != nil {
+					t.Error(err)
+					return
+				}
+				n.Add(1)
+			}
+		})
+	}
+	for range 20 {
+		before := n.Load()
+		server.Do("SCRIPT", "FLUSH", "SYNC")
+		storetest.Eventually(t, "calls go on", func() bool { return n.Load() > before+8 || t.Failed() })
+	}
+	close(stop)
+	wg.Wait()
+}
+
+func TestRedisRefusesEviction(t *testing.T) {
+	server := storetest.NewRedis(t, "maxmemory-policy allkeys-lru")
+	_, err := store.Open(t.Context(), server.URL, store.Options{})
+	if err == nil || !strings.Contains(err.Error(), "CONFIG SET maxmemory-policy noeviction") {
+		t.Fatalf("got %v, want how to set it right", err)
+	}
+	if strings.Contains(err.Error(), "secret") {
+		t.Errorf("the password is in the error: %v", err)
+	}
+	server.Do("CONFIG", "SET", "maxmemory-policy", "noeviction")
+	openURL(t, server.URL)
+}
+
+// Where the configuration is hidden, the operator is told what to look at.
+func TestRedisConfigurationHidden(t *testing.T) {
+	server := storetest.NewRedis(t)
+	server.Do("ACL", "SETUSER", "router", "-config|get")
+	var log strings.Builder
+	s, err := store.Open(t.Context(), server.URL, store.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if !strings.Contains(log.String(), "noeviction") {
+		t.Errorf("log: %s", log.String())
+	}
+}
+
+func TestRedisOpenErrors(t *testing.T) {
+	server := storetest.NewRedis(t)
+	for name, test := range map[string]struct{ url, want string }{
+		"nobody there":     {"redis://127.0.0.1:1", "is Redis running there"},
+		"wrong password":   {"redis://router:hunter2@" + server.Addr, "user or password"},
+		"unknown option":   {server.URL + "?tiemout=1", "tiemout"},
+		"bad database":     {server.URL + "/first", "database"},
+		"unknown scheme":   {"postgres://user:hunter2@host/db", "redis://"},
+		"not a URL at all": {"redis://router:hunter2@host:port", "cannot be read"},
+		"empty":            {"", "empty"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := store.Open(t.Context(), test.url, store.Options{})
+			if err == nil {
+				s.Close()
+				t.Fatal("it was opened")
+			}
+			if !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "secret") {
+				t.Errorf("got %q, want %q and no password", err, test.want)
+			}
+		})
+	}
+}
+
+// A server that dies and comes back is an error meanwhile, and nothing else: what was acknowledged is there, wakes arrive
+// again, and nobody has to do anything.
+func TestRedisRestart(t *testing.T) {
+	server := storetest.NewRedis(t, "appendonly yes", "appendfsync always")
+	s := openURL(t, server.URL)
+	var woken atomic.Int64
+	s.OnWake(func(topic string) {
+		if topic == "test" {
+			woken.Add(1)
+		}
+	})
+	if _, err := s.Insert(t.Context(), newCall("before")); err != nil {
+		t.Fatal(err)
+	}
+	server.Kill()
+	start := time.Now()
+	_, err := s.Insert(t.Context(), newCall("meanwhile"))
+	if err == nil || errors.Is(err, engine.ErrExists) || errors.Is(err, engine.ErrConflict) {
+		t.Errorf("without a server: %v", err)
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("it took %s to find out", took)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	storetest.Eventually(t, "the store can be reached again", func() bool { return s.Ping(t.Context()) == nil })
+	if c, err := s.Get(t.Context(), engine.Key("before")); err != nil || c.ID != "before" {
+		t.Errorf("%v, %v", c, err)
+	}
+	storetest.Eventually(t, "wakes arrive again", func() bool {
+		_ = s.Wake(t.Context(), "test")
+		return woken.Load() > 0
+	})
+}
+
+// Each way in which a server can be slow is an error within the bound, and the store goes on once it is over.
+func TestRedisSlow(t *testing.T) {
+	server := storetest.NewRedis(t)
+	proxy := newProxy(t, server.Addr)
+	s, err := store.Open(t.Context(), strings.Replace(server.URL, server.Addr, proxy.addr, 1), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Insert(t.Context(), newCall("before")); err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []proxyMode{blackHole, dropReplies, refuse} {
+		t.Run(string(mode), func(t *testing.T) {
+			proxy.set(mode)
+			for i := range 3 {
+				start := time.Now()
+				_, err := s.Insert(t.Context(), newCall(fmt.Sprint(mode, i)))
+				if err == nil {
+					t.Error("no error")
+				}
+				if took := time.Since(start); took > time.Second {
+					t.Errorf("it took %s: %v", took, err)
+				}
+			}
+			proxy.set(pass)
+			storetest.Eventually(t, "the store can be reached again", func() bool { return s.Ping(t.Context()) == nil })
+		})
+	}
+	// A step whose reply was lost was done once, and is found when it is repeated.
+	if existing, err := s.Insert(t.Context(), newCall(fmt.Sprint(dropReplies, 0))); !errors.Is(err, engine.ErrExists) || existing.Rev != 1 {
+		t.Errorf("%v, %v", existing, err)
+	}
+}
+
+// A caller who waits for less than a step may take is not kept waiting.
+func TestRedisDeadline(t *testing.T) {
+	server := storetest.NewRedis(t)
+	proxy := newProxy(t, server.Addr)
+	s, err := store.Open(t.Context(), strings.Replace(server.URL, server.Addr, proxy.addr, 1), store.Options{Timeout: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	proxy.set(blackHole)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if _, err := s.Get(ctx, engine.Key("any")); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 400*time.Millisecond {
+		t.Errorf("after %s: %v", time.Since(start), err)
+	}
+}
+
+// When memory is full new calls are refused, those in hand go on, and no slot is lost.
+func TestRedisOutOfMemory(t *testing.T) {
+	server := storetest.NewRedis(t)
+	s := openURL(t, server.URL)
+	ctx := t.Context()
+	if err := s.Present(ctx, "ana", "browser", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	c := newCall("in hand")
+	if _, err := s.Insert(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	c.Rev = 1
+	server.Do("CONFIG", "SET", "maxmemory", "1mb")
+	_, err := s.Insert(ctx, newCall("new"))
+	if err == nil || !strings.Contains(err.Error(), "maxmemory") {
+		t.Errorf("a new call: %v, want how to make room", err)
+	}
+	next := c.Clone()
+	next.Holds = []engine.Hold{{Agent: "ana", Kind: engine.HoldRinging, Capacity: 1, Until: time.Now().Add(time.Hour)}}
+	c, err = s.Update(ctx, c, next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if snap, err := s.Snapshot(ctx, engine.Query{Agents: []string{"ana"}}); err != nil || len(snap.Agents["ana"].Slots) != 1 {
+		t.Errorf("%+v, %v", snap, err)
+	}
+	next = c.Clone()
+	next.Holds, next.State, next.EndedAt = nil, engine.Ended, time.Now()
+	if _, err = s.Update(ctx, c, next); err != nil {
+		t.Error(err)
+	}
+}
+
+func BenchmarkRedisUpdate(b *testing.B) {
+	server := storetest.NewRedis(b)
+	benchUpdate(b, func(b *testing.B) engine.Store { return openURL(b, server.URL) })
+}

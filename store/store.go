@@ -1,0 +1,77 @@
+// Package store keeps what must survive: the records of calls, the slots of agents, what is set at run time. It has two
+// stores behind one interface, [engine.Store]: an embedded one, a file for one process, and Redis, for any number of
+// processes. Both pass the suite in store/storetest.
+//
+// A call's record is JSON. Everything by which calls are found (due time, queue, caller) and the slots they hold are
+// derived from it in the same atomic step, by comparing the record before with the record after; see change.go.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"callrouter/engine"
+)
+
+// DefaultTimeout bounds one step of a Redis store if [Options] do not say otherwise.
+const DefaultTimeout = 250 * time.Millisecond
+
+// Options of a store. The zero value is usable.
+type Options struct {
+	// Now is the clock of the embedded store; time.Now if nil. Redis counts leases on its own clock, and uses this one
+	// only to turn the instant at which a hold ends into a duration.
+	Now func() time.Time
+	// Logger is told of what an operator should know; nothing is logged if it is nil.
+	Logger *slog.Logger
+	// Timeout bounds one step of a Redis store, however long the caller would wait; [DefaultTimeout] if zero.
+	Timeout time.Duration
+}
+
+// Open opens the store at an address: a path is the embedded store, redis:// and rediss:// are Redis. An address with a
+// master_name parameter is a Sentinel, one with an addr parameter (or a server that says so) a Cluster; all parameters
+// are go-redis' own.
+//
+// It fails if the store cannot be reached, is used by another process (embedded), is damaged, or is set up so that it
+// would lose slots.
+func Open(ctx context.Context, address string, opts Options) (engine.Store, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Timeout <= 0 {
+		opts.Timeout = DefaultTimeout
+	}
+	scheme, _, isURL := strings.Cut(address, "://")
+	switch {
+	case address == "":
+		return nil, errors.New("the address of the store is empty: give the path of a file, or redis://host:port")
+	case !isURL:
+		return openEmbedded(address, opts)
+	case scheme == "redis" || scheme == "rediss":
+		return openRedis(ctx, address, opts)
+	}
+	return nil, fmt.Errorf("the store %q has an unknown scheme: give the path of a file, redis:// or rediss://", redact(address))
+}
+
+// redact is an address without its password, for messages.
+func redact(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(an address that is not a URL)"
+	}
+	q := u.Query()
+	for _, p := range []string{"password", "sentinel_password"} {
+		if q.Has(p) {
+			q.Set(p, "xxxxx")
+			u.RawQuery = q.Encode()
+		}
+	}
+	return u.Redacted()
+}

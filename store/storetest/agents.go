@@ -1,0 +1,269 @@
+package storetest
+
+import (
+	"slices"
+	"time"
+
+	"callrouter/engine"
+)
+
+func testPresence(s *suite) {
+	ctx := s.Context()
+	if a := s.agent("ana"); a.Connected || a.Away || len(a.Slots) != 0 {
+		s.Errorf("an agent never heard of: %+v", a)
+	}
+	s.ok(s.Present(ctx, "ana", "one", long))
+	s.ok(s.Present(ctx, "ana", "two", long))
+	if a := s.agent("ana"); !a.Connected || a.Away {
+		s.Errorf("after the first connection ever: %+v", a)
+	}
+	s.ok(s.Absent(ctx, "ana", "one"))
+	s.ok(s.Absent(ctx, "ana", "one"))
+	if !s.agent("ana").Connected {
+		s.Error("one of two connections has ended, and the agent is gone")
+	}
+	s.ok(s.Present(ctx, "ana", "two", short))
+	s.clock.Pass(moment)
+	if s.agent("ana").Connected {
+		s.Error("the lease has ended, and the agent is still there")
+	}
+	s.ok(s.Present(ctx, "ana", "three", long))
+	s.ok(s.Present(ctx, "ana", "four", short))
+	s.clock.Pass(moment)
+	if !s.agent("ana").Connected {
+		s.Error("one of two leases has ended, and the agent is gone")
+	}
+	s.ok(s.Absent(ctx, "ana", "three"))
+	if s.agent("ana").Connected {
+		s.Error("all connections have ended, and the agent is still there")
+	}
+	s.ok(s.Absent(ctx, "nobody", "one"))
+}
+
+func testStatus(s *suite) {
+	ctx := s.Context()
+	s.online("ana")
+	s.ok(s.SetStatus(ctx, "ana", true, "lunch"))
+	if a := s.agent("ana"); !a.Away || a.Reason != "lunch" || !a.Connected {
+		s.Errorf("%+v", a)
+	}
+	s.ok(s.Absent(ctx, "ana", "browser"))
+	s.online("ana")
+	if a := s.agent("ana"); !a.Away || a.Reason != "lunch" {
+		s.Errorf("the status last set does not hold on connecting again: %+v", a)
+	}
+	s.ok(s.SetStatus(ctx, "ana", false, ""))
+	if a := s.agent("ana"); a.Away || a.Reason != "" {
+		s.Errorf("%+v", a)
+	}
+}
+
+func testMissed(s *suite) {
+	ctx := s.Context()
+	s.online("ana")
+	miss := func(limit, want int) {
+		s.Helper()
+		n, err := s.Missed(ctx, "ana", limit, "missed too many")
+		s.ok(err)
+		if n != want || s.agent("ana").Missed != want {
+			s.Errorf("%d in a row, want %d", n, want)
+		}
+	}
+	miss(3, 1)
+	miss(3, 2)
+	s.ok(s.Answered(ctx, "ana"))
+	if s.agent("ana").Missed != 0 {
+		s.Error("an answer forgets missed offers")
+	}
+	miss(3, 1)
+	miss(3, 2)
+	if s.agent("ana").Away {
+		s.Error("away before the limit")
+	}
+	miss(3, 3)
+	if a := s.agent("ana"); !a.Away || a.Reason != "missed too many" {
+		s.Errorf("at the limit: %+v", a)
+	}
+	s.ok(s.SetStatus(ctx, "ana", false, ""))
+	if a := s.agent("ana"); a.Away || a.Missed != 0 {
+		s.Errorf("after the agent came back: %+v", a)
+	}
+	for i := range 5 {
+		miss(0, i+1)
+	}
+	if s.agent("ana").Away {
+		s.Error("away although there is no limit")
+	}
+}
+
+func testTimes(s *suite) {
+	ctx := s.Context()
+	start := s.now()
+	s.online("ana")
+	if a := s.agent("ana"); !near(a.IdleSince, start) || !a.OfferedAt.IsZero() {
+		s.Errorf("on coming: %+v", a)
+	}
+	c := s.insert(s.call("a"))
+	s.clock.Pass(moment)
+	rang := s.agent("ana").IdleSince
+	c = s.change(c, func(n *engine.Call) {
+		n.State = engine.Offered
+		n.Offers = []engine.Offer{{ID: "1", Agent: "ana", Queue: "sales", At: s.now()}}
+		n.Holds = []engine.Hold{s.hold("ana", engine.HoldRinging, 1, long)}
+	})
+	a := s.agent("ana")
+	offered := a.OfferedAt
+	if !offered.After(rang) || !a.IdleSince.Equal(rang) {
+		s.Errorf("after an offer: %+v", a)
+	}
+	s.clock.Pass(moment)
+	c = s.change(c, func(n *engine.Call) { n.Offers[0].Result = engine.OfferAnswered })
+	c = s.change(c, holding(s.hold("ana", engine.HoldActive, 1, long)))
+	if a = s.agent("ana"); !a.OfferedAt.Equal(offered) || !a.IdleSince.Equal(rang) {
+		s.Errorf("while talking: %+v", a)
+	}
+	s.clock.Pass(moment)
+	c = s.change(c, holding(s.hold("ana", engine.HoldWrapUp, 1, long)))
+	ended := s.agent("ana").IdleSince
+	if !ended.After(offered) {
+		s.Errorf("idle since %v after a call that ended", ended)
+	}
+	s.clock.Pass(moment)
+	s.change(c, holding())
+	if got := s.agent("ana").IdleSince; !got.Equal(ended) {
+		s.Errorf("the end of the wrap-up moved idle since to %v", got)
+	}
+	s.ok(s.SetStatus(ctx, "ana", false, ""))
+	if got := s.agent("ana").IdleSince; !got.Equal(ended) {
+		s.Error("an agent who was available did not become available")
+	}
+	s.ok(s.SetStatus(ctx, "ana", true, ""))
+	s.clock.Pass(moment)
+	s.ok(s.SetStatus(ctx, "ana", false, ""))
+	back := s.agent("ana").IdleSince
+	if !back.After(ended) {
+		s.Errorf("idle since %v after coming back", back)
+	}
+	// An active call that ends without wrap-up.
+	d := s.change(s.insert(s.call("d")), holding(s.hold("ana", engine.HoldRinging, 1, long)))
+	d = s.change(d, holding(s.hold("ana", engine.HoldActive, 1, long)))
+	s.clock.Pass(moment)
+	s.change(d, holding())
+	if got := s.agent("ana").IdleSince; !got.After(back) {
+		s.Errorf("idle since %v after a call without wrap-up", got)
+	}
+}
+
+func testTokens(s *suite) {
+	ctx := s.Context()
+	_, err := s.AgentByToken(ctx, "h1")
+	s.is(err, engine.ErrNotFound)
+	s.ok(s.SetToken(ctx, "ana", "h1"))
+	s.ok(s.SetToken(ctx, "bruno", "h2"))
+	if a, err := s.AgentByToken(ctx, "h1"); err != nil || a != "ana" {
+		s.Errorf("%q, %v", a, err)
+	}
+	s.ok(s.SetToken(ctx, "ana", "h3"))
+	_, err = s.AgentByToken(ctx, "h1")
+	s.is(err, engine.ErrNotFound)
+	for hash, want := range map[string]string{"h2": "bruno", "h3": "ana"} {
+		if a, err := s.AgentByToken(ctx, hash); err != nil || a != want {
+			s.Errorf("%q, %v", a, err)
+		}
+	}
+}
+
+func testQueues(s *suite) {
+	base := s.now()
+	wait := func(id, queue string, joined time.Duration) *engine.Call {
+		return s.change(s.insert(s.call(id)), func(c *engine.Call) {
+			c.State = engine.Waiting
+			c.Step = &engine.Handoff{Queue: queue, Joined: base.Add(joined)}
+		})
+	}
+	wait("second", "sales", 2*time.Second)
+	first := wait("first", "sales", time.Second)
+	wait("other", "sales2", 0)
+	third := wait("third", "sales", 3*time.Second)
+	first = s.change(first, func(c *engine.Call) {
+		c.Owner = "two"
+		c.Offers = []engine.Offer{{ID: "1", Agent: "ana", Result: engine.OfferMissed}, {ID: "2", Agent: "bruno", Result: engine.OfferDeclined}}
+	})
+	read := func() []engine.Waiter {
+		s.Helper()
+		snap, err := s.Snapshot(s.Context(), engine.Query{Queues: []string{"sales", "nobody"}})
+		s.ok(err)
+		if len(snap.Queues["nobody"]) != 0 {
+			s.Errorf("an empty queue has %v", snap.Queues["nobody"])
+		}
+		return snap.Queues["sales"]
+	}
+	expect := func(ids ...string) {
+		s.Helper()
+		var got, want []string
+		for _, w := range read() {
+			got = append(got, w.Key)
+		}
+		for _, id := range ids {
+			want = append(want, engine.Key(id))
+		}
+		if !slices.Equal(got, want) {
+			s.Errorf("waiting %v, want %v", got, want)
+		}
+	}
+	expect("first", "second", "third")
+	w := read()[0]
+	if !slices.Equal(w.Rung, []string{"ana", "bruno"}) || w.Owner != "two" || !w.Joined.Equal(base.Add(time.Second)) {
+		s.Errorf("%+v", w)
+	}
+	first = s.change(first, func(c *engine.Call) { c.State = engine.Offered })
+	expect("second", "third") // one that rings does not wait
+	first = s.change(first, func(c *engine.Call) { c.State = engine.Waiting })
+	expect("first", "second", "third") // and comes back to its old place
+	s.change(first, func(c *engine.Call) { c.State, c.Step, c.EndedAt, c.Due = engine.Ended, nil, s.now(), time.Time{} })
+	s.change(third, func(c *engine.Call) { c.Step = &engine.Handoff{Queue: "sales2", Joined: base} })
+	expect("second")
+}
+
+func testCallerCalls(s *suite) {
+	base := s.now()
+	for i, age := range []time.Duration{30 * time.Second, 30 * time.Minute, 90 * time.Minute, 3 * time.Hour} {
+		c := s.call(string(rune('a' + i)))
+		c.ReceivedAt = base.Add(-age)
+		s.insert(c)
+	}
+	other := s.call("other")
+	other.CallerKey = "+55119999900001" // begins like the first
+	s.insert(other)
+	withheld := s.call("withheld")
+	withheld.CallerKey = ""
+	s.insert(withheld)
+	snap, err := s.Snapshot(s.Context(), engine.Query{
+		Caller: "+5511999990000", Calls: []time.Duration{time.Hour, 2 * time.Hour, 24 * time.Hour}, Except: engine.Key("a"),
+	})
+	s.ok(err)
+	for d, want := range map[time.Duration]int{time.Hour: 1, 2 * time.Hour: 2, 24 * time.Hour: 3} {
+		if snap.Calls[d] != want {
+			s.Errorf("%d calls within %s, want %d", snap.Calls[d], d, want)
+		}
+	}
+	if n := s.callsOf("+5511999990000", engine.Key("d")); n != 1 {
+		s.Errorf("%d calls, want the one: what is left out is older than the window", n)
+	}
+	if n := s.callsOf("", ""); n != 0 {
+		s.Errorf("a caller who withholds the number has %d calls", n)
+	}
+}
+
+func testEmptySnapshot(s *suite) {
+	snap, err := s.Snapshot(s.Context(), engine.Query{})
+	s.ok(err)
+	if len(snap.Agents)+len(snap.Queues)+len(snap.Listed)+len(snap.Calls) != 0 {
+		s.Errorf("%+v", snap)
+	}
+	snap, err = s.Snapshot(s.Context(), engine.Query{Agents: []string{"ana", "bruno"}, Lists: []string{"vip"}, Caller: "+1"})
+	s.ok(err)
+	if len(snap.Agents) != 2 || snap.Listed["vip"] {
+		s.Errorf("%+v", snap)
+	}
+}

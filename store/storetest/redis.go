@@ -1,0 +1,147 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// rights are all that the store needs; docs and tests must agree.
+const rights = "~cr1:* &cr1:* +@read +@write +@scripting +@pubsub +@connection +time -@dangerous +info +config|get +cluster|slots +cluster|shards"
+
+// Redis is a server of one test, on the loopback address, with its files in a temporary folder. It ends with the test.
+type Redis struct {
+	// URL is its address for a user who has no more rights than the store needs.
+	URL string
+	// Addr is host:port.
+	Addr string
+
+	t    testing.TB
+	conf string
+	mu   sync.Mutex
+	cmd  *exec.Cmd
+	done chan struct{}
+}
+
+// StartRedis starts a Redis server and answers its address. Where there is no redis-server, the test is skipped, or
+// fails if the environment says CALLROUTER_TEST_ALL=1.
+func StartRedis(t testing.TB) string {
+	t.Helper()
+	return NewRedis(t).URL
+}
+
+// NewRedis is [StartRedis] for tests that do more with the server. config are further lines of its configuration.
+func NewRedis(t testing.TB, config ...string) *Redis {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		text := "redis-server is not on the PATH, so Redis is left out: install it (apt-get install redis-server, brew install redis)"
+		if os.Getenv("CALLROUTER_TEST_ALL") == "1" {
+			t.Fatal(text)
+		}
+		t.Skip(text)
+	}
+	dir := t.TempDir()
+	r := &Redis{t: t, conf: filepath.Join(dir, "redis.conf")}
+	t.Cleanup(r.Kill)
+	for range 5 { // somebody may take the port between finding and using it
+		port := freePort(t)
+		r.Addr = fmt.Sprintf("127.0.0.1:%d", port)
+		r.URL = "redis://router:secret@" + r.Addr
+		lines := append([]string{
+			"bind 127.0.0.1", fmt.Sprint("port ", port), "dir " + dir, `save ""`, "loglevel warning",
+			"user router on >secret " + rights,
+		}, config...)
+		if err := os.WriteFile(r.conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if r.Start() == nil {
+			return r
+		}
+	}
+	t.Fatal("redis-server does not start")
+	return nil
+}
+
+func freePort(t testing.TB) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// Start starts the server, again after Kill, and waits until it answers.
+func (r *Redis) Start() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	cmd := exec.Command("redis-server", r.conf)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(done) }()
+	r.cmd, r.done = cmd, done
+	admin := r.Admin()
+	defer admin.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !listens(r.Addr) || admin.Ping(ctx).Err() != nil {
+		select {
+		case <-tick.C:
+		case <-done:
+			return fmt.Errorf("redis-server ended: %s", cmd.ProcessState)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// listens says whether anybody takes connections at an address.
+func listens(addr string) bool {
+	c, err := net.Dial("tcp", addr)
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
+}
+
+// Kill ends the server at once, as a power failure would.
+func (r *Redis) Kill() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cmd != nil {
+		_ = r.cmd.Process.Kill()
+		<-r.done
+		r.cmd = nil
+	}
+}
+
+// Admin is a client with all rights. Whoever asks for it closes it.
+func (r *Redis) Admin() *redis.Client {
+	return redis.NewClient(&redis.Options{Addr: r.Addr, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true})
+}
+
+// Do runs one command with all rights.
+func (r *Redis) Do(args ...any) any {
+	r.t.Helper()
+	admin := r.Admin()
+	defer admin.Close()
+	reply, err := admin.Do(context.Background(), args...).Result()
+	if err != nil {
+		r.t.Fatalf("%v: %v", args, err)
+	}
+	return reply
+}
