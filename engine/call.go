@@ -141,6 +141,7 @@ type Handoff struct {
 	Ring   time.Duration `json:"ring"`
 	Wait   time.Duration `json:"wait"` // what is left of it
 	Joined time.Time     `json:"joined"`
+	Seen   int64         `json:"-"`              // revision of the queue that the present step was decided by; 0: it does not matter
 	Since  time.Time     `json:"since,omitzero"` // start of the present waiting; zero while somebody can be rung
 }
 
@@ -246,6 +247,16 @@ func (c *Call) offer(id string) *Offer {
 		}
 	}
 	return nil
+}
+
+// lastOffer is the id of the last offer to an agent.
+func (c *Call) lastOffer(agent string) string {
+	for _, o := range slices.Backward(c.Offers) {
+		if o.Agent == agent {
+			return o.ID
+		}
+	}
+	return ""
 }
 
 // pending says whether any offer still rings.

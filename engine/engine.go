@@ -88,6 +88,7 @@ type Engine struct {
 	wg       sync.WaitGroup
 	hub      hub
 	journal  journal
+	known    known
 	reaping  chan struct{} // places for hang-ups of the sweep
 	mu       sync.Mutex
 	runners  map[string]*runner
@@ -118,6 +119,7 @@ func New(cfg Config) *Engine {
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.hub.init()
 	e.journal.init()
+	e.known.init()
 	e.SetRules(cfg.Rules)
 	e.runtime.Store(&rules.Runtime{})
 	return e
@@ -188,11 +190,12 @@ func (e *Engine) Beat(ctx context.Context) error {
 		return nil
 	}
 	sent := e.Now()
-	if err := e.Store.Beat(ctx, e.instance, e.Timing.Lease); err != nil {
+	epoch, err := e.Store.Beat(ctx, e.instance, e.Timing.Lease)
+	if err != nil {
 		return err
 	}
 	e.beat.Store(sent.UnixNano())
-	return nil
+	return e.keepUp(ctx, epoch)
 }
 
 // lapsed says whether other instances may by now think that this one is gone.
@@ -229,6 +232,7 @@ func (e *Engine) wake(topic string) {
 			}
 		})
 	}
+	e.known.woken(topic)
 	e.hub.wake(topic)
 }
 

@@ -55,6 +55,12 @@ func (r *runner) handoff() error {
 		switch {
 		case errors.Is(err, ErrBusy): // somebody else was faster: look again
 			continue
+		case errors.Is(err, ErrGate): // it is over in a moment, and then somebody may be free
+			r.e.Observer.Error("gate")
+			if err := r.await(r.cut()); err != nil {
+				return err
+			}
+			continue
 		case errors.Is(err, errStore):
 			return r.reservationFailed(err)
 		case err != nil || !r.c.State.Ringing() || r.c.State == Deciding:
@@ -163,17 +169,17 @@ func (r *runner) ranOut(now time.Time) error {
 	}
 	for _, agent := range missed {
 		r.e.Observer.OfferSettled(queue.Name, OfferMissed)
-		r.e.missed(agent, queue)
+		r.e.missed(agent, r.c.lastOffer(agent), queue)
 	}
 	return nil
 }
 
 // missed counts an offer that an agent let ring out, and sets the silent agent away.
-func (e *Engine) missed(agent string, q rules.Queue) {
+func (e *Engine) missed(agent, offer string, q rules.Queue) {
 	ctx, cancel := context.WithTimeout(context.Background(), e.Timing.StoreWait)
 	defer cancel()
 	reason := fmt.Sprintf("missed %d calls in a row", q.AwayAfter)
-	n, err := e.Store.Missed(ctx, agent, q.AwayAfter, reason)
+	n, err := e.Store.Missed(ctx, agent, offer, q.AwayAfter, reason)
 	if err != nil {
 		e.problem("store", "a missed offer could not be counted", err, "agent", agent)
 		return
@@ -213,7 +219,7 @@ func (r *runner) offerNext(now time.Time) error {
 	free := order(queue.Strategy, r.candidates(left, snap, now))
 	free = r.yieldToEarlier(free, snap.Queues[queue.Name], alive)
 	if len(free) > 0 {
-		return r.offer(queue, free, now)
+		return r.offer(queue, free, snap.Revs[queue.Name], now)
 	}
 	return r.waitForAgent(now, len(rung) > 0)
 }
@@ -282,8 +288,9 @@ func (r *runner) yieldToEarlier(free []candidate, waiters []Waiter, alive []stri
 	return free
 }
 
-// offer rings the first free agent, or with ring_all every one. Taking the slots and writing the offers is one step.
-func (r *runner) offer(q rules.Queue, free []candidate, now time.Time) error {
+// offer rings the first free agent, or with ring_all every one. Taking the slots and writing the offers is one step, and
+// it fails if a call began to wait since the agents were looked at: that call may have been here first.
+func (r *runner) offer(q rules.Queue, free []candidate, seen int64, now time.Time) error {
 	if q.Strategy != rules.RingAll {
 		free = free[:1]
 	}
@@ -299,6 +306,7 @@ func (r *runner) offer(q rules.Queue, free []candidate, now time.Time) error {
 			n.Holds = append(n.Holds, Hold{Agent: f.agent, Kind: HoldRinging, Capacity: f.capacity, Until: until.Add(ringGrace)})
 		}
 		n.stopWaiting(now)
+		n.Step.Seen = seen
 		n.WrapUp, n.Due = q.WrapUp, now
 		n.to(Offered, now, "")
 	})

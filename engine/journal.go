@@ -80,6 +80,9 @@ func (j *journal) forget(c *Call) {
 	}
 }
 
+// Journaled counts the calls that this instance keeps in memory until the store can take their records.
+func (e *Engine) Journaled() int { return e.journal.size() }
+
 // FlushJournal stores the records that were kept in memory while the store was away. It is a job.
 func (e *Engine) FlushJournal(ctx context.Context) error {
 	for _, c := range e.journal.all() {
@@ -95,7 +98,7 @@ func (e *Engine) FlushJournal(ctx context.Context) error {
 }
 
 func (e *Engine) flush(ctx context.Context, c *Call) error {
-	_, err := e.Store.Insert(ctx, c)
+	_, err := e.insert(ctx, c)
 	if !errors.Is(err, ErrExists) {
 		return err
 	}

@@ -21,6 +21,9 @@ var (
 	// ErrBusy: an agent's slot could not be taken, because there is none free, or the agent is not connected and
 	// available. Nothing was written.
 	ErrBusy = errors.New("the agent has no free slot, or is not available")
+	// ErrGate: the store may have lost slots that are taken, so none is given before those who hold some had the time to
+	// say so; see [Instances.Beat]. Nothing was written.
+	ErrGate = errors.New("the store may have lost what it knew; no agent is rung for some seconds")
 )
 
 // Calls keeps the records of calls. Every method is one atomic step; all are safe for concurrent use.
@@ -29,7 +32,7 @@ var (
 // it compares the record before with the record after.
 type Calls interface {
 	// Insert writes a new call with revision 1 and counts it for its caller, or answers ErrExists and the call that is
-	// there, untouched. Of many inserters exactly one succeeds.
+	// there, untouched. Of many inserters exactly one succeeds. c itself is not changed.
 	Insert(ctx context.Context, c *Call) (existing *Call, err error)
 	// Get reads a call by [Key], or answers ErrNotFound.
 	Get(ctx context.Context, key string) (*Call, error)
@@ -40,8 +43,15 @@ type Calls interface {
 	// lasts is counted on the store's clock. It answers next with its new revision. Repeating an Update whose reply was
 	// lost is answered with ErrConflict: read again.
 	//
+	// A step that takes a slot for ringing may name, in Step.Seen, the revision of the queue that it was decided by: if
+	// the calls that wait have changed since, it is ErrBusy too. ErrGate is possible where ErrBusy is. A wrap-up is never
+	// refused.
+	//
 	// Who is interested is woken: see [Wakes].
 	Update(ctx context.Context, old, next *Call) (*Call, error)
+	// Reassert writes a record back as an instance last knew it, with its slots, unless the same revision or a newer one
+	// is there: after the store lost what it was told.
+	Reassert(ctx context.Context, c *Call) error
 	// Due lists the keys of live calls whose Due is not after t, soonest first.
 	Due(ctx context.Context, t time.Time, limit int) ([]string, error)
 	// List reads records, newest first.
@@ -73,6 +83,7 @@ type Query struct {
 type Snapshot struct {
 	Agents map[string]AgentState
 	Queues map[string][]Waiter // in order of arrival
+	Revs   map[string]int64    // of the queues, never 0; one changes whenever a call begins or ends waiting in it
 	Listed map[string]bool
 	Calls  map[time.Duration]int
 }
@@ -119,9 +130,9 @@ type Agents interface {
 	SetStatus(ctx context.Context, agent string, away bool, reason string) error
 	// SetCapacity overrides the capacity of the rules until an instant; nil takes it back.
 	SetCapacity(ctx context.Context, agent string, capacity *int, until time.Time) error
-	// Missed counts an offer that rang out. It answers how many there are in a row, and sets the agent away for the
-	// reason once they reach limit (0: never).
-	Missed(ctx context.Context, agent string, limit int, reason string) (n int, err error)
+	// Missed counts an offer that rang out, once however often it is told of it. It answers how many there are in a row,
+	// and sets the agent away for the reason once they reach limit (0: never).
+	Missed(ctx context.Context, agent, offer string, limit int, reason string) (n int, err error)
 	// Answered forgets missed offers.
 	Answered(ctx context.Context, agent string) error
 	// SetToken replaces the hash of an agent's token; AgentByToken finds the agent, or answers ErrNotFound.
@@ -148,8 +159,10 @@ type Limits interface {
 
 // Instances knows which processes of this router are alive.
 type Instances interface {
-	// Beat says that an instance lives for another lease.
-	Beat(ctx context.Context, instance string, lease time.Duration) error
+	// Beat says that an instance lives for another lease. The epoch it answers is another one once the store may have lost
+	// what it was told: it was emptied, restarted, or replaced by a replica that lags. Then no slot is taken for the
+	// length of the store's gate, in which every instance says what it knows with [Calls.Reassert].
+	Beat(ctx context.Context, instance string, lease time.Duration) (epoch string, err error)
 	// Leave says that it has stopped.
 	Leave(ctx context.Context, instance string) error
 	// Alive lists the instances whose lease has not run out.

@@ -49,7 +49,7 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 		return ErrTooMany
 	}
 	c := e.newCall(f, number, ev)
-	existing, err := e.Store.Insert(ctx, c)
+	existing, err := e.insert(ctx, c)
 	switch {
 	case err == nil:
 		c.Rev = 1
@@ -138,7 +138,7 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 			return e.terminateInMemory(ev, end, err)
 		}
 		// The end came before the beginning: a record that is already ended makes a late connect harmless.
-		_, err = e.Store.Insert(ctx, e.tombstone(ev, end))
+		_, err = e.insert(ctx, e.tombstone(ev, end))
 		switch {
 		case err == nil:
 			return nil
@@ -232,7 +232,7 @@ func (e *Engine) modify(ctx context.Context, key string, change func(c *Call) er
 		if err := change(next); err != nil {
 			return old, err
 		}
-		c, err := e.Store.Update(ctx, old, next)
+		c, err := e.update(ctx, old, next)
 		if !errors.Is(err, ErrConflict) {
 			return c, err
 		}

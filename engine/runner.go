@@ -190,7 +190,7 @@ func (r *runner) write(change func(n *Call)) error {
 	giveUp := r.now().Add(r.e.Timing.StoreWait)
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.StoreWait)
-		c, err := r.e.Store.Update(ctx, r.c, next)
+		c, err := r.e.update(ctx, r.c, next)
 		cancel()
 		switch {
 		case err == nil:

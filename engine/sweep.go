@@ -26,7 +26,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 	}
 	var errs []error
 	for _, key := range keys {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || e.ctx.Err() != nil { // an instance that stops leaves calls to others, itself included
 			break
 		}
 		if _, ringing := e.running(key); ringing { // in good hands, and not worth a look at the record

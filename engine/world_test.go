@@ -471,9 +471,9 @@ func (s *breakableStore) Snapshot(ctx context.Context, q engine.Query) (engine.S
 	return s.Store.Snapshot(ctx, q)
 }
 
-func (s *breakableStore) Beat(ctx context.Context, instance string, lease time.Duration) error {
+func (s *breakableStore) Beat(ctx context.Context, instance string, lease time.Duration) (string, error) {
 	if err := s.check(); err != nil {
-		return err
+		return "", err
 	}
 	return s.Store.Beat(ctx, instance, lease)
 }

@@ -16,6 +16,8 @@ type change struct {
 	doc       []byte
 	agents    []agentChange // by name
 	topics    []string
+	seen      int64 // the revision of the queue by which slots are taken for ringing; 0: it does not matter
+	force     bool  // it has happened: slots are taken although there are none
 }
 
 // slotOp is what a change does to an agent's slot.
@@ -51,7 +53,35 @@ func newChange(old, next *engine.Call) (*change, error) {
 	c := &change{key: next.Key(), old: old, next: &n, doc: doc}
 	c.diffAgents()
 	c.diffTopics()
+	if next.Step != nil && slices.ContainsFunc(c.agents, func(a agentChange) bool { return a.op == slotTake }) {
+		c.seen = next.Step.Seen
+	}
 	return c, nil
+}
+
+// newReassertion puts a record back as it was known, over what is stored, if anything is.
+func newReassertion(stored, known *engine.Call) (*change, error) {
+	c, err := newChange(stored, known)
+	if err != nil {
+		return nil, err
+	}
+	c.next.Rev, c.force, c.seen = known.Rev, true, 0
+	return c, nil
+}
+
+// stepQueue is the queue whose agents are taken.
+func (c *change) stepQueue() string {
+	if c.next.Step == nil {
+		return ""
+	}
+	return c.next.Step.Queue
+}
+
+// queueChanges says whether a call begins or ends waiting, or waits otherwise than before.
+func (c *change) queueChanges() bool {
+	before, w, waited := waits(c.old)
+	after, v, waiting := waits(c.next)
+	return waited != waiting || before != after || !slices.Equal(w.Rung, v.Rung)
 }
 
 func (c *change) diffAgents() {

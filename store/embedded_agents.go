@@ -19,7 +19,7 @@ import (
 func (s *embedded) Snapshot(ctx context.Context, q engine.Query) (engine.Snapshot, error) {
 	snap := engine.Snapshot{
 		Agents: map[string]engine.AgentState{}, Queues: map[string][]engine.Waiter{},
-		Listed: map[string]bool{}, Calls: map[time.Duration]int{},
+		Revs: map[string]int64{}, Listed: map[string]bool{}, Calls: map[time.Duration]int{},
 	}
 	err := s.view(ctx, func(tx *bolt.Tx) error {
 		now := s.now()
@@ -35,7 +35,7 @@ func (s *embedded) Snapshot(ctx context.Context, q engine.Query) (engine.Snapsho
 			if err != nil {
 				return err
 			}
-			snap.Queues[name] = waiters
+			snap.Queues[name], snap.Revs[name] = waiters, queueRev(tx)
 		}
 		for _, list := range q.Lists {
 			var e rules.Entry
@@ -183,10 +183,13 @@ func (s *embedded) SetCapacity(ctx context.Context, agent string, capacity *int,
 }
 
 // Missed is part of [engine.Agents].
-func (s *embedded) Missed(ctx context.Context, agent string, limit int, reason string) (int, error) {
+func (s *embedded) Missed(ctx context.Context, agent, offer string, limit int, reason string) (int, error) {
 	var n int
 	err := s.changeAgent(ctx, agent, func(d *agentDoc) []string {
-		d.Missed++
+		if d.MissedOffer != offer {
+			d.Missed++
+			d.MissedOffer = offer
+		}
 		n = d.Missed
 		if limit > 0 && n >= limit && !d.Away {
 			d.Away, d.Reason = true, reason
@@ -259,11 +262,11 @@ func (s *embedded) Once(ctx context.Context, key string, every time.Duration) (b
 }
 
 // Beat is part of [engine.Instances].
-func (s *embedded) Beat(ctx context.Context, instance string, lease time.Duration) error {
+func (s *embedded) Beat(ctx context.Context, instance string, lease time.Duration) (string, error) {
 	s.leases.mu.Lock()
 	defer s.leases.mu.Unlock()
 	s.leases.instances[instance] = s.now().Add(lease)
-	return ctx.Err()
+	return "file", ctx.Err() // a file does not forget while it is open
 }
 
 // Leave is part of [engine.Instances].

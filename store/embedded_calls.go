@@ -125,8 +125,31 @@ func (s *embedded) write(tx *bolt.Tx, ch *change) error {
 	if err := reindex(tx, ch.old, ch.next); err != nil {
 		return err
 	}
+	if ch.queueChanges() {
+		if _, err := tx.Bucket(bucketWaiting).NextSequence(); err != nil {
+			return err
+		}
+	}
 	v := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(ch.doc)), uint64(ch.next.Rev))
 	return tx.Bucket(bucketCalls).Put([]byte(ch.key), append(v, ch.doc...))
+}
+
+// Reassert is part of [engine.Calls].
+func (s *embedded) Reassert(ctx context.Context, c *engine.Call) error {
+	return s.update(ctx, func(tx *bolt.Tx) error {
+		stored, err := getCall(tx, c.Key())
+		if err != nil {
+			return err
+		}
+		if stored != nil && stored.Rev >= c.Rev {
+			return nil
+		}
+		ch, err := newReassertion(stored, c)
+		if err != nil {
+			return err
+		}
+		return s.write(tx, ch)
+	}, nil)
 }
 
 // Get is part of [engine.Calls].

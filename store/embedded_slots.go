@@ -16,6 +16,7 @@ type agentDoc struct {
 	Away          bool            `json:"away,omitempty"`
 	Reason        string          `json:"reason,omitempty"`
 	Missed        int             `json:"missed,omitempty"`
+	MissedOffer   string          `json:"missed_offer,omitempty"` // the last that was counted
 	Capacity      *int            `json:"capacity,omitempty"`
 	CapacityUntil time.Time       `json:"capacity_until,omitzero"`
 	OfferedAt     time.Time       `json:"offered_at,omitzero"`
@@ -57,8 +58,14 @@ func getAgent(tx *bolt.Tx, agent string) (*agentDoc, error) {
 	return &d, nil
 }
 
+// queueRev is the revision of all queues: it is another one whenever a call begins or ends waiting.
+func queueRev(tx *bolt.Tx) int64 { return int64(tx.Bucket(bucketWaiting).Sequence()) + 1 }
+
 // changeSlots does what a change means for agents: all of it, or nothing and ErrBusy.
 func (s *embedded) changeSlots(tx *bolt.Tx, ch *change) error {
+	if ch.seen > 0 && ch.seen != queueRev(tx) {
+		return fmt.Errorf("queue %s: %w", ch.next.Step.Queue, engine.ErrBusy)
+	}
 	now := s.now()
 	docs := make([]*agentDoc, len(ch.agents))
 	for i, a := range ch.agents {
@@ -67,7 +74,7 @@ func (s *embedded) changeSlots(tx *bolt.Tx, ch *change) error {
 			return err
 		}
 		d.prune(now)
-		if !s.mayHold(d, ch.key, a, now) {
+		if !ch.force && !s.mayHold(d, ch.key, a, now) {
 			return fmt.Errorf("agent %s: %w", a.agent, engine.ErrBusy)
 		}
 		docs[i] = d

@@ -19,7 +19,7 @@ const keyPrefix = "cr1:{callrouter}:"
 //	live             zset    KEY by time received: live calls
 //	ended            zset    KEY by time of the end: ended calls
 //	caller:CALLER    zset    KEY by time received: calls of a caller
-//	waiting:QUEUE    hash    KEY -> waiter (JSON): calls that wait
+//	waiting:QUEUE    hash    KEY -> waiter (JSON): calls that wait; "#": how often that has changed
 //	agent:AGENT      hash    away, reason, missed, capacity, capacity_until, offered_at, idle_since, token (its hash)
 //	presence:AGENT   zset    connection by end of its lease
 //	slots:AGENT      zset    "KEY KIND" by end of its lease: the slots taken; never a counter, which would drift
@@ -29,6 +29,7 @@ const keyPrefix = "cr1:{callrouter}:"
 //	lists            set     names of the lists above
 //	once:KEY         string  id of the request that was first; ends by its TTL
 //	instances        zset    instance by end of its lease
+//	epoch            hash    id, run (of the server that has it), open_at: until then no slot is taken; see lua/epoch.lua
 //	wakes            channel the topics that are woken
 //
 // A user with no more rights than these will do:
@@ -44,8 +45,12 @@ const (
 	keySwitches  = keyPrefix + "switches"
 	keyLists     = keyPrefix + "lists"
 	keyInstances = keyPrefix + "instances"
+	keyEpoch     = keyPrefix + "epoch"
 	channelWakes = keyPrefix + "wakes"
 )
+
+// fieldRev is the field of waiting:QUEUE that counts its changes.
+const fieldRev = "#"
 
 func keyCall(key string) string       { return keyPrefix + "call:" + key }
 func keyCaller(caller string) string  { return keyPrefix + "caller:" + caller }
@@ -66,7 +71,8 @@ func keysWrite(ch *change) []string {
 	queue, _, _ := waits(ch.next)
 	keys := []string{
 		keyCall(ch.key), keyDue, keyReceived, keyLive, keyEnded,
-		keyCaller(callerBefore), keyCaller(ch.next.CallerKey), keyWaiting(queueBefore), keyWaiting(queue),
+		keyCaller(callerBefore), keyCaller(ch.next.CallerKey), keyWaiting(queueBefore), keyWaiting(queue), keyEpoch,
+		keyWaiting(ch.stepQueue()),
 	}
 	for _, a := range ch.agents {
 		keys = append(keys, keySlots(a.agent), keyPresence(a.agent), keyAgent(a.agent))
@@ -83,7 +89,7 @@ var luaFiles embed.FS
 type scripts struct {
 	write, read, purge, snapshot                     *redis.Script // records
 	present, absent, status, capacity, missed, token *redis.Script // agents
-	once, beat, alive, put, drop                     *redis.Script // all else
+	once, beat, alive, put, drop, epoch              *redis.Script // all else
 }
 
 func loadScripts() (*scripts, error) {
@@ -95,7 +101,7 @@ func loadScripts() (*scripts, error) {
 	for name, at := range map[string]**redis.Script{
 		"write": &s.write, "read": &s.read, "purge": &s.purge, "snapshot": &s.snapshot,
 		"present": &s.present, "absent": &s.absent, "status": &s.status, "capacity": &s.capacity, "missed": &s.missed, "token": &s.token,
-		"once": &s.once, "beat": &s.beat, "alive": &s.alive, "put": &s.put, "drop": &s.drop,
+		"once": &s.once, "beat": &s.beat, "alive": &s.alive, "put": &s.put, "drop": &s.drop, "epoch": &s.epoch,
 	} {
 		src, err := luaFiles.ReadFile("lua/" + name + ".lua")
 		if err != nil {

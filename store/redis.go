@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,6 +26,7 @@ type redisStore struct {
 	address string // without the password
 	now     func() time.Time
 	timeout time.Duration
+	gate    time.Duration
 	log     *slog.Logger
 	scripts *scripts
 	onWake  atomic.Pointer[func(string)]
@@ -40,13 +42,12 @@ func openRedis(ctx context.Context, address string, opts Options) (engine.Store,
 		return nil, fail(err)
 	}
 	redis.SetLogger(&logging.VoidLogger{}) // what the client would print, past our log, is in the errors it returns
-	client, err := newClient(address, opts.Timeout, false)
-	if err != nil {
-		return nil, fail(err)
-	}
 	s := &redisStore{
-		client: client, address: redact(address), now: opts.Now, timeout: opts.Timeout, log: opts.Logger, scripts: sc,
+		address: redact(address), now: opts.Now, timeout: opts.Timeout, gate: opts.Gate, log: opts.Logger, scripts: sc,
 		done: make(chan struct{}),
+	}
+	if s.client, err = newClient(address, opts.Timeout, false, s.checkEpoch); err != nil {
+		return nil, fail(err)
 	}
 	if err := s.prepare(ctx, address); err != nil {
 		_ = s.client.Close()
@@ -63,7 +64,7 @@ func (s *redisStore) prepare(ctx context.Context, address string) error {
 		return fmt.Errorf("it cannot be reached (is Redis running there, and are user and password right?): %w", hint(err))
 	}
 	if _, single := s.client.(*redis.Client); single && s.isCluster(ctx) {
-		cluster, err := newClient(address, s.timeout, true)
+		cluster, err := newClient(address, s.timeout, true, s.checkEpoch)
 		if err != nil {
 			return err
 		}
@@ -112,6 +113,22 @@ func (s *redisStore) checkServer(ctx context.Context, c *redis.Client) error {
 		s.log.Warn("Redis forgets what it was told last when it stops: appendonly is no; set it to yes", "store", s.address)
 	}
 	return nil
+}
+
+// checkEpoch looks, on each new connection, whether this is the server that was there before. Whatever is sent over the
+// connection comes after it: a look at any other time could be answered by one server, and the step taken by the next.
+func (s *redisStore) checkEpoch(ctx context.Context, conn *redis.Conn) error {
+	info, err := conn.Info(ctx, "server").Result()
+	if err != nil {
+		return fmt.Errorf("reading which server this is: %w", err)
+	}
+	_, run, _ := strings.Cut(info, "run_id:")
+	run, _, _ = strings.Cut(run, "\r")
+	err = s.scripts.epoch.Run(ctx, conn, []string{keyEpoch}, run, rand.Text(), s.gate.Microseconds()).Err()
+	if redis.HasErrorPrefix(err, "MOVED") { // a node of a Cluster that has none of our keys
+		return nil
+	}
+	return err
 }
 
 // bounded gives one round trip a deadline.

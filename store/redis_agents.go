@@ -19,7 +19,7 @@ import (
 func (s *redisStore) Snapshot(ctx context.Context, q engine.Query) (engine.Snapshot, error) {
 	snap := engine.Snapshot{
 		Agents: map[string]engine.AgentState{}, Queues: map[string][]engine.Waiter{},
-		Listed: map[string]bool{}, Calls: map[time.Duration]int{},
+		Revs: map[string]int64{}, Listed: map[string]bool{}, Calls: map[time.Duration]int{},
 	}
 	var keys []string
 	for _, a := range q.Agents {
@@ -46,7 +46,7 @@ func (s *redisStore) Snapshot(ctx context.Context, q engine.Query) (engine.Snaps
 		snap.Agents[name] = agentState(list(at(list(at(out, 1)), i)), now)
 	}
 	for i, name := range q.Queues {
-		if snap.Queues[name], err = waiters(list(at(list(at(out, 2)), i))); err != nil {
+		if snap.Queues[name], snap.Revs[name], err = waiters(list(at(list(at(out, 2)), i))); err != nil {
 			return snap, err
 		}
 	}
@@ -81,12 +81,16 @@ func agentState(reply []any, now time.Time) engine.AgentState {
 }
 
 // waiters reads {call's key, waiter, ...} in order of arrival.
-func waiters(reply []any) ([]engine.Waiter, error) {
-	var all []engine.Waiter
+// waiters reads who waits in a queue, in order of arrival, and the queue's revision.
+func waiters(reply []any) (all []engine.Waiter, rev int64, err error) {
 	for pair := range slices.Chunk(reply, 2) {
+		if text(pair[0]) == fieldRev {
+			rev = number(at(pair, 1))
+			continue
+		}
 		var w waiter
 		if err := json.Unmarshal([]byte(text(at(pair, 1))), &w); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		all = append(all, engine.Waiter{Key: text(pair[0]), Joined: w.Joined, Rung: w.Rung, Owner: w.Owner})
 	}
@@ -96,7 +100,7 @@ func waiters(reply []any) ([]engine.Waiter, error) {
 		}
 		return strings.Compare(a.Key, b.Key)
 	})
-	return all, nil
+	return all, rev + 1, nil
 }
 
 // entryCounts says whether a stored entry, if there is one, is not past its end.
@@ -148,8 +152,8 @@ func (s *redisStore) SetCapacity(ctx context.Context, agent string, capacity *in
 }
 
 // Missed is part of [engine.Agents].
-func (s *redisStore) Missed(ctx context.Context, agent string, limit int, reason string) (int, error) {
-	reply, err := s.run(ctx, s.scripts.missed, []string{keyAgent(agent)}, with(statusTopics(agent, true), limit, reason)...)
+func (s *redisStore) Missed(ctx context.Context, agent, offer string, limit int, reason string) (int, error) {
+	reply, err := s.run(ctx, s.scripts.missed, []string{keyAgent(agent)}, with(statusTopics(agent, true), limit, reason, offer)...)
 	return int(number(reply)), err
 }
 
@@ -183,9 +187,9 @@ func (s *redisStore) Once(ctx context.Context, key string, every time.Duration) 
 }
 
 // Beat is part of [engine.Instances].
-func (s *redisStore) Beat(ctx context.Context, instance string, lease time.Duration) error {
-	_, err := s.run(ctx, s.scripts.beat, []string{keyInstances}, instance, lease.Microseconds())
-	return err
+func (s *redisStore) Beat(ctx context.Context, instance string, lease time.Duration) (string, error) {
+	reply, err := s.run(ctx, s.scripts.beat, []string{keyInstances, keyEpoch}, instance, lease.Microseconds(), rand.Text(), s.gate.Microseconds())
+	return text(reply), err
 }
 
 // Leave is part of [engine.Instances].

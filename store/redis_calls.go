@@ -23,6 +23,9 @@ type luaPlan struct {
 	Caller       bool       `json:"caller"`        // put it into those of its caller now
 	Waited       bool       `json:"waited"`        // the same for queues
 	Waiter       string     `json:"waiter"`
+	QueueChanges bool       `json:"queue_changes"`
+	Seen         int64      `json:"seen"`  // 0: the revision of the queue does not matter
+	Force        bool       `json:"force"` // take slots although there are none
 	Agents       []luaAgent `json:"agents"`
 	Topics       []string   `json:"topics"`
 }
@@ -56,6 +59,7 @@ func (s *redisStore) plan(ch *change) (string, error) {
 	p := luaPlan{
 		Live: ch.next.Live(), Received: micros(ch.next.ReceivedAt), Ended: micros(endOf(ch.next)), Caller: ch.next.CallerKey != "",
 		Agents: []luaAgent{}, Topics: append([]string{}, ch.topics...),
+		QueueChanges: ch.queueChanges(), Seen: ch.seen, Force: ch.force,
 	}
 	if p.Live {
 		p.Due = micros(ch.next.Due)
@@ -104,6 +108,8 @@ func (s *redisStore) write(ctx context.Context, ch *change) (existing *engine.Ca
 		return nil, engine.ErrConflict
 	case "busy":
 		return nil, fmt.Errorf("agent %s: %w", text(at(answer, 1)), engine.ErrBusy)
+	case "gate":
+		return nil, engine.ErrGate
 	case "exists":
 		existing, err = s.decode(ch.key, answer[1:])
 		if err != nil {
@@ -144,6 +150,29 @@ func (s *redisStore) Update(ctx context.Context, old, next *engine.Call) (*engin
 		return nil, err
 	}
 	return ch.next, nil
+}
+
+// Reassert is part of [engine.Calls].
+func (s *redisStore) Reassert(ctx context.Context, c *engine.Call) error {
+	for {
+		stored, err := s.Get(ctx, c.Key())
+		switch {
+		case errors.Is(err, engine.ErrNotFound):
+			stored = nil
+		case err != nil:
+			return err
+		case stored.Rev >= c.Rev:
+			return nil
+		}
+		ch, err := newReassertion(stored, c)
+		if err != nil {
+			return err
+		}
+		_, err = s.write(ctx, ch)
+		if !errors.Is(err, engine.ErrConflict) && !errors.Is(err, engine.ErrExists) {
+			return err
+		}
+	}
 }
 
 // Get is part of [engine.Calls].

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -23,7 +24,9 @@ const (
 
 // newClient makes a client for what the address means: a master_name is a Sentinel's, an addr a Cluster's, all others
 // are one server, unless that says that it belongs to a Cluster.
-func newClient(address string, timeout time.Duration, cluster bool) (redis.UniversalClient, error) {
+//
+// onConnect is run on each new connection before anything else.
+func newClient(address string, timeout time.Duration, cluster bool, onConnect func(context.Context, *redis.Conn) error) (redis.UniversalClient, error) {
 	switch {
 	case hasParameter(address, "master_name"):
 		o, err := redis.ParseFailoverURL(address)
@@ -31,6 +34,7 @@ func newClient(address string, timeout time.Duration, cluster bool) (redis.Unive
 			return nil, malformed(err)
 		}
 		o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled, o.DisableIdentity = noRetries, dialTries, true, true
+		o.OnConnect = onConnect
 		bound(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, timeout)
 		return redis.NewFailoverClient(o), nil
 	case cluster || hasParameter(address, "addr"):
@@ -41,6 +45,7 @@ func newClient(address string, timeout time.Duration, cluster bool) (redis.Unive
 		o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled, o.DisableIdentity = noRetries, dialTries, true, true
 		o.MaxRedirects = maxRedirects
 		o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+		o.OnConnect = onConnect
 		bound(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, timeout)
 		return redis.NewClusterClient(o), nil
 	}
@@ -50,6 +55,7 @@ func newClient(address string, timeout time.Duration, cluster bool) (redis.Unive
 	}
 	o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled, o.DisableIdentity = noRetries, dialTries, true, true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	o.OnConnect = onConnect
 	bound(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, timeout)
 	return redis.NewClient(o), nil
 }

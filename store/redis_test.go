@@ -19,7 +19,7 @@ import (
 // openURL opens a store in Redis and closes it when the test ends.
 func openURL(t testing.TB, url string) engine.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), url, store.Options{Timeout: 2 * time.Second})
+	s, err := store.Open(t.Context(), url, store.Options{Timeout: 2 * time.Second, Gate: time.Microsecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,4 +294,74 @@ func TestRedisOutOfMemory(t *testing.T) {
 func BenchmarkRedisUpdate(b *testing.B) {
 	server := storetest.NewRedis(b)
 	benchUpdate(b, func(b *testing.B) engine.Store { return openURL(b, server.URL) })
+}
+
+// A server that has lost what it was told gives no slot until the gate opens, and says so with another epoch.
+func TestRedisThatLostEverything(t *testing.T) {
+	for name, lose := range map[string]func(r *storetest.Redis){
+		"emptied": func(r *storetest.Redis) { r.Do("FLUSHALL") },
+		"restarted empty": func(r *storetest.Redis) {
+			r.Kill()
+			if err := r.Start(); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"replaced by one that lags": func(r *storetest.Redis) { r.Do("HSET", "cr1:{callrouter}:epoch", "run", "another server") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := storetest.NewRedis(t)
+			s, err := store.Open(t.Context(), server.URL, store.Options{Timeout: 2 * time.Second, Gate: 500 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			before := beat(t, s)
+			take := func(id string) error {
+				if err := s.Present(t.Context(), "ana", "browser", time.Hour); err != nil {
+					return err
+				}
+				c := newCall(id)
+				if existing, err := s.Insert(t.Context(), c); errors.Is(err, engine.ErrExists) {
+					c = existing
+				} else if err != nil {
+					return err
+				} else {
+					c.Rev = 1
+				}
+				next := c.Clone()
+				next.Holds = []engine.Hold{{Agent: "ana", Kind: engine.HoldRinging, Capacity: 9, Until: time.Now().Add(time.Hour)}}
+				_, err := s.Update(t.Context(), c, next)
+				return err
+			}
+			storetest.Eventually(t, "the first gate opens", func() bool { return take("one") == nil })
+			lose(server)
+			if name == "replaced by one that lags" { // the connections to the old one are gone
+				server.Do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+			}
+			storetest.Eventually(t, "the store answers", func() bool { return s.Ping(t.Context()) == nil })
+			if err := take("two"); !errors.Is(err, engine.ErrGate) {
+				t.Errorf("a slot right after the loss: %v, want ErrGate", err)
+			}
+			if after := beat(t, s); after == before {
+				t.Error("the epoch is the one before")
+			}
+			if err := take("three"); !errors.Is(err, engine.ErrGate) {
+				t.Errorf("a slot while the gate is closed: %v, want ErrGate", err)
+			}
+			storetest.Eventually(t, "the gate opens", func() bool { return take("four") == nil })
+		})
+	}
+}
+
+func beat(t *testing.T, s engine.Store) string {
+	t.Helper()
+	epoch, err := s.Beat(t.Context(), "one", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return epoch
 }

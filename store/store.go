@@ -21,6 +21,9 @@ import (
 // DefaultTimeout bounds one step of a Redis store if [Options] do not say otherwise.
 const DefaultTimeout = 250 * time.Millisecond
 
+// DefaultGate is three beats of an instance.
+const DefaultGate = 6 * time.Second
+
 // Options of a store. The zero value is usable.
 type Options struct {
 	// Now is the clock of the embedded store; time.Now if nil. Redis counts leases on its own clock, and uses this one
@@ -28,6 +31,9 @@ type Options struct {
 	Now func() time.Time
 	// Logger is told of what an operator should know; nothing is logged if it is nil.
 	Logger *slog.Logger
+	// Gate is for how long a Redis that may have lost slots gives none, so that those who hold some can say so;
+	// [DefaultGate] if zero.
+	Gate time.Duration
 	// Timeout bounds one step of a Redis store, however long the caller would wait; [DefaultTimeout] if zero.
 	Timeout time.Duration
 }
@@ -44,6 +50,9 @@ func Open(ctx context.Context, address string, opts Options) (engine.Store, erro
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Gate <= 0 {
+		opts.Gate = DefaultGate
 	}
 	if opts.Timeout <= 0 {
 		opts.Timeout = DefaultTimeout

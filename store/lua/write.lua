@@ -1,7 +1,7 @@
 -- Writes a call's record with its slots and indexes, or nothing. See keyWrite in keys.go for KEYS.
 -- ARGV: call's key, revision expected (0: none), new revision, record, plan (JSON of luaPlan), channel.
--- Answers {'ok'}, {'conflict'}, {'exists', revision, record} or {'busy', agent}.
-local FIXED, PER_AGENT = 9, 3
+-- Answers {'ok'}, {'conflict'}, {'exists', revision, record}, {'busy', agent} or {'gate'}.
+local FIXED, PER_AGENT = 11, 3
 local id, expected, doc, plan = ARGV[1], ARGV[2], ARGV[4], cjson.decode(ARGV[5])
 local call, due, received, live, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local t = now()
@@ -15,8 +15,8 @@ elseif rev ~= expected then
   return {'conflict'}
 else
   -- Redis that is out of memory lets a script go on once it has written. A call in hand is always written; only new
-  -- calls are refused.
-  redis.call('ZREM', due, id)
+  -- calls are refused. This one changes nothing.
+  redis.call('ZREM', due, '')
 end
 
 -- First look at all slots, then take them.
@@ -42,9 +42,23 @@ local function mayHold(a, slots, presence, agent)
   return #members < capacity
 end
 
+local takes = false
+for _, a in ipairs(plan.agents) do
+  takes = takes or a.op == 'take'
+end
+if takes and not plan.force then
+  local open_at = redis.call('HGET', KEYS[10], 'open_at')
+  if not open_at or tonumber(open_at) > t then
+    return {'gate'}
+  end
+  if plan.seen > 0 and tonumber(redis.call('HGET', KEYS[11], '#') or 0) + 1 ~= plan.seen then
+    return {'busy', 'queue'}
+  end
+end
+
 for i, a in ipairs(plan.agents) do
   local k = FIXED + (i - 1) * PER_AGENT
-  if not mayHold(a, KEYS[k + 1], KEYS[k + 2], KEYS[k + 3]) then
+  if not plan.force and not mayHold(a, KEYS[k + 1], KEYS[k + 2], KEYS[k + 3]) then
     return {'busy', a.agent}
   end
 end
@@ -77,6 +91,8 @@ else
 end
 if plan.due > 0 then
   redis.call('ZADD', due, int(plan.due), id)
+else
+  redis.call('ZREM', due, id)
 end
 if plan.caller_before then
   redis.call('ZREM', KEYS[6], id)
@@ -89,6 +105,14 @@ if plan.waited then
 end
 if plan.waiter ~= '' then
   redis.call('HSET', KEYS[9], id, plan.waiter)
+end
+if plan.queue_changes then
+  if plan.waited then
+    redis.call('HINCRBY', KEYS[8], '#', 1)
+  end
+  if plan.waiter ~= '' then
+    redis.call('HINCRBY', KEYS[9], '#', 1)
+  end
 end
 publish(ARGV[6], plan.topics)
 return {'ok'}

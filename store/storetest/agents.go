@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -61,11 +62,15 @@ func testStatus(s *suite) {
 func testMissed(s *suite) {
 	ctx := s.Context()
 	s.online("ana")
+	offer := 0
 	miss := func(limit, want int) {
 		s.Helper()
-		n, err := s.Missed(ctx, "ana", limit, "missed too many")
+		offer++
+		n, err := s.Missed(ctx, "ana", fmt.Sprint(offer), limit, "missed too many")
 		s.ok(err)
-		if n != want || s.agent("ana").Missed != want {
+		again, err := s.Missed(ctx, "ana", fmt.Sprint(offer), limit, "missed too many")
+		s.ok(err)
+		if n != want || again != want || s.agent("ana").Missed != want {
 			s.Errorf("%d in a row, want %d", n, want)
 		}
 	}

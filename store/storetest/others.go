@@ -126,16 +126,26 @@ func testInstances(s *suite) {
 	}
 	alive()
 	for _, i := range []string{"a", "b", "c"} {
-		s.ok(s.Beat(ctx, i, long))
+		s.beat(i, long)
 	}
 	alive("a", "b", "c")
 	s.ok(s.Leave(ctx, "b"))
 	s.ok(s.Leave(ctx, "b"))
-	s.ok(s.Beat(ctx, "c", short))
+	s.beat("c", short)
 	s.clock.Pass(moment)
 	alive("a")
-	s.ok(s.Beat(ctx, "c", long))
+	if a, b := s.beat("c", long), s.beat("a", long); a == "" || a != b {
+		s.Errorf("epochs %q and %q, although nothing was lost", a, b)
+	}
 	alive("a", "c")
+}
+
+// beat is an instance's sign of life.
+func (s *suite) beat(instance string, lease time.Duration) (epoch string) {
+	s.Helper()
+	epoch, err := s.Beat(s.Context(), instance, lease)
+	s.ok(err)
+	return epoch
 }
 
 // woken listens to a store, and checks that an action wakes just these topics.
@@ -225,11 +235,11 @@ func testAgentWakes(s *suite) {
 	s.woken(func() { s.ok(s.SetStatus(ctx, "ana", true, "lunch")) }, ana)
 	s.woken(func() { s.ok(s.SetStatus(ctx, "ana", false, "")) }, ana, engine.TopicSlots)
 	s.woken(func() {
-		_, err := s.Missed(ctx, "ana", 2, "missed")
+		_, err := s.Missed(ctx, "ana", "1", 2, "missed")
 		s.ok(err)
 	})
 	s.woken(func() {
-		_, err := s.Missed(ctx, "ana", 2, "missed")
+		_, err := s.Missed(ctx, "ana", "2", 2, "missed")
 		s.ok(err)
 	}, ana)
 	one := 1

@@ -32,11 +32,21 @@ type Redis struct {
 	done chan struct{}
 }
 
-// StartRedis starts a Redis server and answers its address. Where there is no redis-server, the test is skipped, or
-// fails if the environment says CALLROUTER_TEST_ALL=1.
+// StartRedis starts a Redis server that has been in use, so that slots are given at once, and answers its address. Where
+// there is no redis-server, the test is skipped, or fails if the environment says CALLROUTER_TEST_ALL=1.
 func StartRedis(t testing.TB) string {
 	t.Helper()
-	return NewRedis(t).URL
+	r := NewRedis(t)
+	r.OpenGate()
+	return r.URL
+}
+
+// OpenGate makes the server one that is known to have lost nothing.
+func (r *Redis) OpenGate() {
+	r.t.Helper()
+	_, run, _ := strings.Cut(r.Do("INFO", "server").(string), "run_id:")
+	run, _, _ = strings.Cut(run, "\r")
+	r.Do("HSET", "cr1:{callrouter}:epoch", "id", "test", "run", run, "open_at", 0)
 }
 
 // NewRedis is [StartRedis] for tests that do more with the server. config are further lines of its configuration.

@@ -55,7 +55,7 @@ func Run(t *testing.T, open func(t *testing.T) engine.Store, clock Clock) {
 		{"update", testUpdate}, {"update of many at once", testUpdateRace}, {"due", testDue},
 		{"list", testList}, {"purge", testPurge},
 		{"take a slot", testTake}, {"all or nothing", testAllOrNothing}, {"kinds of a slot", testKinds},
-		{"a slot ends by itself", testSlotExpiry}, {"a slot lost meanwhile", testSlotLost}, {"capacity by hand", testCapacity},
+		{"a slot ends by itself", testSlotExpiry}, {"a slot lost meanwhile", testSlotLost}, {"a queue that changed", testQueueChanged}, {"reassert", testReassert}, {"capacity by hand", testCapacity},
 		{"presence", testPresence}, {"status", testStatus}, {"missed offers", testMissed}, {"times of an agent", testTimes},
 		{"tokens", testTokens}, {"queues", testQueues}, {"calls of a caller", testCallerCalls}, {"empty snapshot", testEmptySnapshot},
 		{"switches", testSwitches}, {"entries", testEntries}, {"once", testOnce}, {"instances", testInstances},
