@@ -1,0 +1,246 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// testCase is one test of a rules file.
+type testCase struct {
+	name   string
+	at     span // where its name stands
+	call   Call
+	time   time.Time
+	given  Given
+	expect []expectation
+	sound  bool
+}
+
+// expectation is one thing that must hold.
+type expectation struct {
+	what string
+	want string
+	at   span // of the value
+}
+
+// TestResult is what became of one of a file's tests.
+type TestResult struct {
+	Name       string
+	Line       int
+	Passed     bool
+	Expected   string // of the first thing that did not hold: `rule "after hours"`
+	Got        string
+	Why        string // what led there
+	Simulation Simulation
+
+	at span
+}
+
+func (l *loader) readTests() {
+	first := map[string]*yaml.Node{}
+	for n := range l.items(l.child(l.root, "tests")) {
+		if n.Kind != yaml.MappingNode {
+			continue
+		}
+		before := len(l.problems)
+		t := testCase{at: l.of(n)}
+		if name := l.child(n, "name"); name != nil {
+			t.name, t.at = name.Value, l.of(name)
+			if other := first[name.Value]; other != nil {
+				l.fail(name, "duplicate-name", fmt.Sprintf("there is a test %s already, at line %d", quoted(name.Value), other.Line), "give it another name")
+			}
+			first[name.Value] = name
+		}
+		l.readTestCall(&t, l.child(n, "call"))
+		l.readGiven(&t.given, l.child(n, "given"))
+		l.readExpect(&t, l.child(n, "expect"))
+		t.sound = len(l.problems) == before
+		l.f.tests = append(l.f.tests, t)
+	}
+}
+
+// Withheld stands for the number of a caller who hides it, in tests and flags.
+const withheld = "withheld"
+
+func (l *loader) readTestCall(t *testCase, n *yaml.Node) {
+	from := ""
+	if v := l.child(n, "from"); v != nil && v.Value != withheld {
+		number, err := NormalizePhone(v.Value)
+		if err != nil {
+			l.failWith(v, "bad-phone", err)
+		}
+		from = onlyDigits(v.Value)
+		if strings.HasPrefix(strings.TrimSpace(v.Value), "00") {
+			from = onlyDigits(number)
+		}
+	}
+	t.call = Call{Caller: NewCaller(from, l.text(n, "id"), l.text(n, "name")), Payload: l.text(n, "payload")}
+	if len(l.f.numbers) > 0 {
+		t.call.Number = l.f.numbers[0].Name
+	}
+	if to := l.child(n, "to"); to != nil {
+		t.call.Number, _ = l.refer(aNumber, to)
+	}
+	if at := l.child(n, "at"); at != nil {
+		var err error
+		if t.time, err = ParseTime(at.Value, l.f.loc, l.now); err != nil {
+			l.failWith(at, "bad-time", err)
+		}
+	}
+}
+
+func (l *loader) readGiven(g *Given, n *yaml.Node) {
+	if n == nil {
+		return
+	}
+	counts := func(name string) map[string]int {
+		m := map[string]int{}
+		for k := range l.entries(l.child(n, name)) {
+			if _, ok := l.refer(aQueue, k); ok {
+				m[k.Value] = l.count(l.child(n, name), k.Value, 0)
+			}
+		}
+		return m
+	}
+	list := func(name string, k kind) (all []string) {
+		for item := range l.items(l.child(n, name)) {
+			if s, ok := l.refer(k, item); ok {
+				all = append(all, s)
+			}
+		}
+		return all
+	}
+	g.Free, g.Online, g.Waiting = counts("free"), counts("online"), counts("waiting")
+	g.Listed, g.NoAnswer, g.Fails = list("listed", aList), list("no_answer", aQueue), list("fails", anAnswer)
+	g.Calls = l.count(n, "calls", 0)
+	g.Switches = map[string]bool{}
+	for k, v := range l.entries(l.child(n, "switch")) {
+		if name, ok := l.refer(anHours, k); ok {
+			g.Switches[name] = v.Value == "open"
+		}
+	}
+	g.StoreDown = l.child(n, "store") != nil
+}
+
+func (l *loader) readExpect(t *testCase, n *yaml.Node) {
+	kinds := map[string]kind{"rule": aRule, "queue": aQueue, "answer": anAnswer}
+	for k, v := range l.entries(n) {
+		if k, ok := kinds[k.Value]; ok && !slices.Contains(l.known[k], v.Value) {
+			l.unknownName(k, l.of(v), v.Value)
+		}
+		t.expect = append(t.expect, expectation{k.Value, v.Value, l.of(v)})
+	}
+}
+
+// RunTests runs the tests of the file. A file that was loaded passes all of them.
+func (f *File) RunTests() []TestResult {
+	results := make([]TestResult, len(f.tests))
+	for i := range f.tests {
+		results[i] = f.tests[i].run(f, nil)
+	}
+	return results
+}
+
+func (t *testCase) run(f *File, seen observer) TestResult {
+	r := TestResult{Name: t.name, Line: t.at.line, Passed: true, at: t.at}
+	s, err := f.simulate(t.call, t.time, t.given, seen)
+	if err != nil {
+		r.Passed, r.Why = false, err.Error()
+		return r
+	}
+	r.Simulation = s
+	for _, e := range t.expect {
+		if got, ok := e.holds(s); !ok {
+			r.Passed, r.at = false, e.at
+			r.Expected, r.Got, r.Why = e.String(), got, s.story(e)
+			return r
+		}
+	}
+	return r
+}
+
+func (e expectation) String() string { return e.what + " " + strconv.Quote(e.want) }
+
+// holds compares what came out with what was expected, and says what came out.
+func (e expectation) holds(s Simulation) (string, bool) {
+	var got *string
+	switch e.what {
+	case "action":
+		got = ptr(string(s.Action))
+	case "by":
+		got = ptr(string(s.By))
+	case "rule":
+		got = s.Rule
+	case "queue":
+		got = s.Queue
+	case "answer":
+		got = s.Answer
+	case "message":
+		if s.Message != nil && *s.Message == e.want {
+			return "", true
+		}
+		got = s.Message
+		if s.Text != nil {
+			got = s.Text
+		}
+	}
+	if got == nil {
+		return "no " + e.what, false
+	}
+	return e.what + " " + strconv.Quote(*got), *got == e.want
+}
+
+// story says what led to the outcome of a dry run, with an eye on what was expected.
+func (s Simulation) story(e expectation) string {
+	var parts []string
+	if s.err != nil {
+		parts = append(parts, s.err.Error())
+	}
+	if e.what == "message" && s.textError != nil {
+		parts = append(parts, s.textError.Error())
+	}
+	for i, t := range s.Trace {
+		deciding := s.By == ByRule && i == len(s.Trace)-1
+		expected := e.what == "rule" && t.Rule == e.want
+		if deciding || expected || t.Result == PassedOn {
+			parts = append(parts, fmt.Sprintf("rule %q (line %d) %s: %s", t.Rule, t.Line, resultWords[t.Result], t.Why))
+		}
+	}
+	if e.what == "rule" && slices.Contains(s.NotReached, e.want) {
+		parts = append(parts, fmt.Sprintf("rule %q was not reached", e.want))
+	}
+	if s.By == ByDefault {
+		parts = append(parts, "no rule decided, so the default did")
+	}
+	return strings.Join(parts, "; ")
+}
+
+var resultWords = map[Result]string{
+	Decided: "decided", NoMatch: "did not hold", Skipped: "was skipped", PassedOn: "was passed on", Errored: "failed",
+}
+
+// runTests reports the tests that fail, each at what it expects.
+func (l *loader) runTests() {
+	for _, r := range l.f.RunTests() {
+		if err := r.Simulation.textError; err != nil {
+			l.errorAt(r.at, "test-failed", fmt.Sprintf("test %s: the message cannot be rendered: %v", quoted(r.Name), err), "")
+		}
+		if r.Passed {
+			continue
+		}
+		message := fmt.Sprintf("test %s failed: expected %s, got %s", quoted(r.Name), r.Expected, r.Got)
+		if r.Expected == "" {
+			message = fmt.Sprintf("test %s failed: %s", quoted(r.Name), r.Why)
+		}
+		hint := ""
+		if r.Why != "" {
+			hint = "why: " + r.Why
+		}
+		l.errorAt(r.at, "test-failed", message, hint)
+	}
+}

@@ -1,0 +1,216 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/expr-lang/expr/file"
+)
+
+// rule is one rule, compiled.
+type rule struct {
+	name     string
+	line     int
+	on       []bool // by index of the number; nil: every number
+	when     *condition
+	decision Decision
+}
+
+func (r *rule) answersFor(number int) bool {
+	return r.on == nil || number >= 0 && r.on[number]
+}
+
+// Decide says what is done with a call: the first rule, from index from on, that holds; else the default. When evaluating
+// fails, it is on_error with [Decision.Err] saying which condition failed and why.
+//
+// If the Needs are not none, the Decision is void: fetch the facts and decide again with a new [Input] of the same instant.
+// It does not allocate unless it fails or needs facts.
+func (f *File) Decide(in Input, from int) (Decision, Needs) {
+	s := f.borrow()
+	defer f.giveBack(s)
+	s.start(in.input, from)
+	for c := lowest(s.cursors); c != nil; c = lowest(s.cursors) {
+		i := int(c.rules[0])
+		r := &f.rules[i]
+		t := isTrue
+		if c.first != nil {
+			t = f.holds(c.first, in.input, s)
+		}
+		if t == isFalse {
+			c.rules = nil // what all of its rules need is false
+			continue
+		}
+		c.first, c.rules = nil, c.rules[1:]
+		if t == isTrue {
+			t = f.holds(r.when, in.input, s)
+		}
+		switch {
+		case t == isTrue:
+			return r.decision, Needs{}
+		case t == undecided && s.lacking:
+			return Decision{}, f.needsFrom(i, in.input, s)
+		case t == undecided:
+			return f.OnError(s.failure(r)), Needs{}
+		}
+	}
+	return f.fallback, Needs{}
+}
+
+// start gathers the rules, from index from on, that the call can meet.
+func (s *scratch) start(in *input, from int) {
+	s.cursors = append(s.cursors[:0], in.cursors...)
+	if from <= 0 {
+		return
+	}
+	for i := range s.cursors {
+		at, _ := slices.BinarySearch(s.cursors[i].rules, int32(from))
+		s.cursors[i].rules = s.cursors[i].rules[at:]
+	}
+}
+
+// factError says that a condition needs a fact which the store could not give.
+type factError struct {
+	text string
+	err  error
+}
+
+func (e *factError) Error() string { return e.text + ": " + e.err.Error() }
+func (e *factError) Unwrap() error { return e.err }
+
+// conditionError says that a condition failed when it was run.
+type conditionError struct {
+	text string
+	err  error
+}
+
+func (e *conditionError) Error() string { return e.text + ": " + e.err.Error() }
+func (e *conditionError) Unwrap() error { return e.err }
+
+// fail notes why an atom has no truth.
+func (s *scratch) fail(a *atom, err error) truth {
+	if needed := (*lackingCalls)(nil); errors.As(err, &needed) {
+		s.lacking, s.last = true, needed.last
+		return undecided
+	}
+	s.at, s.err = a, err
+	return undecided
+}
+
+// failure is the error of the decision: which rule, which condition, why.
+func (s *scratch) failure(r *rule) error {
+	return fmt.Errorf("rule %q: %w", r.name, readable(s.at.text, s.err))
+}
+
+// readable turns an error of the virtual machine into one that an author understands.
+func readable(text string, err error) error {
+	if known := (*factError)(nil); errors.As(err, &known) {
+		return known
+	}
+	if machine := (*file.Error)(nil); errors.As(err, &machine) {
+		if machine.Prev != nil && !isGoError(machine.Prev) {
+			return &conditionError{text, machine.Prev}
+		}
+		return &conditionError{text, errors.New(plainWords(machine.Message))}
+	}
+	return &conditionError{text, err}
+}
+
+// needsFrom are the facts that this evaluation may need: what rule i and those behind it that this call can reach could
+// ask for, what has been fetched already, and what was found out by running.
+func (f *File) needsFrom(i int, in *input, s *scratch) Needs {
+	var n Needs
+	for ; i < len(f.rules); i++ {
+		r := &f.rules[i]
+		if !r.answersFor(in.number) {
+			continue
+		}
+		r.when.each(func(a *atom) { in.add(&n, &a.needs) })
+		if r.decision.Message != "" {
+			in.add(&n, &f.message(r.decision.Message).needs)
+		}
+		if r.when == nil && r.decision.Action != Handoff {
+			break
+		}
+	}
+	for _, d := range []Decision{f.fallback, f.onError} {
+		if d.Message != "" {
+			in.add(&n, &f.message(d.Message).needs)
+		}
+	}
+	in.addFetched(&n)
+	if s.last != 0 && !slices.Contains(n.Calls, s.last) {
+		n.Calls = append(n.Calls, s.last)
+	}
+	return n
+}
+
+func (in *input) addFetched(n *Needs) {
+	for _, l := range sortedKeys(in.facts.Listed) {
+		addTo(&n.Lists, l)
+	}
+	for _, q := range sortedKeys(in.facts.Queues) {
+		addTo(&n.Queues, q)
+	}
+	for _, d := range sortedKeys(in.facts.Calls) {
+		addTo(&n.Calls, d)
+	}
+}
+
+func (in *input) add(to *Needs, n *needs) {
+	addTo(&to.Queues, n.queues...)
+	if n.anyQueue {
+		addTo(&to.Queues, in.file.queueNames()...)
+	}
+	if in.key == "" {
+		return
+	}
+	addTo(&to.Lists, n.lists...)
+	addTo(&to.Calls, n.calls...)
+	if n.anyList {
+		for _, l := range in.file.lists {
+			if l.Store {
+				addTo(&to.Lists, l.Name)
+			}
+		}
+	}
+}
+
+// each calls do for every atom of the condition.
+func (c *condition) each(do func(*atom)) {
+	if c == nil {
+		return
+	}
+	if c.op == isAtom {
+		do(c.atom)
+	}
+	for _, p := range c.parts {
+		p.each(do)
+	}
+}
+
+// minute holds the truths of the atoms that read nothing but the clock, for one minute of it: no clock time, date, or
+// window of hours has seconds. They are filled in as they are asked for; whoever comes second writes the same.
+type minute struct {
+	number int64 // since 1970
+	truths []atomic.Uint32
+	groups []atomic.Pointer[[][]int32] // by index: the rules of its groups whose parts of the clock hold
+}
+
+// evenZones is since when every time zone is a whole number of minutes off: before, a minute here may not be one there.
+var evenZones = time.Date(1973, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func (f *File) minuteOf(now time.Time) *minute {
+	if f.clocks == 0 || now.Before(evenZones) {
+		return nil
+	}
+	number := now.Unix() / 60
+	if m := f.minute.Load(); m != nil && m.number == number {
+		return m
+	}
+	m := &minute{number: number, truths: make([]atomic.Uint32, f.clocks), groups: make([]atomic.Pointer[[][]int32], len(f.indexes))}
+	f.minute.Store(m)
+	return m
+}

@@ -1,0 +1,156 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Explain is the same evaluation as [File.Decide], and tells of every rule that it looked at. Like there, nothing but the
+// Needs counts if they are not none.
+func (f *File) Explain(in Input, from int) (Decision, []Trace, Needs) {
+	s := f.borrow()
+	defer f.giveBack(s)
+	var trace []Trace
+	for i := max(from, 0); i < len(f.rules); i++ {
+		r := &f.rules[i]
+		t := Trace{Rule: r.name, Line: r.line, Values: map[string]any{}, At: in.now}
+		if !r.answersFor(in.number) {
+			t.Result, t.Why = Skipped, fmt.Sprintf("its `on` leaves out the number %q", in.call.Number)
+			trace = append(trace, t)
+			continue
+		}
+		outcome := f.holds(r.when, in.input, s)
+		if outcome == undecided && s.lacking {
+			return Decision{}, nil, f.needsFrom(i, in.input, s)
+		}
+		err := s.err // telling why looks again, and would overwrite it
+		e := explainer{f, in.input, s, t.Values}
+		switch outcome {
+		case isTrue:
+			t.Result, t.Why = Decided, "it has no condition"
+			if r.when != nil {
+				t.Why = e.why(r.when)
+			}
+			return r.decision, append(trace, t), Needs{}
+		case isFalse:
+			t.Result, t.Why = NoMatch, e.why(r.when)
+			trace = append(trace, t)
+		default:
+			failure := s.failure(r)
+			e.why(r.when)
+			t.Result, t.Why = Errored, readable(s.at.text, err).Error()
+			return f.OnError(failure), append(trace, t), Needs{}
+		}
+	}
+	return f.fallback, trace, Needs{}
+}
+
+// explainer puts into words what an evaluation found, and gathers the values that were read on the way.
+type explainer struct {
+	f      *File
+	in     *input
+	s      *scratch
+	values map[string]any
+}
+
+func (e *explainer) why(c *condition) string {
+	_, parts := e.walk(c)
+	return strings.Join(parts, "; ")
+}
+
+// walk goes the way that holds went. It answers with the atoms that made the condition what it is: the one that made an
+// `and` false or an `or` true, or all of them.
+func (e *explainer) walk(c *condition) (truth, []string) {
+	switch c.op {
+	case isAtom:
+		t := e.f.look(c.atom, e.in, e.s)
+		if e.in.seen != nil {
+			e.in.seen(c, t)
+		}
+		return t, []string{e.tell(c.atom, t)}
+	case isNot:
+		t, parts := e.walk(c.parts[0])
+		switch t {
+		case isTrue:
+			t = isFalse
+		case isFalse:
+			t = isTrue
+		}
+		return t, parts
+	}
+	goOn := isTrue
+	if c.op == isOr {
+		goOn = isFalse
+	}
+	var all []string
+	for _, p := range c.parts {
+		t, parts := e.walk(p)
+		if t != goOn {
+			return t, parts
+		}
+		all = append(all, parts...)
+	}
+	return goOn, all
+}
+
+// tell is one atom as a sentence: `caller.country == "BR" is false: caller.country is "US"`.
+func (e *explainer) tell(a *atom, t truth) string {
+	var b strings.Builder
+	b.WriteString(oneLine(a.text))
+	if t == isTrue {
+		b.WriteString(" is true")
+	} else {
+		b.WriteString(" is false")
+	}
+	separator := ": "
+	for _, r := range a.reads {
+		v, ok := e.read(r)
+		if !ok {
+			continue
+		}
+		e.values[r.text] = v
+		if r.text == a.text {
+			continue
+		}
+		fmt.Fprintf(&b, "%s%s is %s", separator, oneLine(r.text), show(v))
+		separator = ", "
+	}
+	return b.String()
+}
+
+func (e *explainer) read(r *read) (any, bool) {
+	v, err := e.s.vm.Run(r.program, e.in.env)
+	if err != nil {
+		return nil, false
+	}
+	switch v := v.(type) {
+	case time.Time:
+		return v.Format(time.RFC3339), true
+	case time.Weekday:
+		return v.String(), true
+	case time.Month:
+		return v.String(), true
+	case string, bool, int, int64, float64:
+		return v, true
+	default:
+		return fmt.Sprint(v), true
+	}
+}
+
+func show(v any) string {
+	if s, ok := v.(string); ok {
+		return strconv.Quote(s)
+	}
+	return fmt.Sprint(v)
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// isGoError says whether an error comes from the Go runtime and would tell an author nothing.
+func isGoError(err error) bool {
+	var runtime interface{ RuntimeError() }
+	return errors.As(err, &runtime)
+}

@@ -1,0 +1,207 @@
+package rules
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// File is a rules file that was loaded without an error. It never changes and is safe for concurrent use.
+type File struct {
+	path    string
+	version string
+	paths   []string
+
+	loc      *time.Location
+	language string
+
+	numbers   []Number
+	hours     []*hours
+	calendars map[string]calendar // own ones, and the public ones that conditions name
+	lists     []*list
+	agents    []Agent
+	queues    []Queue
+	answers   []Answer
+	messages  []*message
+	limits    Limits
+
+	rules      []rule
+	clockParts [][]*condition // by rule: the parts that read nothing but the clock, and come before what could fail
+	indexes    []numberIndex  // by number
+	fallback   Decision       // the default
+	onError    Decision
+	tests      []testCase
+
+	atoms     []*atom
+	durations map[string]time.Duration // literals of calls(), parsed once
+	scratch   sync.Pool                // of *scratch
+	memos     int                      // atoms that more than one rule shares
+	clocks    int                      // atoms that read the clock only
+	minute    atomic.Pointer[minute]
+
+	hoursByName   map[string]int
+	listsByName   map[string]*list
+	numbersByName map[string]int
+	phones        map[string]int // index of the number, by its normal form
+}
+
+// Number is a business number the file answers for.
+type Number struct {
+	Name      string
+	Phone     string // normal form, as [NormalizePhone] writes it
+	PositusID string // NUMBER_ID in the Positus API; may be empty in a file that is only tried out
+}
+
+// Agent is a human who answers calls.
+type Agent struct {
+	ID       string
+	Name     string // for people; the id where the file has none
+	Capacity int    // calls at once
+}
+
+// Strategy says in which order a queue's agents are offered a call.
+type Strategy string
+
+// The strategies.
+const (
+	LongestIdle Strategy = "longest_idle" // the default
+	RoundRobin  Strategy = "round_robin"
+	LeastBusy   Strategy = "least_busy"
+	InOrder     Strategy = "in_order"
+	RingAll     Strategy = "ring_all" // all who are free at once
+)
+
+// Queue is a group of agents who can be handed a call.
+type Queue struct {
+	Name      string
+	Agents    []string // ids, in file order
+	Strategy  Strategy
+	Ring      time.Duration // how long one agent's phone rings
+	WrapUp    time.Duration // no new call for so long after one ends
+	AwayAfter int           // missed offers in a row that set an agent away; 0: never
+}
+
+// Answer is a way to accept a call without a human. Exactly one of Play and URL is set.
+type Answer struct {
+	Name    string
+	Play    string        // absolute path of an Ogg Opus file
+	URL     string        // gets the SDP offer, returns the SDP answer
+	Timeout time.Duration // of the URL
+}
+
+// Message is a text that can be sent to a caller who was rejected.
+type Message struct {
+	Name        string
+	AtMostEvery time.Duration // for one caller; 0: every time
+}
+
+// List is a list of callers.
+type List struct {
+	Name  string
+	Store bool // kept at run time, in the store
+	Size  int  // entries in the file
+}
+
+// Limits bound every call.
+type Limits struct {
+	AnswerWithin time.Duration // from the call's own timestamp
+	MaxCall      time.Duration // then the call is hung up
+}
+
+// Path is the path the file was loaded from.
+func (f *File) Path() string { return f.path }
+
+// Version is a hash over the file and every file it names.
+func (f *File) Version() string { return f.version }
+
+// Paths is every file it is made of, the rules file first.
+func (f *File) Paths() []string { return slices.Clone(f.paths) }
+
+// Location is the file's time zone.
+func (f *File) Location() *time.Location { return f.loc }
+
+// RuleNames lists the rules in file order.
+func (f *File) RuleNames() []string {
+	names := make([]string, len(f.rules))
+	for i := range f.rules {
+		names[i] = f.rules[i].name
+	}
+	return names
+}
+
+// Numbers lists the business numbers in file order.
+func (f *File) Numbers() []Number { return slices.Clone(f.numbers) }
+
+// Number finds a business number by its name in the file.
+func (f *File) Number(name string) (Number, bool) {
+	return find(f.numbers, func(n Number) bool { return n.Name == name })
+}
+
+// NumberFor finds a business number by a phone number as it came in, in any spelling.
+func (f *File) NumberFor(raw string) (Number, bool) {
+	i, ok := f.phones[NewCaller(raw, "", "").Number]
+	if !ok {
+		return Number{}, false
+	}
+	return f.numbers[i], true
+}
+
+// Agents lists the agents in file order.
+func (f *File) Agents() []Agent { return slices.Clone(f.agents) }
+
+// Agent finds an agent by id.
+func (f *File) Agent(id string) (Agent, bool) {
+	return find(f.agents, func(a Agent) bool { return a.ID == id })
+}
+
+// Queues lists the queues in file order.
+func (f *File) Queues() []Queue { return slices.Clone(f.queues) }
+
+// Queue finds a queue by name.
+func (f *File) Queue(name string) (Queue, bool) {
+	return find(f.queues, func(q Queue) bool { return q.Name == name })
+}
+
+// Answer finds an answer by name.
+func (f *File) Answer(name string) (Answer, bool) {
+	return find(f.answers, func(a Answer) bool { return a.Name == name })
+}
+
+// Message finds a message by name; [File.Render] makes its text.
+func (f *File) Message(name string) (Message, bool) {
+	m, ok := find(f.messages, func(m *message) bool { return m.Name == name })
+	if !ok {
+		return Message{}, false
+	}
+	return m.Message, true
+}
+
+// Lists lists the lists in file order.
+func (f *File) Lists() []List {
+	all := make([]List, len(f.lists))
+	for i, l := range f.lists {
+		all[i] = l.List
+	}
+	return all
+}
+
+// HoursNames lists the hours in file order.
+func (f *File) HoursNames() []string {
+	names := make([]string, len(f.hours))
+	for i, h := range f.hours {
+		names[i] = h.name
+	}
+	return names
+}
+
+// Limits are the file's limits, or what holds where it names none: 25 s and 1 h.
+func (f *File) Limits() Limits { return f.limits }
+
+func find[T any](all []T, is func(T) bool) (T, bool) {
+	if i := slices.IndexFunc(all, is); i >= 0 {
+		return all[i], true
+	}
+	var none T
+	return none, false
+}

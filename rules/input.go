@@ -1,0 +1,89 @@
+package rules
+
+import (
+	"time"
+)
+
+// Call is what the rules know of a call.
+type Call struct {
+	Caller  Caller
+	Number  string // name, under numbers, of the business number that was called
+	Payload string // cta_payload or deeplink_payload of the button or link
+}
+
+// Runtime is what is set at run time and held in memory. It is not changed while an [Input] that was made with it is used.
+type Runtime struct {
+	Switches map[string]Switch  // by name of the hours
+	Entries  map[string][]Entry // run-time entries by list, of lists that are not kept in the store
+}
+
+// Entry is a caller who was put on a list at run time.
+type Entry struct {
+	Key   string // as [Caller.Key] writes it
+	Note  string
+	Until time.Time // from this instant on it does not count; zero: never
+}
+
+// Facts is what the store was asked for one evaluation. What is absent is unknown.
+type Facts struct {
+	Listed map[string]bool // is the caller on this list, of lists kept in the store
+	Queues map[string]QueueFacts
+	Calls  map[time.Duration]int // calls by this caller in the last so long, this one not counted
+	Err    error                 // the store could not answer: whoever needs a fact gets an evaluation error
+}
+
+// QueueFacts is the state of a queue.
+type QueueFacts struct {
+	Free    int // slots of agents who are connected and available, less those ringing, active and in wrap-up
+	Online  int // agents connected and available
+	Waiting int // calls
+}
+
+// Needs are facts to fetch: all that one decision may need, so that one round trip is enough. The zero Needs is none.
+type Needs struct {
+	Lists  []string
+	Queues []string
+	Calls  []time.Duration
+}
+
+// None says that nothing is to be fetched.
+func (n Needs) None() bool { return len(n.Lists) == 0 && len(n.Queues) == 0 && len(n.Calls) == 0 }
+
+// Input is one evaluation: one call, one instant, one set of facts. It belongs to the [File] that made it, and does not
+// change: two evaluations of one Input are the same.
+type Input struct{ *input }
+
+type input struct {
+	file     *File
+	call     Call
+	key      string
+	number   int // index of the business number, -1 if the file does not know it
+	now      time.Time
+	runtime  *Runtime
+	switches []*Switch // by index of the hours; nil if there is none at all
+	facts    Facts
+	env      any // an environment, boxed once
+	minute   *minute
+	cursors  []cursor
+	seen     observer // told of every part of a condition that is explained; nil: nobody
+}
+
+// Input prepares an evaluation. rt may be nil. It may allocate; deciding does not.
+func (f *File) Input(call Call, now time.Time, rt *Runtime, facts Facts) Input {
+	in := &input{file: f, call: call, key: call.Caller.Key(), number: -1, now: now.Round(0).In(f.loc), runtime: rt, facts: facts}
+	if i, ok := f.numbersByName[call.Number]; ok {
+		in.number = i
+	}
+	if rt != nil && len(rt.Switches) > 0 {
+		in.switches = make([]*Switch, len(f.hours))
+		for name, s := range rt.Switches {
+			if i, ok := f.hoursByName[name]; ok {
+				in.switches[i] = &s
+			}
+		}
+	}
+	in.minute = f.minuteOf(in.now)
+	in.env = newEnvironment(in)
+	in.cursors = f.cursors(in)
+	return Input{in}
+}

@@ -1,0 +1,213 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/nyaruka/phonenumbers"
+)
+
+// errPhoneForm ends every error about a number.
+var errPhoneForm = errors.New("write it with its country code, as in +55 43 99995-1234")
+
+// idPrefix marks the key of a caller that is known by user id alone.
+const idPrefix = "id:"
+
+// NormalizePhone brings a phone number, as somebody wrote it, into the one form
+// in which numbers are compared: E.164 with "+", as it is dialled today. A
+// Brazilian mobile has its ninth digit (554399951234 is +5543999951234;
+// landlines never get one), Mexico is +52 and ten digits (5215512345678 is
+// +525512345678), Argentina +54 and ten (5491112345678 is +541112345678).
+//
+// Common ways of writing are read (spaces, dashes, dots, brackets, a leading 00,
+// a trunk "(0)"), the "+" may be left out, but not the country code: that is
+// never guessed. So a number without "+" that could also be a Brazilian one
+// without its country code is refused. Whether the number is valid is judged
+// after normalising. The error says what to write.
+//
+// Numbers in webhooks always have their country code; NewCaller reads those.
+func NormalizePhone(raw string) (string, error) {
+	digits, international, err := writtenDigits(raw)
+	if err != nil {
+		return "", fmt.Errorf("phone number %q %w", raw, err)
+	}
+	n, ok := parseNormal(digits)
+	if !international {
+		if national, fits := withoutCountry(digits); fits {
+			other := ""
+			if ok {
+				other = ", or " + phonenumbers.Format(n, phonenumbers.INTERNATIONAL) + " if it is not"
+			}
+			return "", fmt.Errorf("phone number %q has no country code: write %s if it is Brazilian%s", raw, national, other)
+		}
+		if c := strings.TrimSpace(raw)[0]; c == '0' || c == '(' {
+			return "", fmt.Errorf("phone number %q has no country code; %w", raw, errPhoneForm)
+		}
+	}
+	if !ok {
+		return "", fmt.Errorf("phone number %q is not a valid number of any country; %w", raw, errPhoneForm)
+	}
+	return phonenumbers.Format(n, phonenumbers.E164), nil
+}
+
+// writtenDigits are the digits of a number as somebody wrote it; international
+// says that it has a "+" or 00, and so surely a country code.
+func writtenDigits(raw string) (digits string, international bool, err error) {
+	var b strings.Builder
+	for _, r := range raw {
+		switch {
+		case '0' <= r && r <= '9':
+			b.WriteRune(r)
+		case r == '+' && b.Len() == 0 && !international:
+			international = true
+		case unicode.IsSpace(r), unicode.Is(unicode.Pd, r), unicode.Is(unicode.Cf, r), strings.ContainsRune(".()/", r):
+			// Separators, and the invisible marks that copying a number brings.
+		default:
+			return "", false, fmt.Errorf("has %q in it; %w", r, errPhoneForm)
+		}
+	}
+	digits = b.String()
+	if rest, ok := strings.CutPrefix(digits, "00"); ok && !international {
+		digits, international = rest, true
+	}
+	if digits == "" {
+		return "", false, fmt.Errorf("has no digits; %w", errPhoneForm)
+	}
+	return digits, international, nil
+}
+
+// withoutCountry reports whether digits are a Brazilian number that lacks only
+// its country code, and how that is written.
+func withoutCountry(digits string) (string, bool) {
+	digits = strings.TrimPrefix(digits, "0")
+	if len(digits) != 10 && len(digits) != 11 {
+		return "", false
+	}
+	n, ok := parseNormal("55" + digits)
+	if !ok {
+		return "", false
+	}
+	return phonenumbers.Format(n, phonenumbers.INTERNATIONAL), true
+}
+
+// parseNormal parses digits with their country code into the normal form; ok says that
+// the result is a valid number. The result is nil if it is no number at all.
+func parseNormal(digits string) (n *phonenumbers.PhoneNumber, ok bool) {
+	n, err := phonenumbers.Parse("+"+todaysForm(digits), "")
+	if err != nil {
+		return nil, false
+	}
+	// A trunk zero or a carrier code is gone only now.
+	parsed := phonenumbers.Format(n, phonenumbers.E164)[1:]
+	if today := todaysForm(parsed); today != parsed {
+		if n, err = phonenumbers.Parse("+"+today, ""); err != nil {
+			return nil, false
+		}
+	}
+	return n, phonenumbers.IsValidNumber(n)
+}
+
+// todaysForm rewrites the older spellings that WhatsApp still sends (Meta,
+// phone numbers: the prefix of Brazilian and Mexican numbers may be modified).
+// It expects digits with the country code and leaves all others alone.
+func todaysForm(digits string) string {
+	switch {
+	case len(digits) == 12 && strings.HasPrefix(digits, "55") &&
+		digits[2] != '0' && digits[3] != '0' && digits[4] >= '6':
+		// Mobiles start with 6 to 9, landlines with 2 to 5.
+		return digits[:4] + "9" + digits[4:]
+	case len(digits) == 13 && strings.HasPrefix(digits, "521"):
+		return "52" + digits[3:]
+	case len(digits) == 13 && strings.HasPrefix(digits, "549"):
+		return "54" + digits[3:]
+	}
+	return digits
+}
+
+// Caller is who is calling, as the conditions see it.
+type Caller struct {
+	Number  string // normal form as of NormalizePhone, "" if withheld
+	ID      string // as received: digits, or the user id of a caller without a number
+	Name    string // profile name, may be ""
+	Country string // ISO 3166 code in capitals, "" if unknown
+	Area    string // geographic area code, "" if there is none
+}
+
+// NewCaller makes a Caller of what a webhook says: the caller's number with its
+// country code, "" if withheld, the user id and the profile name, each of which
+// may be "". It refuses nobody: digits that are no valid number stand for
+// themselves, and what is no number at all is an id.
+func NewCaller(from, userID, name string) Caller {
+	c := Caller{ID: from, Name: name}
+	if c.ID == "" {
+		c.ID = userID
+	}
+	digits, _, err := writtenDigits(from)
+	if err != nil {
+		return c
+	}
+	c.ID = digits
+	n, ok := parseNormal(digits)
+	if n != nil {
+		c.Country = countryOf(n)
+	}
+	if !ok {
+		c.Number = "+" + todaysForm(digits)
+		return c
+	}
+	c.Number = phonenumbers.Format(n, phonenumbers.E164)
+	c.Area = areaOf(n)
+	return c
+}
+
+// Key is what lists and histories know the caller by: the number, or else
+// "id:" and the id, or "" for a caller of whom nothing is known.
+func (c Caller) Key() string {
+	switch {
+	case c.Number != "":
+		return c.Number
+	case c.ID != "":
+		return idPrefix + c.ID
+	}
+	return ""
+}
+
+// countryOf is the ISO code of a number's country. A number that is invalid but
+// has the code of one country alone is of that country.
+func countryOf(n *phonenumbers.PhoneNumber) string {
+	region := phonenumbers.GetRegionCodeForNumber(n)
+	if region == "" || region == "ZZ" {
+		regions := phonenumbers.GetRegionCodesForCountryCode(int(n.GetCountryCode()))
+		if len(regions) != 1 {
+			return ""
+		}
+		region = regions[0]
+	}
+	if region == "001" { // international services belong to no country
+		return ""
+	}
+	return region
+}
+
+// areaOf is the area code of a valid number: the DDD in Brazil, of mobiles too.
+func areaOf(n *phonenumbers.PhoneNumber) string {
+	national := phonenumbers.GetNationalSignificantNumber(n)
+	return national[:phonenumbers.GetLengthOfGeographicalAreaCode(n)]
+}
+
+// ParseEntry reads one entry of a list: a phone number in any form that
+// NormalizePhone reads, or "id:" and a user id for a caller who hides the
+// number. The key is that of Caller.Key.
+func ParseEntry(s string) (key string, err error) {
+	s = strings.TrimSpace(s)
+	id, isID := strings.CutPrefix(s, idPrefix)
+	if !isID {
+		return NormalizePhone(s)
+	}
+	if id = strings.TrimSpace(id); id == "" || strings.ContainsFunc(id, unicode.IsSpace) {
+		return "", fmt.Errorf("entry %q has no user id: write it as id:BR.13491208655302741918", s)
+	}
+	return idPrefix + id, nil
+}

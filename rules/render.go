@@ -1,0 +1,83 @@
+package rules
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/expr-lang/expr/vm"
+)
+
+// message is a message, compiled.
+type message struct {
+	Message
+	parts []part
+	needs needs
+}
+
+// part is a piece of a message: a text as it stands, or an expression.
+type part struct {
+	literal string
+	text    string // of the expression
+	program *vm.Program
+}
+
+// maxMessage is the length, in characters, of the longest text message WhatsApp takes (Meta: text messages).
+const maxMessage = 4096
+
+func (f *File) message(name string) *message {
+	m, _ := find(f.messages, func(m *message) bool { return m.Name == name })
+	return m
+}
+
+// Render makes the text of a message. If the Needs are not none there is no text yet: fetch the facts and render again
+// with a new [Input] of the same instant. The error says which part could not be rendered and why.
+func (f *File) Render(name string, in Input) (string, Needs, error) {
+	m := f.message(name)
+	if m == nil {
+		return "", Needs{}, fmt.Errorf("there is no message %q", name)
+	}
+	if !m.needs.none() && in.lacksAny(&m.needs) {
+		if in.facts.Err != nil {
+			return "", Needs{}, fmt.Errorf("message %q: %w", name, &factError{m.needs.text, in.facts.Err})
+		}
+		return "", in.needsOf(m, nil), nil
+	}
+	s := f.borrow()
+	defer f.giveBack(s)
+	var b strings.Builder
+	for _, p := range m.parts {
+		if p.program == nil {
+			b.WriteString(p.literal)
+			continue
+		}
+		out, err := s.vm.Run(p.program, in.env)
+		if err != nil {
+			s.fail(nil, err)
+			if s.lacking {
+				return "", in.needsOf(m, s), nil
+			}
+			return "", Needs{}, fmt.Errorf("message %q: %w", name, readable("${"+p.text+"}", err))
+		}
+		switch v := out.(type) {
+		case string:
+			b.WriteString(v)
+		case int:
+			b.WriteString(strconv.Itoa(v))
+		}
+	}
+	if n := len([]rune(b.String())); n > maxMessage {
+		return "", Needs{}, fmt.Errorf("message %q: its text has %d characters, and WhatsApp takes %d", name, n, maxMessage)
+	}
+	return b.String(), Needs{}, nil
+}
+
+func (in *input) needsOf(m *message, s *scratch) Needs {
+	var n Needs
+	in.add(&n, &m.needs)
+	in.addFetched(&n)
+	if s != nil && s.last != 0 {
+		addTo(&n.Calls, s.last)
+	}
+	return n
+}

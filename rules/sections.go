@@ -1,0 +1,234 @@
+package rules
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// What holds where the file says nothing.
+const (
+	defaultRing         = 10 * time.Second
+	defaultAwayAfter    = 3
+	defaultCapacity     = 1
+	defaultTimeout      = 3 * time.Second
+	defaultAnswerWithin = 25 * time.Second
+	defaultMaxCall      = time.Hour
+)
+
+// collectNames gathers the names of a file before anything is looked up, so that a mistake in what is named does not make
+// the name unknown.
+func (l *loader) collectNames() {
+	for k, section := range map[kind]string{
+		aNumber: "numbers", anHours: "hours", aCalendar: "calendars", aList: "lists", anAgent: "agents",
+		aQueue: "queues", anAnswer: "answers", aMessage: "messages",
+	} {
+		for name := range pairs(l.child(l.root, section)) {
+			l.known[k] = append(l.known[k], name.Value)
+		}
+	}
+	for rule := range l.items(l.child(l.root, "rules")) {
+		if name := l.child(rule, "name"); name != nil {
+			l.known[aRule] = append(l.known[aRule], name.Value)
+		}
+	}
+}
+
+func (l *loader) readSettings() {
+	if n := l.child(l.root, "version"); n != nil && n.Value != "1" {
+		l.fail(n, "unsupported-version", "there is no version "+n.Value+" of the format", "write `version: 1`")
+	}
+	l.f.loc = time.UTC
+	if n := l.child(l.root, "timezone"); n != nil {
+		l.f.loc = l.zone(n)
+	}
+	l.f.language = "en"
+	if n := l.child(l.root, "language"); n != nil {
+		l.f.language = n.Value
+	}
+	limits := l.child(l.root, "limits")
+	l.f.limits = Limits{
+		AnswerWithin: l.duration(limits, "answer_within", defaultAnswerWithin, ParseDuration),
+		MaxCall:      l.duration(limits, "max_call", defaultMaxCall, ParseDuration),
+	}
+}
+
+// zone reads a time zone; UTC stands in for one that is wrong, so that the rest can be checked.
+func (l *loader) zone(n *yaml.Node) *time.Location {
+	if n.Value == "" || n.Value == "Local" {
+		l.fail(n, "unknown-timezone", fmt.Sprintf("%s is no time zone: it would be another one on each machine", quoted(n.Value)), "write an IANA name such as America/Sao_Paulo")
+		return time.UTC
+	}
+	loc, err := time.LoadLocation(n.Value)
+	if err != nil {
+		l.fail(n, "unknown-timezone", fmt.Sprintf("there is no time zone %s", quoted(n.Value)), "write an IANA name such as America/Sao_Paulo or Europe/Lisbon")
+		return time.UTC
+	}
+	return loc
+}
+
+// duration reads a duration that may be left out.
+func (l *loader) duration(n *yaml.Node, name string, otherwise time.Duration, parse func(string) (time.Duration, error)) time.Duration {
+	v := l.child(n, name)
+	if v == nil {
+		return otherwise
+	}
+	d, err := parse(v.Value)
+	if err != nil {
+		l.failWith(v, "bad-duration", err)
+		return otherwise
+	}
+	return d
+}
+
+func (l *loader) count(n *yaml.Node, name string, otherwise int) int {
+	v := l.child(n, name)
+	if v == nil {
+		return otherwise
+	}
+	i, err := strconv.Atoi(v.Value)
+	if err != nil {
+		return otherwise
+	}
+	return i
+}
+
+func (l *loader) text(n *yaml.Node, name string) string {
+	if v := l.child(n, name); v != nil {
+		return v.Value
+	}
+	return ""
+}
+
+func (l *loader) readNumbers() {
+	l.f.numbersByName, l.f.phones = map[string]int{}, map[string]int{}
+	ids := map[string]string{}
+	for name, n := range l.entries(l.child(l.root, "numbers")) {
+		number := Number{Name: name.Value, PositusID: l.text(n, "positus_id")}
+		index := len(l.f.numbers)
+		if phone := l.child(n, "phone"); phone != nil {
+			normal, err := NormalizePhone(phone.Value)
+			if err != nil {
+				l.failWith(phone, "bad-phone", err)
+			} else if other, twice := l.f.phones[normal]; twice {
+				l.fail(phone, "duplicate-phone", fmt.Sprintf("%s is the number of %q already", normal, l.f.numbers[other].Name), "take one of them out")
+			} else {
+				number.Phone = normal
+				l.f.phones[normal] = index
+			}
+		}
+		if id := l.child(n, "positus_id"); id != nil {
+			if other, twice := ids[id.Value]; twice {
+				l.fail(id, "duplicate-id", fmt.Sprintf("this is the positus_id of %q already", other), "take one of them out")
+			}
+			ids[id.Value] = name.Value
+		}
+		l.f.numbersByName[name.Value] = index
+		l.f.numbers = append(l.f.numbers, number)
+	}
+}
+
+func (l *loader) readAgents() {
+	for name, n := range l.entries(l.child(l.root, "agents")) {
+		a := Agent{ID: name.Value, Name: l.text(n, "name"), Capacity: l.count(n, "capacity", defaultCapacity)}
+		if a.Name == "" {
+			a.Name = a.ID
+		}
+		l.f.agents = append(l.f.agents, a)
+	}
+}
+
+func (l *loader) readQueues() {
+	for name, n := range l.entries(l.child(l.root, "queues")) {
+		q := Queue{
+			Name: name.Value, Strategy: LongestIdle,
+			Ring:      l.duration(n, "ring", defaultRing, ParseDuration),
+			WrapUp:    l.duration(n, "wrap_up", 0, parseDurationOrZero),
+			AwayAfter: l.count(n, "away_after", defaultAwayAfter),
+		}
+		if s := l.child(n, "strategy"); s != nil {
+			q.Strategy = Strategy(s.Value)
+		}
+		seen := map[string]bool{}
+		for item := range l.items(l.child(n, "agents")) {
+			if seen[item.Value] {
+				l.fail(item, "duplicate-name", fmt.Sprintf("the agent %s is already in this queue", quoted(item.Value)), "take one of them out")
+				continue
+			}
+			seen[item.Value] = true
+			if id, ok := l.refer(anAgent, item); ok {
+				q.Agents = append(q.Agents, id)
+			}
+		}
+		l.f.queues = append(l.f.queues, q)
+	}
+}
+
+func (l *loader) readAnswers() {
+	for name, n := range l.entries(l.child(l.root, "answers")) {
+		a := Answer{Name: name.Value}
+		play, address := l.child(n, "play"), l.child(n, "url")
+		switch {
+		case play != nil && address != nil:
+			l.fail(keyOf(n, "url"), "conflicting-keys", "an answer either plays a file or asks a url", "take one of them out")
+		case play != nil:
+			a.Play = l.audio(play)
+			if t := l.child(n, "timeout"); t != nil {
+				l.fail(keyOf(n, "timeout"), "conflicting-keys", "a file that is played has no timeout", "take it out")
+			}
+		case address != nil:
+			a.URL = l.address(address)
+			a.Timeout = l.duration(n, "timeout", defaultTimeout, ParseDuration)
+		case !l.has(n, "play") && !l.has(n, "url"):
+			l.fail(name, "missing-key", fmt.Sprintf("%s has neither %q nor %q", quoted(name.Value), "play", "url"), "add `play: FILE.ogg` or `url: https://...`")
+		}
+		l.f.answers = append(l.f.answers, a)
+	}
+}
+
+// has says whether a key is there at all, be it right or wrong.
+func (l *loader) has(n *yaml.Node, name string) bool {
+	for k := range pairs(n) {
+		if k.Value == name {
+			return true
+		}
+	}
+	return false
+}
+
+// audio reads a sound file that is played to callers, and answers its absolute path.
+func (l *loader) audio(n *yaml.Node) string {
+	data, path, ok := l.include(n)
+	if !ok {
+		return ""
+	}
+	if err := checkOggOpus(bytes.NewReader(data)); err != nil {
+		message, hint := err.Error(), ""
+		if cut := len(message) - len(errConvertAudio.Error()); cut > 2 {
+			message, hint = message[:cut-2], message[cut:]
+		}
+		l.fail(n, "bad-audio", fmt.Sprintf("%s: %s", quoted(n.Value), message), hint)
+		return ""
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	return absolute
+}
+
+func (l *loader) address(n *yaml.Node) string {
+	u, err := url.Parse(n.Value)
+	switch {
+	case err != nil || u.Host == "":
+		l.fail(n, "bad-url", fmt.Sprintf("%s is not a url", quoted(n.Value)), "write https://host/path")
+	case u.Scheme != "http" && u.Scheme != "https":
+		l.fail(n, "bad-url", fmt.Sprintf("a call is answered over http or https, not %s", quoted(u.Scheme)), "write https://host/path")
+	}
+	return n.Value
+}

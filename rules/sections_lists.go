@@ -1,0 +1,139 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// list is a list of callers, with what stands in the file.
+type list struct {
+	List
+	entries map[string]time.Time // until, by key; zero: always
+	numbers int                  // entries that are numbers, not ids
+}
+
+// has says whether a caller is on the list of the file.
+func (l *list) has(key string, now time.Time) bool {
+	until, ok := l.entries[key]
+	return ok && (until.IsZero() || now.Before(until))
+}
+
+// add puts a caller on the list; of two entries for one caller the longer one counts.
+func (l *list) add(key string, until time.Time) {
+	if before, ok := l.entries[key]; ok && (before.IsZero() || !until.IsZero() && until.Before(before)) {
+		return
+	}
+	l.entries[key] = until
+}
+
+func (l *loader) readLists() {
+	l.f.listsByName = map[string]*list{}
+	for name, n := range l.entries(l.child(l.root, "lists")) {
+		made := &list{List: List{Name: name.Value}, entries: map[string]time.Time{}}
+		if n.Kind == yaml.SequenceNode {
+			for item := range l.items(n) {
+				l.readEntry(made, item)
+			}
+		} else {
+			l.readListSource(made, name, n)
+		}
+		for key := range made.entries {
+			if strings.HasPrefix(key, "+") {
+				made.numbers++
+			}
+		}
+		made.Size = len(made.entries)
+		l.f.lists = append(l.f.lists, made)
+		l.f.listsByName[made.Name] = made
+	}
+}
+
+func (l *loader) readListSource(made *list, name, n *yaml.Node) {
+	file, store := l.child(n, "file"), l.child(n, "store")
+	switch {
+	case file != nil && store != nil:
+		l.fail(keyOf(n, "store"), "conflicting-keys", "a list is either in a file or kept at run time", "take one of them out; run-time entries can be added to any list")
+	case file != nil:
+		if data, path, ok := l.include(file); ok {
+			l.readListFile(made, path, data)
+		}
+	case store != nil:
+		made.Store = true
+	case !l.has(n, "file") && !l.has(n, "store"):
+		l.fail(name, "missing-key", fmt.Sprintf("%s has neither entries, %q nor %q", quoted(name.Value), "file", "store"), "write entries below it, `{file: lists/name.txt}` or `{store: true}`")
+	}
+}
+
+// readEntry reads an entry: a number, or a mapping of number or id, note and until.
+func (l *loader) readEntry(made *list, n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode {
+		if key, err := ParseEntry(n.Value); err != nil {
+			l.failWith(n, "bad-phone", err)
+		} else {
+			made.add(key, time.Time{})
+		}
+		return
+	}
+	number, id := l.child(n, "number"), l.child(n, "id")
+	var key string
+	switch {
+	case number != nil && id != nil:
+		l.fail(keyOf(n, "id"), "conflicting-keys", "an entry is either a number or an id", "make it two entries")
+		return
+	case number != nil:
+		normal, err := NormalizePhone(number.Value)
+		if err != nil {
+			l.failWith(number, "bad-phone", err)
+			return
+		}
+		key = normal
+	case id != nil && strings.TrimSpace(id.Value) == "":
+		l.fail(id, "empty-value", "the id is empty", "write the id as the platform sends it")
+		return
+	case id != nil:
+		key = Caller{ID: id.Value}.Key()
+	case l.has(n, "number") || l.has(n, "id"):
+		return
+	default:
+		l.fail(n, "missing-key", "this entry has neither a number nor an id", `write {number: "+55 ...", note: ...}`)
+		return
+	}
+	var until time.Time
+	if v := l.child(n, "until"); v != nil {
+		var err error
+		if until, err = dateUntil(v.Value, l.f.loc); err != nil {
+			l.failWith(v, "bad-date", err)
+			return
+		}
+	}
+	made.add(key, until)
+}
+
+// readListFile reads a list of its own file: one number (or id:...) a line, and comments behind "#".
+func (l *loader) readListFile(made *list, path string, data []byte) {
+	rules := l.src
+	defer func() { l.src = rules }()
+	l.src = newSource(path, data)
+	if !l.checkText(data) {
+		return
+	}
+	for i := range l.src.starts {
+		line := l.src.line(i + 1)
+		entry, _, _ := strings.Cut(line, "#")
+		entry = strings.TrimSpace(entry)
+		if entry == "" {
+			continue
+		}
+		key, err := ParseEntry(entry)
+		if err != nil {
+			message, hint := splitHint(err)
+			column := len([]rune(line[:strings.Index(line, entry)])) + 1
+			l.errorAt(span{path, l.src, i + 1, column, len([]rune(entry))}, "bad-phone", message, hint)
+			continue
+		}
+		made.add(key, time.Time{})
+	}
+}

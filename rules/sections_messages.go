@@ -1,0 +1,161 @@
+package rules
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser/lexer"
+	"gopkg.in/yaml.v3"
+)
+
+func (l *loader) readMessages() {
+	for name, n := range l.entries(l.child(l.root, "messages")) {
+		m := &message{Message: Message{Name: name.Value}}
+		body := n
+		if n.Kind == yaml.MappingNode {
+			body = l.child(n, "text")
+			m.AtMostEvery = l.duration(n, "at_most_every", 0, parseDurationOrZero)
+		}
+		if body != nil {
+			l.readMessage(m, body)
+		}
+		l.f.messages = append(l.f.messages, m)
+	}
+}
+
+// readMessage takes a message apart into texts and expressions: `${EXPR}`; `$${` is a literal `${`.
+func (l *loader) readMessage(m *message, n *yaml.Node) {
+	if strings.TrimSpace(n.Value) == "" {
+		l.fail(n, "empty-value", "the message is empty", "write a text")
+		return
+	}
+	runes := []rune(n.Value)
+	var literal strings.Builder
+	length := 0
+	for i := 0; i < len(runes); {
+		rest := string(runes[i:min(i+3, len(runes))])
+		switch {
+		case rest == "$${":
+			literal.WriteString("${")
+			i += 3
+		case strings.HasPrefix(rest, "${"):
+			end := closingBrace(runes, i+2)
+			if end < 0 {
+				l.errorAt(l.within(n, i, len(runes)), "message-syntax", "this ${ has no }", "close it, or write $${ for a literal ${")
+				return
+			}
+			m.parts = append(m.parts, part{literal: literal.String()})
+			literal.Reset()
+			l.readPlaceholder(m, n, runes, i+2, end)
+			i = end + 1
+		default:
+			literal.WriteRune(runes[i])
+			length++
+			i++
+		}
+	}
+	m.parts = append(m.parts, part{literal: literal.String()})
+	m.parts = slices.DeleteFunc(m.parts, func(p part) bool { return p.program == nil && p.literal == "" })
+	if length > maxMessage {
+		l.fail(n, "message-too-long", fmt.Sprintf("the text has %d characters, and WhatsApp takes %d", length, maxMessage), "shorten it")
+	}
+}
+
+// closingBrace is where the `}` stands that ends an expression which starts at i: not one in quotes, or of a pair.
+func closingBrace(runes []rune, i int) int {
+	depth := 0
+	var quote rune
+	for ; i < len(runes); i++ {
+		switch r := runes[i]; {
+		case quote != 0 && r == '\\' && quote != '`':
+			i++
+		case quote != 0:
+			if r == quote {
+				quote = 0
+			}
+		case r == '"' || r == '\'' || r == '`':
+			quote = r
+		case r == '{':
+			depth++
+		case r == '}':
+			if depth == 0 {
+				return i
+			}
+			depth--
+		}
+	}
+	return -1
+}
+
+func (l *loader) readPlaceholder(m *message, n *yaml.Node, runes []rune, from, to int) {
+	x := &expression{
+		language: l.language, what: "the placeholder", text: string(runes[from:to]),
+		place: func(a, b int) span { return l.within(n, from+a, from+b) },
+	}
+	if strings.TrimSpace(x.text) == "" {
+		l.errorAt(l.within(n, from-2, to+1), "empty-condition", "there is nothing in this ${}", "write an expression, or $${ for a literal ${")
+		return
+	}
+	if !x.read() {
+		return
+	}
+	x.inspect(x.root, context{})
+	if x.failed {
+		return
+	}
+	first, last := x.tokens[0].From, x.tokens[len(x.tokens)-1].To
+	program, t, err := x.compileText(x.text, reflect.Invalid)
+	switch {
+	case err != nil:
+		x.typeError(x.root, 0, last, err)
+		return
+	case t == nil || t.Kind() != reflect.String && t.Kind() != reflect.Int || t.PkgPath() != "":
+		x.fail(first, last, "message-type", unsupported(t), "turn it into one with string(...) or int(...)")
+		return
+	}
+	traits := x.traitsOf(x.root)
+	m.needs.merge(traits.needs)
+	m.parts = append(m.parts, part{text: strings.TrimSpace(x.text), program: program})
+}
+
+// merge adds the needs of another part.
+func (n *needs) merge(more needs) {
+	addTo(&n.lists, more.lists...)
+	addTo(&n.queues, more.queues...)
+	addTo(&n.calls, more.calls...)
+	n.anyList = n.anyList || more.anyList
+	n.anyQueue = n.anyQueue || more.anyQueue
+	n.anyCalls = n.anyCalls || more.anyCalls
+	if n.text == "" {
+		n.text = more.text
+	}
+}
+
+// commented says whether YAML takes the rest of the line behind a plain scalar for a comment.
+func (l *loader) commented(n *yaml.Node) bool {
+	if n.Style&^yaml.TaggedStyle != 0 {
+		return false
+	}
+	at := l.of(n)
+	rest := []rune(l.src.line(at.line))
+	return at.column-1+at.length <= len(rest) && strings.HasPrefix(strings.TrimLeft(string(rest[at.column-1+at.length:]), " \t"), "#")
+}
+
+// cutByComment says whether a condition on one line lost its end to a ` #` that YAML took for a comment: a quote is open
+// where it ends.
+func (l *loader) cutByComment(n *yaml.Node) bool {
+	if !l.commented(n) {
+		return false
+	}
+	if _, err := lexer.Lex(file.NewSource(n.Value)); err == nil || !strings.Contains(err.Error(), "not terminated") {
+		return false
+	}
+	at := l.of(n)
+	at.length = len([]rune(strings.TrimRight(l.src.line(at.line), " \t"))) - at.column + 1
+	l.errorAt(at, "comment-cuts-text", "YAML takes what stands behind ` #` for a comment, which cuts a quoted text short", "write the condition behind `|`, on a line of its own")
+	l.bad[n] = true
+	return true
+}

@@ -1,0 +1,146 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// ruleSource is a rule with where its parts stand, for the checks that look at several rules.
+type ruleSource struct {
+	node      *yaml.Node // the whole rule
+	name      *yaml.Node
+	when      *yaml.Node // nil: no condition
+	then      *yaml.Node
+	canonical string // the condition, written in one way
+	rule      *rule
+	sound     bool // everything in it could be read
+}
+
+func (l *loader) readRules() {
+	first := map[string]*yaml.Node{}
+	for n := range l.items(l.child(l.root, "rules")) {
+		if n.Kind != yaml.MappingNode {
+			continue
+		}
+		before := len(l.problems)
+		s := &ruleSource{node: n, name: l.child(n, "name"), when: l.child(n, "when"), then: l.child(n, "then"), rule: &rule{line: n.Line}}
+		if s.name != nil {
+			s.rule.name, s.rule.line = s.name.Value, n.Line
+			if strings.TrimSpace(s.name.Value) == "" {
+				l.fail(s.name, "empty-value", "the name is empty", "name the rule: the name is what traces and metrics show")
+			} else if other := first[s.name.Value]; other != nil {
+				l.fail(s.name, "duplicate-name", fmt.Sprintf("there is a rule %s already, at line %d", quoted(s.name.Value), other.Line), "give it another name")
+			}
+			first[s.name.Value] = s.name
+		}
+		l.readOn(s)
+		l.readWhen(s)
+		s.rule.decision = l.action(s.then, true)
+		s.rule.decision.By, s.rule.decision.Rule, s.rule.decision.Index = ByRule, s.rule.name, len(l.f.rules)
+		s.sound = len(l.problems) == before && s.then != nil && (s.when != nil || !l.has(n, "when"))
+		l.rules = append(l.rules, s)
+		l.f.rules = append(l.f.rules, *s.rule)
+	}
+	l.readEnd()
+	l.language.finish()
+}
+
+// readEnd reads what happens when no rule decides.
+func (l *loader) readEnd() {
+	l.f.fallback = l.action(l.child(l.root, "default"), false)
+	l.f.fallback.By, l.f.fallback.Index = ByDefault, len(l.f.rules)
+	l.f.onError = l.f.fallback
+	if n := l.child(l.root, "on_error"); n != nil {
+		l.f.onError = l.action(n, false)
+	}
+	l.f.onError.By, l.f.onError.Index = ByOnError, len(l.f.rules)
+}
+
+func (l *loader) readOn(s *ruleSource) {
+	n := l.child(s.node, "on")
+	if n == nil {
+		return
+	}
+	s.rule.on = make([]bool, len(l.f.numbers))
+	for item := range l.items(n) {
+		if name, ok := l.refer(aNumber, item); ok {
+			if i, ok := l.f.numbersByName[name]; ok {
+				if s.rule.on[i] {
+					l.fail(item, "duplicate-name", fmt.Sprintf("the number %s is already there", quoted(name)), "take one of them out")
+				}
+				s.rule.on[i] = true
+			}
+		}
+	}
+}
+
+func (l *loader) readWhen(s *ruleSource) {
+	n := s.when
+	if n == nil || l.cutByComment(n) {
+		return
+	}
+	x := &expression{
+		language: l.language, what: theCondition, text: n.Value,
+		place: func(from, to int) span { return l.within(n, from, to) }, commented: l.commented(n),
+	}
+	if strings.TrimSpace(n.Value) == "" {
+		l.fail(n, "empty-condition", "the condition is empty", "write one, or take `when` out: then the rule always holds")
+		return
+	}
+	s.rule.when = x.condition()
+	if x.root != nil {
+		s.canonical = x.root.String()
+	}
+}
+
+// action reads what is done with a call. Only a rule can hand off.
+func (l *loader) action(n *yaml.Node, ofRule bool) Decision {
+	d := Decision{Action: Reject}
+	if n == nil || n.Kind != yaml.MappingNode {
+		return d
+	}
+	chosen := ""
+	for k, v := range pairs(n) {
+		if l.bad[k] || chosen != "" && chosen != k.Value {
+			if chosen != "" && !l.bad[k] {
+				l.fail(k, "conflicting-keys", fmt.Sprintf("one action is enough: %s is already there", quoted(chosen)), "take one of them out, or make it two rules")
+			}
+			continue
+		}
+		chosen = k.Value
+		if l.bad[v] {
+			continue
+		}
+		switch k.Value {
+		case "reject":
+			if m := l.child(v, "message"); m != nil {
+				d.Message, _ = l.refer(aMessage, m)
+			}
+		case "accept":
+			d.Action = Accept
+			d.Answer, _ = l.refer(anAnswer, v)
+		case "handoff":
+			if !ofRule {
+				l.fail(k, "not-allowed", "the end of the file can only reject or accept", "hand off in a last rule without `when`, and name here what happens when nobody picks up")
+				continue
+			}
+			l.handoff(&d, v)
+		}
+	}
+	return d
+}
+
+func (l *loader) handoff(d *Decision, n *yaml.Node) {
+	d.Action = Handoff
+	name := n
+	if n.Kind == yaml.MappingNode {
+		name = l.child(n, "queue")
+	}
+	d.Queue, _ = l.refer(aQueue, name)
+	queue, _ := l.f.Queue(d.Queue)
+	d.Ring = l.duration(n, "ring", queue.Ring, ParseDuration)
+	d.Wait = l.duration(n, "wait", time.Duration(0), parseDurationOrZero)
+}

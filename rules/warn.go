@@ -1,0 +1,108 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+)
+
+// warnings says what is not wrong, and probably not meant. It is asked of files without errors only.
+func (l *loader) warnings() {
+	l.checkTimeForAll()
+	l.warnOfUnused()
+	l.warnOfNeverOpen()
+	l.warnOfSameConditions()
+	l.warnOfAllowLists()
+}
+
+func (l *loader) warnOfUnused() {
+	for _, section := range []struct {
+		name string
+		kind kind
+	}{
+		{"hours", anHours}, {"calendars", aCalendar}, {"lists", aList}, {"agents", anAgent}, {"queues", aQueue},
+		{"answers", anAnswer}, {"messages", aMessage},
+	} {
+		for name := range pairs(l.child(l.root, section.name)) {
+			if !l.used[section.kind][name.Value] {
+				l.warn(l.of(name), "unused", fmt.Sprintf("the %s %s is never used", section.kind, quoted(name.Value)), "use it, or take it out")
+			}
+		}
+	}
+}
+
+func (l *loader) warnOfNeverOpen() {
+	section := l.child(l.root, "hours")
+	for _, h := range l.f.hours {
+		if h.neverOpens(l.now) {
+			l.warn(l.of(keyOf(section, h.name)), "never-open", fmt.Sprintf("the hours %s are never open", quoted(h.name)), "give them windows under `weekly` or `dates`")
+		}
+	}
+}
+
+func (l *loader) warnOfSameConditions() {
+	for i, s := range l.rules {
+		if s.when == nil {
+			continue
+		}
+		same := slices.IndexFunc(l.rules[:i], func(o *ruleSource) bool { return o.canonical == s.canonical && o.when != nil && l.shareNumber(o, s) })
+		if same < 0 {
+			continue
+		}
+		o := l.rules[same]
+		hint := "join them, or change one"
+		if !l.terminal(o.rule.decision) {
+			hint = "it is only asked when what the first one does cannot be carried out"
+		}
+		l.warn(l.of(s.when), "same-condition", fmt.Sprintf("rule %s has the condition of rule %s, at line %d", quoted(s.rule.name), quoted(o.rule.name), o.when.Line), hint)
+	}
+}
+
+func (l *loader) shareNumber(a, b *ruleSource) bool {
+	for i := range l.f.numbers {
+		if a.rule.answersFor(i) && b.rule.answersFor(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// warnOfAllowLists warns of lists that decide who may call, and hold numbers only: a caller who hides the number cannot
+// be on them.
+func (l *loader) warnOfAllowLists() {
+	section := l.child(l.root, "lists")
+	for _, made := range l.f.lists {
+		if made.Store || made.numbers == 0 || made.numbers < made.Size || !l.allows(made.Name) {
+			continue
+		}
+		l.warn(l.of(keyOf(section, made.Name)), "allow-list-of-numbers",
+			fmt.Sprintf("only callers on %s get through, and it holds numbers only: callers who hide theirs never do", quoted(made.Name)),
+			"add them by id: {id: \"BR.134...\"}")
+	}
+}
+
+// allows says whether a list decides who gets through: who is not on it is rejected by a rule, or everything but being on
+// it ends in a reject.
+func (l *loader) allows(list string) bool {
+	isListed := func(c *condition) bool {
+		return c.op == isAtom && len(c.atom.reads) == 1 && c.atom.reads[0].text == c.atom.text && l.asksFor(c.atom.text, list)
+	}
+	others := 0
+	for _, s := range l.rules {
+		parts := conjuncts(s.rule.when)
+		listed := slices.ContainsFunc(parts, isListed)
+		notListed := slices.ContainsFunc(parts, func(c *condition) bool { return c.op == isNot && isListed(c.parts[0]) })
+		switch {
+		case s.rule.decision.Action == Reject && notListed:
+			return true
+		case s.rule.decision.Action != Reject && !listed:
+			others++
+		}
+	}
+	return others == 0 && l.f.fallback.Action == Reject && l.used[aList][list] && slices.ContainsFunc(l.rules, func(s *ruleSource) bool {
+		return s.rule.decision.Action != Reject && slices.ContainsFunc(conjuncts(s.rule.when), isListed)
+	})
+}
+
+func (l *loader) asksFor(text, list string) bool {
+	return slices.Contains([]string{fmt.Sprintf("listed(%q)", list), fmt.Sprintf("listed('%s')", list)}, text)
+}
