@@ -1,0 +1,63 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Every code that check prints has a page that shows it as it is printed, and every page has a code that exists.
+func TestEveryProblemHasItsPage(t *testing.T) {
+	cases, err := filepath.Glob("../../rules/testdata/invalid/*/want.txt")
+	if err != nil || len(cases) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	printed := map[string]bool{
+		"unreadable-file": true, "too-large": true, // no file of the repository can show these
+	}
+	code := regexp.MustCompile(`(?m)^\S+:\d+:\d+: (?:error|warning)\[([a-z-]+)\]`)
+	var all strings.Builder
+	for _, path := range cases {
+		text := read(t, path)
+		all.WriteString(text)
+		for _, m := range code.FindAllStringSubmatch(text, -1) {
+			printed[m[1]] = true
+		}
+	}
+	index := read(t, "../../docs/problems/README.md")
+	pages, err := filepath.Glob("../../docs/problems/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range pages {
+		name := strings.TrimSuffix(filepath.Base(path), ".md")
+		if name == "README" {
+			continue
+		}
+		if !printed[name] {
+			t.Errorf("%s is about a code that check never prints", path)
+		}
+		if !strings.Contains(index, "("+name+".md)") {
+			t.Errorf("%s is not in the list of problems", path)
+		}
+		delete(printed, name)
+		_, sample, found := strings.Cut(read(t, path), "```text\n")
+		if sample, _, _ = strings.Cut(sample, "```"); found && !strings.Contains(all.String(), sample) {
+			t.Errorf("%s shows what is not printed like that:\n%s", path, sample)
+		}
+	}
+	for name := range printed {
+		t.Errorf("the code %s has no page: write docs/problems/%s.md", name, name)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}

@@ -1,0 +1,16 @@
+package main
+
+import "callrouter/rules"
+
+type schemaCmd struct {
+	Tests bool `help:"The schema of test files."`
+}
+
+func (c *schemaCmd) Run(env *environment) error {
+	schema := rules.JSONSchema()
+	if c.Tests {
+		schema = rules.TestFileJSONSchema()
+	}
+	_, err := env.stdout.Write(schema)
+	return err
+}
