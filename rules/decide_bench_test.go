@@ -96,6 +96,9 @@ func BenchmarkLoad(b *testing.B) {
 }
 
 func TestDecidingDoesNotAllocate(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector makes pools allocate")
+	}
 	f := benchFile(t, 100, 100)
 	inputs := benchInputs(f)
 	i := 0

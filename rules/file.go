@@ -25,6 +25,7 @@ type File struct {
 	answers   []Answer
 	messages  []*message
 	limits    Limits
+	withoutID Problems // numbers without a positus_id
 
 	rules      []rule
 	clockParts [][]*condition // by rule: the parts that read nothing but the clock, and come before what could fail
@@ -52,6 +53,10 @@ type Number struct {
 	Phone     string // normal form, as [NormalizePhone] writes it
 	PositusID string // NUMBER_ID in the Positus API; may be empty in a file that is only tried out
 }
+
+// ForService are the problems of a file that is fine to try things out with, and that a router cannot run with: numbers
+// without a positus_id.
+func (f *File) ForService() Problems { return f.withoutID }
 
 // Agent is a human who answers calls.
 type Agent struct {

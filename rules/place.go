@@ -17,6 +17,10 @@ type span struct {
 
 // report adds one problem.
 func (l *loader) report(severity Severity, at span, code, message, hint string) {
+	l.problems = append(l.problems, at.problem(severity, code, message, hint))
+}
+
+func (at span) problem(severity Severity, code, message, hint string) Problem {
 	p := Problem{
 		Severity: severity, Code: code, File: at.file, Line: at.line, Column: at.column, Length: max(1, at.length),
 		Message: message, Hint: hint,
@@ -24,7 +28,7 @@ func (l *loader) report(severity Severity, at span, code, message, hint string) 
 	if at.src != nil {
 		p.Source = at.src.line(at.line)
 	}
-	l.problems = append(l.problems, p)
+	return p
 }
 
 func (l *loader) errorAt(at span, code, message, hint string) {

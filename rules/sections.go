@@ -127,6 +127,10 @@ func (l *loader) readNumbers() {
 				l.fail(id, "duplicate-id", fmt.Sprintf("this is the positus_id of %q already", other), "take one of them out")
 			}
 			ids[id.Value] = name.Value
+		} else {
+			l.f.withoutID = append(l.f.withoutID, l.of(name).problem(Error, "missing-key",
+				fmt.Sprintf("the number %q has no positus_id, so nothing can be done about its calls", name.Value),
+				"add `positus_id: NUMBER_ID`, as the Positus API names the number"))
 		}
 		l.f.numbersByName[name.Value] = index
 		l.f.numbers = append(l.f.numbers, number)

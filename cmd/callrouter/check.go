@@ -91,7 +91,20 @@ func unreadable(problems rules.Problems) bool {
 
 // loadRules loads the file of a command that needs a good one. What is wrong is printed as check prints it.
 func loadRules(env *environment, path string) (*rules.File, error) {
+	return loadGood(env, path, rules.Load)
+}
+
+// loadForService is rules.Load for a router, which must be able to act on calls.
+func loadForService(path string) (*rules.File, rules.Problems) {
 	f, problems := rules.Load(path)
+	if problems.HasErrors() {
+		return nil, problems
+	}
+	return f, append(problems, f.ForService()...)
+}
+
+func loadGood(env *environment, path string, load func(path string) (*rules.File, rules.Problems)) (*rules.File, error) {
+	f, problems := load(path)
 	if !problems.HasErrors() {
 		return f, nil
 	}

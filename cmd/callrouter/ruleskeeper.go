@@ -53,7 +53,7 @@ func (k *rulesKeeper) Status() console.RulesStatus {
 func (k *rulesKeeper) Reload(ctx context.Context) (console.RulesStatus, rules.Problems, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	f, problems := rules.Load(k.path)
+	f, problems := loadForService(k.path)
 	if problems.HasErrors() {
 		k.refuse(problems)
 		return k.status, problems, nil

@@ -24,7 +24,7 @@ func (c *serveCmd) Run(env *environment) error {
 	if cfg.proxies, err = prefixes("--trusted-proxies", c.TrustedProxies); err != nil {
 		return err
 	}
-	if cfg.file, err = loadRules(env, c.Rules); err != nil {
+	if cfg.file, err = loadGood(env, c.Rules, loadForService); err != nil {
 		return err
 	}
 	r, err := startRouter(env.ctx, cfg)
