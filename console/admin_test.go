@@ -108,11 +108,11 @@ func TestASwitchHoldsAtOnceAndHasAnEnd(t *testing.T) {
 	} {
 		r.want(400, code, adminToken, "PUT", path, body)
 	}
-	if a := r.want(200, "", adminToken, "GET", path, ""); a.body["state"] != nil {
+	if a := r.want(200, "", adminToken, "GET", path, ""); a.body["state"] != nil || a.body["open"] != true {
 		t.Errorf("without a switch: %v", a.body)
 	}
 	r.want(200, "", adminToken, "PUT", path, `{"state":"closed","until":"1h","reason":"flood"}`)
-	if a := r.want(200, "", adminToken, "GET", path, ""); a.body["state"] != "closed" || a.body["reason"] != "flood" || a.body["until"] == nil {
+	if a := r.want(200, "", adminToken, "GET", path, ""); a.body["state"] != "closed" || a.body["reason"] != "flood" || a.body["until"] == nil || a.body["open"] != false {
 		t.Errorf("with a switch: %v", a.body)
 	}
 	r.call("c1", caller)
@@ -136,17 +136,18 @@ func TestASwitchHoldsAtOnceAndHasAnEnd(t *testing.T) {
 func TestABadRulesFileIsRefusedAndTheOldOneGoesOn(t *testing.T) {
 	r := newRig(t)
 	before := r.want(200, "", adminToken, "GET", "/api/v1/rules", "").body
-	if before["version"] == "" || before["loaded_at"] == nil || before["last_refusal"] != nil {
+	if before["version"] == "" || before["loaded_at"] == nil || before["last_refusal"] != nil || before["timezone"] != "America/Sao_Paulo" {
 		t.Fatalf("the status is %v", before)
 	}
 	r.rewriteRules(func(s string) string { return strings.Replace(s, `open("office")`, `open("offise")`, 1) })
 	a := r.want(422, "rules_refused", adminToken, "POST", "/api/v1/rules/reload", "")
 	p := a.body["problems"].([]any)[0].(map[string]any)
-	if a.body["ok"] != false || p["severity"] != "error" || p["line"] == nil || p["message"] == "" || p["code"] == "" {
+	if a.body["ok"] != false || p["severity"] != "error" || p["line"] == nil || p["message"] == "" || p["code"] == "" ||
+		!strings.Contains(p["source"].(string), `open("offise")`) {
 		t.Errorf("the problems are %v", a.body)
 	}
 	after := r.want(200, "", adminToken, "GET", "/api/v1/rules", "").body
-	if after["version"] != before["version"] || after["last_refusal"].(map[string]any)["problems"] == nil {
+	if after["version"] != before["version"] || after["last_refusal"].(map[string]any)["problems"].([]any)[0].(map[string]any)["source"] != p["source"] {
 		t.Errorf("the status is %v", after)
 	}
 	r.rewriteRules(func(s string) string { return strings.Replace(s, `open("offise")`, `open("office")`, 1) + "\n# new\n" })

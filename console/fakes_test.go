@@ -80,11 +80,10 @@ func (bot) Answer(context.Context, string, engine.AnswerRequest) (string, error)
 
 type nobody struct{}
 
-func (nobody) Decided(*engine.Call, time.Duration)     {}
-func (nobody) Acted(*engine.Call, time.Duration)       {}
-func (nobody) Ended(*engine.Call)                      {}
-func (nobody) OfferSettled(string, engine.OfferResult) {}
-func (nobody) Error(string)                            {}
+func (nobody) Decided(*engine.Call, time.Duration) {}
+func (nobody) Acted(*engine.Call, time.Duration)   {}
+func (nobody) Ended(*engine.Call)                  {}
+func (nobody) Error(string)                        {}
 
 // control keeps the rules file as a process does.
 type control struct {

@@ -17,13 +17,19 @@ const (
 // switchInfo is the switch of hours; state is null while there is none and the plan holds.
 type switchInfo struct {
 	Hours  string     `json:"hours"`
+	Open   bool       `json:"open"` // now, by the switch or the plan
 	State  *string    `json:"state"`
 	Until  *time.Time `json:"until"`
 	Reason string     `json:"reason"`
 }
 
-func newSwitchInfo(hours string, s rules.Switch, set bool) switchInfo {
+func (a *api) newSwitchInfo(hours string, s rules.Switch, set bool) switchInfo {
 	info := switchInfo{Hours: hours}
+	rt := rules.Runtime{Switches: map[string]rules.Switch{}}
+	if set {
+		rt.Switches[hours] = s
+	}
+	info.Open, _ = a.Engine.Rules().Open(hours, a.Now(), &rt)
 	if !set {
 		return info
 	}
@@ -43,7 +49,7 @@ func (a *api) listHours(w http.ResponseWriter, r *http.Request, _ identity) erro
 	infos := []switchInfo{}
 	for _, name := range a.Engine.Rules().HoursNames() {
 		s, set := switches[name]
-		infos = append(infos, newSwitchInfo(name, s, set))
+		infos = append(infos, a.newSwitchInfo(name, s, set))
 	}
 	return reply(w, http.StatusOK, map[string]any{"hours": infos})
 }
@@ -67,7 +73,7 @@ func (a *api) getSwitch(w http.ResponseWriter, r *http.Request, _ identity) erro
 		return err
 	}
 	s, set := switches[name]
-	return reply(w, http.StatusOK, newSwitchInfo(name, s, set))
+	return reply(w, http.StatusOK, a.newSwitchInfo(name, s, set))
 }
 
 func (a *api) putSwitch(w http.ResponseWriter, r *http.Request, _ identity) error {
@@ -95,7 +101,7 @@ func (a *api) putSwitch(w http.ResponseWriter, r *http.Request, _ identity) erro
 	}
 	a.refresh(r.Context())
 	a.Logger.Info("hours were switched by the administrator", "hours", name, "state", body.State, "until", s.Until)
-	return reply(w, http.StatusOK, newSwitchInfo(name, s, true))
+	return reply(w, http.StatusOK, a.newSwitchInfo(name, s, true))
 }
 
 // deleteSwitch lets the plan hold again. There need not be a switch.

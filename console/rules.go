@@ -2,12 +2,47 @@ package console
 
 import (
 	"net/http"
+	"time"
 
 	"callrouter/rules"
 )
 
+// rulesInfo is the status of the rules with what a reader needs to show it.
+type rulesInfo struct {
+	RulesStatus
+	LastRefusal *refusalInfo `json:"last_refusal"` // goes before the status' own
+	Timezone    string       `json:"timezone"`     // of the file, in which people read times
+}
+
+type refusalInfo struct {
+	At       time.Time     `json:"at"`
+	Problems []problemInfo `json:"problems"`
+}
+
+// problemInfo is a problem with the line it stands in, which the reader may not have.
+type problemInfo struct {
+	rules.Problem
+	Source string `json:"source"`
+}
+
+func newProblemInfos(problems rules.Problems) []problemInfo {
+	infos := make([]problemInfo, 0, len(problems))
+	for _, p := range problems {
+		infos = append(infos, problemInfo{p, p.Source})
+	}
+	return infos
+}
+
+func (a *api) newRulesInfo(s RulesStatus) rulesInfo {
+	info := rulesInfo{RulesStatus: s, Timezone: a.Engine.Rules().Location().String()}
+	if s.LastRefusal != nil {
+		info.LastRefusal = &refusalInfo{s.LastRefusal.At, newProblemInfos(s.LastRefusal.Problems)}
+	}
+	return info
+}
+
 func (a *api) rulesStatus(w http.ResponseWriter, _ *http.Request, _ identity) error {
-	return reply(w, http.StatusOK, a.Rules.Status())
+	return reply(w, http.StatusOK, a.newRulesInfo(a.Rules.Status()))
 }
 
 // reloadRules reads the rules file again. A bad one is refused with everything that is wrong with it.
@@ -21,11 +56,11 @@ func (a *api) reloadRules(w http.ResponseWriter, r *http.Request, _ identity) er
 		return &apiError{
 			status: http.StatusUnprocessableEntity, code: "rules_refused",
 			message: "the rules file has errors, so the one in use goes on; they are in problems",
-			more:    map[string]any{"ok": false, "problems": problems, "version": status.Version},
+			more:    map[string]any{"ok": false, "problems": newProblemInfos(problems), "version": status.Version},
 		}
 	}
 	return reply(w, http.StatusOK, struct {
-		RulesStatus
-		Problems rules.Problems `json:"problems"` // warnings
-	}{status, notNil(problems)})
+		rulesInfo
+		Problems []problemInfo `json:"problems"` // warnings
+	}{a.newRulesInfo(status), newProblemInfos(problems)})
 }

@@ -64,11 +64,10 @@ func (e *Engine) Answer(ctx context.Context, agent, offerID, sdp string) error {
 	c, err = e.modify(ctx, c.Key(), func(c *Call) error { return e.takeOffer(c, offerID, sdp, sum) })
 	switch {
 	case err == nil:
-		e.Observer.OfferSettled(c.Queue, OfferAnswered)
 		if err := e.Store.Answered(ctx, agent); err != nil {
 			e.log.Warn("missed offers could not be forgotten", "agent", agent, "error", err)
 		}
-	case errors.Is(err, ErrBusy): // the lease of the ringing slot ran out, and the slot is another call's
+	case errors.Is(err, ErrBusy), errors.Is(err, ErrGate): // the lease of the ringing slot ran out, and the slot is another call's
 		return ErrExpired
 	case !errors.Is(err, errRepeated):
 		return err
@@ -187,7 +186,6 @@ func (e *Engine) Decline(ctx context.Context, agent, offerID string) error {
 		return nil
 	}
 	if err == nil {
-		e.Observer.OfferSettled(c.Queue, OfferDeclined)
 		err = e.Store.Answered(ctx, agent) // who declines is there
 	}
 	return err

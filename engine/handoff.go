@@ -168,7 +168,6 @@ func (r *runner) ranOut(now time.Time) error {
 		return err
 	}
 	for _, agent := range missed {
-		r.e.Observer.OfferSettled(queue.Name, OfferMissed)
 		r.e.missed(agent, r.c.lastOffer(agent), queue)
 	}
 	return nil

@@ -304,6 +304,5 @@ type Observer interface {
 	Decided(c *Call, sinceTimestamp time.Duration)
 	Acted(c *Call, sinceTimestamp time.Duration)
 	Ended(c *Call)
-	OfferSettled(queue string, r OfferResult)
 	Error(kind string)
 }

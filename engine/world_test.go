@@ -412,7 +412,6 @@ func (o *observer) Ended(c *engine.Call) {
 	defer o.mu.Unlock()
 	o.ended = append(o.ended, c.Outcome)
 }
-func (o *observer) OfferSettled(string, engine.OfferResult) {}
 func (o *observer) Error(kind string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -1,76 +1,116 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
+	"strconv"
 	"time"
 )
 
 type agentsCmd struct {
+	List  agentsListCmd  `cmd:"" help:"Show every agent: who is there, who is not and why, and how many calls they have."`
+	Set   agentsSetCmd   `cmd:"" help:"Set an agent's status, or for some time their capacity."`
 	Token agentsTokenCmd `cmd:"" help:"Make a new token for an agent. It is shown once and ends the one before."`
 }
 
-// serverFlags say which running router a command talks to.
-type serverFlags struct {
-	Server string `env:"CALLROUTER_SERVER" default:"http://127.0.0.1:8081" help:"Internal side of the running router."`
+// apiAgent is an agent as the router shows it.
+type apiAgent struct {
+	Agent         string     `json:"agent"`
+	Name          string     `json:"name"`
+	Status        string     `json:"status"`
+	Reason        string     `json:"reason"`
+	Capacity      int        `json:"capacity"`
+	CapacityUntil *time.Time `json:"capacity_until"`
+	Held          []string   `json:"held"`
+	WrapUpUntil   *time.Time `json:"wrap_up_until"`
+	Missed        int        `json:"missed"`
+}
+
+type agentsListCmd struct {
+	serverFlags
+}
+
+func (c *agentsListCmd) Run(env *environment) error {
+	var reply struct{ Agents []apiAgent }
+	return c.show(env, http.MethodGet, "/api/v1/agents", nil, &reply, func() error {
+		return c.printAgents(env, reply.Agents)
+	})
+}
+
+func (f *serverFlags) printAgents(env *environment, agents []apiAgent) error {
+	loc, err := f.zone(env)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"AGENT", "NAME", "STATUS", "CALLS", "CAPACITY", "MISSED", "WRAP-UP UNTIL"}}
+	for _, a := range agents {
+		status := a.Status
+		if a.Reason != "" {
+			status += " (" + a.Reason + ")"
+		}
+		capacity := strconv.Itoa(a.Capacity)
+		if a.CapacityUntil != nil {
+			capacity += " until " + moment(a.CapacityUntil, loc)
+		}
+		rows = append(rows, []string{
+			a.Agent, orDash(a.Name), status, strconv.Itoa(len(a.Held)), capacity, strconv.Itoa(a.Missed), orDash(moment(a.WrapUpUntil, loc)),
+		})
+	}
+	if err := printTable(env.stdout, rows); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(env.stdout, "times are in %s\n", loc)
+	return err
+}
+
+type agentsSetCmd struct {
+	serverFlags
+	Agent    string `arg:"" help:"The agent, by its name in the rules file."`
+	Status   string `enum:",available,away" default:"" placeholder:"available|away" help:"Status; it holds until it is set again."`
+	Reason   string `help:"Why the agent is away."`
+	Capacity string `placeholder:"N|none" help:"Calls at a time instead of the rules file's; none takes it back."`
+	Until    string `placeholder:"TIME|DURATION" help:"How long the capacity holds: 2h, 18:00, \"2026-11-23 22:15\"."`
+}
+
+func (c *agentsSetCmd) Run(env *environment) error {
+	body := map[string]any{}
+	if c.Status != "" {
+		body["status"] = c.Status
+	}
+	if c.Reason != "" {
+		body["reason"] = c.Reason
+	}
+	if c.Until != "" {
+		body["until"] = c.Until
+	}
+	switch n, err := strconv.Atoi(c.Capacity); {
+	case c.Capacity == "":
+	case c.Capacity == "none":
+		body["capacity"] = nil
+	case err != nil:
+		return usage("--capacity: write a number, or none to take back what was set; not %q", c.Capacity)
+	default:
+		body["capacity"] = n
+	}
+	if len(body) == 0 {
+		return usage("there is nothing to set: give --status (with --reason), or --capacity (with --until), or both")
+	}
+	var reply apiAgent
+	return c.show(env, http.MethodPatch, "/api/v1/agents/"+url.PathEscape(c.Agent), body, &reply, func() error {
+		return c.printAgents(env, []apiAgent{reply})
+	})
 }
 
 type agentsTokenCmd struct {
 	serverFlags
 	Agent string `arg:"" help:"The agent, by its name in the rules file."`
-	JSON  bool   `name:"json" help:"Print one JSON object."`
 }
 
 func (c *agentsTokenCmd) Run(env *environment) error {
-	var reply struct {
-		Token string `json:"token"`
-	}
-	if err := c.call(env, http.MethodPost, "/api/v1/agents/"+url.PathEscape(c.Agent)+"/token", &reply); err != nil {
+	var reply struct{ Token string }
+	return c.show(env, http.MethodPost, "/api/v1/agents/"+url.PathEscape(c.Agent)+"/token", nil, &reply, func() error {
+		_, err := fmt.Fprintln(env.stdout, reply.Token)
 		return err
-	}
-	if c.JSON {
-		return json.NewEncoder(env.stdout).Encode(reply)
-	}
-	_, err := fmt.Fprintln(env.stdout, reply.Token)
-	return err
-}
-
-// call asks the running router as its administrator.
-func (f *serverFlags) call(env *environment, method, path string, reply any) error {
-	token, err := readSecret(env.getenv, envAdminToken)
-	if err != nil {
-		return usage("%w", err)
-	}
-	if token == "" {
-		return usage("%s is not set: it must be the one the router runs with", envAdminToken)
-	}
-	req, err := http.NewRequestWithContext(env.ctx, method, strings.TrimSuffix(f.Server, "/")+path, nil)
-	if err != nil {
-		return usage("--server: %w", err)
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	client := http.Client{Timeout: 10 * time.Second}
-	resp, err := client.Do(req)
-	if err != nil {
-		if u := (*url.Error)(nil); errors.As(err, &u) {
-			err = u.Err
-		}
-		return usage("no router answers at %s: %w; is it running, and is --server its internal side?", f.Server, err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode >= 400 {
-		var e struct{ Error, Message string }
-		if json.NewDecoder(resp.Body).Decode(&e) != nil || e.Message == "" {
-			e.Message = resp.Status
-		}
-		return usage("%s", e.Message)
-	}
-	if err := json.NewDecoder(resp.Body).Decode(reply); err != nil {
-		return fmt.Errorf("the router's reply cannot be read: %w", err)
-	}
-	return nil
+	})
 }

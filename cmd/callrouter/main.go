@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // rules name time zones, and machines may have none
 
 	"github.com/alecthomas/kong"
 )
@@ -47,7 +48,15 @@ type cli struct {
 	Demo     demoCmd     `cmd:"" help:"Run the router against a stand-in of Positus, with a handful of calls. Needs no account and no network."`
 	Check    checkCmd    `cmd:"" help:"Check rules files and run their own tests."`
 	Simulate simulateCmd `cmd:"" help:"Decide one made-up call and say why."`
-	Agents   agentsCmd   `cmd:"" help:"Manage agents of a running router."`
+	Test     testCmd     `cmd:"" help:"Run the tests of rules files and of test files."`
+	Week     weekCmd     `cmd:"" help:"Show what is decided at which hour of a week."`
+	Next     nextCmd     `cmd:"" help:"Show what changes, for one caller, in the next 14 days."`
+	Schema   schemaCmd   `cmd:"" help:"Print the JSON Schema of the rules file, for editors."`
+	Agents   agentsCmd   `cmd:"" help:"Agents of a running router: who is there, status, capacity, tokens."`
+	Calls    callsCmd    `cmd:"" help:"Calls of a running router: list, tell why, export, hang up."`
+	Lists    listsCmd    `cmd:"" help:"Lists of a running router: who is on them at run time."`
+	Hours    hoursCmd    `cmd:"" help:"Hours of a running router: open or close them until a time."`
+	Rules    rulesCmd    `cmd:"" help:"Rules of a running router: which are in force, reload."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

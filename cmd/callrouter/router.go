@@ -64,6 +64,8 @@ func startRouter(ctx context.Context, cfg routerConfig) (_ *router, err error) {
 	if r.store, err = store.Open(ctx, cfg.Store, store.Options{Logger: cfg.log}); err != nil {
 		return nil, err // it names the store, without the password
 	}
+	m := newMetrics()
+	r.store = &instrumentedStore{r.store, m}
 	if err = r.listen(); err != nil {
 		return nil, err
 	}
@@ -77,10 +79,9 @@ func startRouter(ctx context.Context, cfg routerConfig) (_ *router, err error) {
 	if err != nil {
 		return nil, err
 	}
-	m := newMetrics()
 	internalURL := "http://" + r.listenI.Addr().String()
 	r.engine = engine.New(engine.Config{
-		Store: r.store, Provider: r.positus, Media: audio, Answerer: media.NewAnswerer(cfg.log),
+		Store: r.store, Provider: &instrumentedProvider{r.positus, m}, Media: audio, Answerer: media.NewAnswerer(cfg.log),
 		Rules: cfg.file, Log: cfg.log, Observer: m, StoreDown: cfg.storeDown(),
 		HangUpURL: func(callID string) string { return console.HangUpURL(internalURL, cfg.adminToken, callID) },
 	})
@@ -88,9 +89,11 @@ func startRouter(ctx context.Context, cfg routerConfig) (_ *router, err error) {
 	if err = r.engine.Start(ctx); err != nil {
 		return nil, err
 	}
-	if r.jobs, err = scheduler(jobTable(r.engine, r.keeper, time.Duration(cfg.Retention)), m, cfg.log); err != nil {
+	table := append(jobTable(r.engine, r.keeper, time.Duration(cfg.Retention)), gaugeJobs(m, r.engine, r.store)...)
+	if r.jobs, err = scheduler(table, m, cfg.log); err != nil {
 		return nil, err
 	}
+	m.gauges.refresh(ctx, r.engine, r.store)
 	r.jobs.Start()
 	r.serve(m)
 	return r, nil
@@ -110,10 +113,10 @@ func (r *router) serve(m *metrics) {
 	base, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	public := http.NewServeMux()
-	public.Handle("/webhooks/", positus.NewHandler(positus.HandlerConfig{
+	public.Handle("/webhooks/", m.webhooksCounted(positus.NewHandler(positus.HandlerConfig{
 		Secrets: r.cfg.webhookSecrets, Sources: r.cfg.sources, TrustedProxies: r.cfg.proxies,
 		Receive: r.engine.Receive, Pending: r.positus.Pending, Logger: r.cfg.log, OnProblem: m.Error,
-	}))
+	})))
 	public.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	public.HandleFunc("GET /readyz", r.ready)
 	r.public = r.server(context.Background(), public) // a webhook that came before the stop is taken
@@ -172,7 +175,13 @@ func (r *router) stop() error {
 	defer cancel()
 	r.cancel() // event streams end, agents reconnect elsewhere
 	r.watch.Wait()
-	err := errors.Join(r.public.Shutdown(ctx), r.engine.Stop(ctx), r.jobs.Shutdown(), r.internal.Shutdown(ctx))
+	err := r.public.Shutdown(ctx)
+	left := r.engine.Stop(ctx)
+	if errors.Is(left, context.DeadlineExceeded) { // its records say what is to be done
+		r.cfg.log.Warn("not everything came to its end in time; the next start, or another instance, goes on with it", "error", left)
+		left = nil
+	}
+	err = errors.Join(err, left, r.jobs.Shutdown(), r.internal.Shutdown(ctx))
 	r.engine, r.jobs = nil, nil
 	return errors.Join(err, r.close())
 }

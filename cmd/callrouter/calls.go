@@ -1,0 +1,223 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"callrouter/engine"
+	"callrouter/rules"
+)
+
+type callsCmd struct {
+	List   callsListCmd   `cmd:"" help:"List calls, newest first."`
+	Show   callsShowCmd   `cmd:"" help:"Tell the whole story of one call, and why it went as it did."`
+	Export callsExportCmd `cmd:"" help:"Write the records of calls as JSON lines, oldest first, with all that is needed to decide them again."`
+	HangUp callsHangUpCmd `cmd:"" name:"hang-up" help:"Hang up an active call."`
+	Stale  callsStaleCmd  `cmd:"" help:"Show what the sweep would do now with calls that it finds stuck, and why."`
+}
+
+// apiCall is the record of a call as the router shows it. What does not apply is nil.
+type apiCall struct {
+	ID           string               `json:"id"`
+	Key          string               `json:"key"`
+	State        engine.State         `json:"state"`
+	Outcome      *engine.Outcome      `json:"outcome"`
+	Why          string               `json:"why"`
+	Action       *rules.Action        `json:"action"`
+	Rule         *string              `json:"rule"`
+	By           *rules.By            `json:"by"`
+	Queue        *string              `json:"queue"`
+	Answer       *string              `json:"answer"`
+	Agent        *string              `json:"agent"`
+	Message      *engine.MessageState `json:"message"`
+	From         string               `json:"from"`
+	FromReceived string               `json:"from_received"`
+	UserID       string               `json:"user_id"`
+	Name         string               `json:"name"`
+	Number       string               `json:"number"`
+	Payload      string               `json:"payload"`
+	RulesVersion string               `json:"rules_version"`
+	ReceivedAt   time.Time            `json:"received_at"`
+	Timestamp    time.Time            `json:"timestamp"`
+	Deadline     time.Time            `json:"deadline"`
+	ActiveAt     *time.Time           `json:"active_at"`
+	EndedAt      *time.Time           `json:"ended_at"`
+	CallerEnd    *engine.CallerEnd    `json:"caller_end"`
+	HangUp       *engine.HangUp       `json:"hang_up"`
+	Offers       []engine.Offer       `json:"offers"`
+	Trace        []rules.Trace        `json:"trace"`
+	Facts        []engine.FactRecord  `json:"facts"`
+	Transitions  []engine.Transition  `json:"transitions"`
+}
+
+const callsPath = "/api/v1/calls"
+
+func callPath(id string) string { return callsPath + "/" + url.PathEscape(id) }
+
+// caller is who called, as people know them.
+func (c *apiCall) caller() string {
+	switch {
+	case c.From != "":
+		return c.From
+	case c.UserID != "":
+		return "id:" + c.UserID
+	}
+	return "withheld"
+}
+
+// decision is what was decided, in a few words.
+func (c *apiCall) decision() string {
+	if c.Action == nil {
+		return ""
+	}
+	s := string(*c.Action)
+	for _, part := range []struct {
+		label string
+		value *string
+	}{{" to queue ", c.Queue}, {" with answer ", c.Answer}} {
+		if part.value != nil {
+			s += part.label + *part.value
+		}
+	}
+	if c.Message != nil {
+		s += ", message " + c.Message.Name
+	}
+	return s
+}
+
+// by is what decided, in a few words.
+func (c *apiCall) by() string {
+	switch {
+	case c.Rule != nil:
+		return fmt.Sprintf("rule %q", *c.Rule)
+	case c.By != nil:
+		return string(*c.By)
+	}
+	return ""
+}
+
+// end is the outcome of a call, or the state of one that goes on.
+func (c *apiCall) end() string {
+	if c.Outcome != nil {
+		return string(*c.Outcome)
+	}
+	return "(" + string(c.State) + ")"
+}
+
+// callFilter selects calls.
+type callFilter struct {
+	State   string `placeholder:"STATE" help:"received, deciding, waiting, offered, accepting, rejecting, active or ended."`
+	Outcome string `placeholder:"OUTCOME" help:"answered, rejected, abandoned, timed_out, failed or reaped."`
+	Since   string `placeholder:"TIME|DURATION" help:"Received since then: 2h (ago), \"2026-11-23 22:15\", 2026-11-23 (its start)."`
+	Caller  string `placeholder:"PHONE|id:USER_ID" help:"Calls of this caller."`
+}
+
+// query is the path that lists the calls that are selected.
+func (f *callFilter) query(limit int) string {
+	q := url.Values{}
+	for name, v := range map[string]string{"state": f.State, "outcome": f.Outcome, "since": f.Since, "caller": f.Caller} {
+		if v != "" {
+			q.Set(name, v)
+		}
+	}
+	q.Set("limit", strconv.Itoa(limit))
+	return callsPath + "?" + q.Encode()
+}
+
+type callsListCmd struct {
+	serverFlags
+	callFilter
+	Limit int `default:"100" help:"How many at most."`
+}
+
+func (c *callsListCmd) Run(env *environment) error {
+	var reply struct{ Calls []apiCall }
+	return c.show(env, http.MethodGet, c.query(c.Limit), nil, &reply, func() error {
+		loc, err := c.zone(env)
+		if err != nil {
+			return err
+		}
+		rows := [][]string{{"RECEIVED", "FROM", "TO", "OUTCOME", "AGENT", "DECISION", "BY", "CALL"}}
+		for _, call := range reply.Calls {
+			agent := ""
+			if call.Agent != nil {
+				agent = *call.Agent
+			}
+			rows = append(rows, []string{
+				moment(&call.ReceivedAt, loc), call.caller(), call.Number, call.end(), orDash(agent), orDash(call.decision()),
+				orDash(call.by()), call.Key,
+			})
+		}
+		if err := printTable(env.stdout, rows); err != nil {
+			return err
+		}
+		fmt.Fprintf(env.stdout, "%s; times are in %s\n", plural(len(reply.Calls), "call"), loc)
+		if len(reply.Calls) == c.Limit {
+			fmt.Fprintf(env.stdout, "there may be more: --limit is %d\n", c.Limit)
+		}
+		return nil
+	})
+}
+
+type callsShowCmd struct {
+	serverFlags
+	Call string `arg:"" help:"The call: what \"calls list\" and the log call it, or WhatsApp's own id."`
+}
+
+func (c *callsShowCmd) Run(env *environment) error {
+	var call apiCall
+	return c.show(env, http.MethodGet, callPath(c.Call), nil, &call, func() error {
+		loc, err := c.zone(env)
+		if err != nil {
+			return err
+		}
+		return (&story{env.stdout, &call, loc}).print()
+	})
+}
+
+type callsHangUpCmd struct {
+	serverFlags
+	Call string `arg:"" help:"The call: what \"calls list\" and the log call it, or WhatsApp's own id."`
+}
+
+func (c *callsHangUpCmd) Run(env *environment) error {
+	var reply struct{ ID string }
+	return c.show(env, http.MethodPost, callPath(c.Call)+"/hang-up", nil, &reply, func() error {
+		_, err := fmt.Fprintln(env.stdout, "hung up")
+		return err
+	})
+}
+
+type callsStaleCmd struct {
+	serverFlags
+}
+
+func (c *callsStaleCmd) Run(env *environment) error {
+	var reply struct {
+		Calls []struct {
+			apiCall
+			Do  string `json:"do"`
+			Why string `json:"why"` // the sweep would
+		}
+	}
+	return c.show(env, http.MethodGet, callsPath+"/stale", nil, &reply, func() error {
+		if len(reply.Calls) == 0 {
+			_, err := fmt.Fprintln(env.stdout, "nothing is stale: the sweep would do nothing")
+			return err
+		}
+		loc, err := c.zone(env)
+		if err != nil {
+			return err
+		}
+		rows := [][]string{{"RECEIVED", "FROM", "STATE", "SWEEP WOULD", "WHY", "CALL"}}
+		for _, call := range reply.Calls {
+			rows = append(rows, []string{
+				moment(&call.ReceivedAt, loc), call.caller(), string(call.State), call.Do, call.Why, call.Key,
+			})
+		}
+		return printTable(env.stdout, rows)
+	})
+}

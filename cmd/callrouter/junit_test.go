@@ -1,0 +1,44 @@
+package main
+
+import (
+	"encoding/xml"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"callrouter/rules"
+)
+
+// Whatever a test is called and whatever a caller is named, the report is XML, and only the report is left behind.
+func TestAJUnitReportIsXMLWhateverIsInIt(t *testing.T) {
+	nasty := "a & b <c> \"d\" ]]> \x01 \xff é 🎉\nnext"
+	folder := t.TempDir()
+	path := filepath.Join(folder, "report.xml")
+	r := &testReport{
+		Failed:   1,
+		Cases:    []rules.CaseResult{{File: nasty, Line: 3, Name: nasty, Call: nasty, Expected: &nasty, Got: &nasty, Why: &nasty}},
+		Problems: rules.Problems{{File: nasty, Line: 1, Column: 2, Code: "x", Message: nasty, Source: nasty}},
+	}
+	if err := writeJUnit(path, r); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read junitReport
+	if err := xml.Unmarshal(data, &read); err != nil {
+		t.Fatalf("%v\n%s", err, data)
+	}
+	want := strings.NewReplacer("\x01", "\ufffd", "\xff", "\ufffd").Replace(nasty) // XML has no way to write these
+	if c := read.Suites[0].Cases[1]; c.Name != want || c.Failure.Message != "expected "+want+", got "+want || !strings.HasSuffix(c.Failure.Text, want) {
+		t.Errorf("%+v %+v", c, c.Failure)
+	}
+	if read.Tests != 2 || read.Failures != 1 || read.Errors != 1 {
+		t.Errorf("%+v", read)
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) != 1 {
+		t.Errorf("%v, %v", left, err)
+	}
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"callrouter/rules"
+)
+
+type listsCmd struct {
+	Show   listsShowCmd   `cmd:"" help:"Show the lists, and who was put on them at run time."`
+	Add    listsAddCmd    `cmd:"" help:"Put callers on a list. It holds for the next call."`
+	Remove listsRemoveCmd `cmd:"" help:"Take callers off a list who were put on it at run time."`
+}
+
+// apiEntry is a caller on a list, apiList a list, as the router shows them.
+type (
+	apiEntry struct {
+		Number string     `json:"number"`
+		Note   string     `json:"note"`
+		Until  *time.Time `json:"until"`
+	}
+	apiList struct {
+		List    string     `json:"list"`
+		Store   bool       `json:"store"`
+		InFile  int        `json:"in_file"`
+		Entries []apiEntry `json:"entries"`
+	}
+)
+
+const listsPath = "/api/v1/lists"
+
+func entryPath(list, number string) string {
+	return listsPath + "/" + url.PathEscape(list) + "/" + url.PathEscape(number)
+}
+
+type listsShowCmd struct {
+	serverFlags
+	List string `arg:"" optional:"" help:"The list, by its name in the rules file. Left out: all, without their entries."`
+}
+
+func (c *listsShowCmd) Run(env *environment) error {
+	if c.List != "" {
+		var list apiList
+		return c.show(env, http.MethodGet, listsPath+"/"+url.PathEscape(c.List), nil, &list, func() error {
+			return c.printList(env, list)
+		})
+	}
+	var reply struct{ Lists []apiList }
+	return c.show(env, http.MethodGet, listsPath, nil, &reply, func() error {
+		rows := [][]string{{"LIST", "IN THE FILE", "AT RUN TIME"}}
+		for _, l := range reply.Lists {
+			file := strconv.Itoa(l.InFile)
+			if l.Store {
+				file = "-"
+			}
+			rows = append(rows, []string{l.List, file, strconv.Itoa(len(l.Entries))})
+		}
+		return printTable(env.stdout, rows)
+	})
+}
+
+func (c *listsShowCmd) printList(env *environment, list apiList) error {
+	if len(list.Entries) > 0 {
+		if err := c.printEntries(env, list.Entries); err != nil {
+			return err
+		}
+	}
+	where := fmt.Sprintf("besides %d in the rules file", list.InFile)
+	if list.Store {
+		where = "which is all there is: the list is kept at run time only"
+	}
+	_, err := fmt.Fprintf(env.stdout, "%d put on %q at run time, %s\n", len(list.Entries), list.List, where)
+	return err
+}
+
+func (f *serverFlags) printEntries(env *environment, entries []apiEntry) error {
+	loc, err := f.zone(env)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"NUMBER", "UNTIL", "NOTE"}}
+	for _, e := range entries {
+		rows = append(rows, []string{e.Number, orDash(moment(e.Until, loc)), orDash(e.Note)})
+	}
+	return printTable(env.stdout, rows)
+}
+
+type listsAddCmd struct {
+	serverFlags
+	List    string   `arg:"" help:"The list, by its name in the rules file."`
+	Numbers []string `arg:"" name:"number" help:"Callers: a phone number in any spelling with its country code, or id:USER_ID."`
+	Note    string   `help:"Why, for those who look at it later."`
+	Until   string   `placeholder:"TIME|DURATION" help:"How long they stay: 2h, 18:00, 2026-11-23 (its end). Left out: for good."`
+}
+
+func (c *listsAddCmd) Run(env *environment) error {
+	if err := checkCallers(c.Numbers); err != nil {
+		return err
+	}
+	body := map[string]string{"note": c.Note, "until": c.Until}
+	list := apiList{List: c.List, Entries: []apiEntry{}}
+	for _, number := range c.Numbers {
+		var e apiEntry
+		if err := c.call(env, http.MethodPut, entryPath(c.List, number), body, &e); err != nil {
+			return err
+		}
+		list.Entries = append(list.Entries, e)
+	}
+	if c.JSON {
+		return json.NewEncoder(env.stdout).Encode(map[string]any{"list": list.List, "entries": list.Entries})
+	}
+	return c.printEntries(env, list.Entries)
+}
+
+// checkCallers refuses all if one is wrong, before anything is changed.
+func checkCallers(numbers []string) error {
+	for _, n := range numbers {
+		if _, err := rules.ParseEntry(n); err != nil {
+			return usage("%q: %w (a caller without a number: id:USER_ID); nothing was changed", n, err)
+		}
+	}
+	return nil
+}
+
+type listsRemoveCmd struct {
+	serverFlags
+	List    string   `arg:"" help:"The list, by its name in the rules file."`
+	Numbers []string `arg:"" name:"number" help:"Callers: a phone number in any spelling with its country code, or id:USER_ID."`
+}
+
+func (c *listsRemoveCmd) Run(env *environment) error {
+	if err := checkCallers(c.Numbers); err != nil {
+		return err
+	}
+	removed := []string{}
+	for _, number := range c.Numbers {
+		if _, err := c.ask(env, http.MethodDelete, entryPath(c.List, number), nil); err != nil {
+			return fmt.Errorf("%s: %w", number, err)
+		}
+		key, err := rules.ParseEntry(number)
+		if err != nil {
+			return err
+		}
+		removed = append(removed, key)
+		if !c.JSON {
+			fmt.Fprintf(env.stdout, "%s is off %q\n", key, c.List)
+		}
+	}
+	if c.JSON {
+		return json.NewEncoder(env.stdout).Encode(map[string]any{"list": c.List, "removed": removed})
+	}
+	return nil
+}
