@@ -22,6 +22,16 @@ func civilOf(t time.Time) civil {
 	return civil{y, m, d}
 }
 
+// endOfDay is the first instant of the day after. Where clocks are set forward at midnight, that day begins later, and
+// midnight itself would be read as an instant of the day before.
+func endOfDay(y int, m time.Month, d int, loc *time.Location) time.Time {
+	t := time.Date(y, m, d+1, 0, 0, 0, 0, loc)
+	for next := civilOf(time.Date(y, m, d+1, 0, 0, 0, 0, time.UTC)); civilOf(t) != next; {
+		t = t.Add(time.Minute)
+	}
+	return t
+}
+
 func (c civil) utc() time.Time { return time.Date(c.year, c.month, c.day, 0, 0, 0, 0, time.UTC) }
 
 func (c civil) weekday() time.Weekday { return c.utc().Weekday() }

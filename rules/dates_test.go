@@ -3,6 +3,7 @@ package rules
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestDatesAreASingleDayAYearlyOneOrARange(t *testing.T) {
@@ -99,6 +100,27 @@ func TestTimesForCallersAreInTheirLanguage(t *testing.T) {
 			if got := formatWhen(day, language); got != want {
 				t.Errorf("%s: %q, want %q", language, got, want)
 			}
+		}
+	}
+}
+
+func TestADayEndsWhereTheNextBegins(t *testing.T) {
+	for _, test := range []struct{ zone, day, want string }{
+		{"America/Sao_Paulo", "2026-11-24", "2026-11-25T00:00:00-03:00"},
+		{"America/Sao_Paulo", "2018-11-03", "2018-11-04T01:00:00-02:00"}, // clocks went forward at midnight
+		{"America/Santiago", "2026-09-05", "2026-09-06T01:00:00-03:00"},
+		{"Europe/Lisbon", "2026-10-25", "2026-10-26T00:00:00Z"},
+	} {
+		loc, err := time.LoadLocation(test.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		day, err := time.Parse(time.DateOnly, test.day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := endOfDay(day.Year(), day.Month(), day.Day(), loc).Format(time.RFC3339); got != test.want {
+			t.Errorf("%s in %s ends at %s, want %s", test.day, test.zone, got, test.want)
 		}
 	}
 }

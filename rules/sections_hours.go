@@ -168,9 +168,9 @@ func (l *loader) readDates(h *hours, n *yaml.Node) {
 // dateUntil is the instant from which a list entry no longer counts: a date counts to its last second in the file's zone,
 // an instant is exclusive.
 func dateUntil(s string, loc *time.Location) (time.Time, error) {
-	if day, err := time.ParseInLocation(time.DateOnly, s, loc); err == nil {
+	if day, err := time.Parse(time.DateOnly, s); err == nil {
 		y, m, d := day.Date()
-		return time.Date(y, m, d+1, 0, 0, 0, 0, loc), nil
+		return endOfDay(y, m, d, loc), nil
 	}
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t, nil

@@ -187,7 +187,7 @@ func (f *File) runtimeOf(call Call, at time.Time, g Given) *Runtime {
 	for name, open := range g.Switches {
 		local := at.In(f.hours[f.hoursByName[name]].loc)
 		y, m, d := local.Date()
-		rt.Switches[name] = Switch{Open: open, Until: time.Date(y, m, d+1, 0, 0, 0, 0, local.Location())}
+		rt.Switches[name] = Switch{Open: open, Until: endOfDay(y, m, d, local.Location())}
 	}
 	key := call.Caller.Key()
 	if key == "" {

@@ -266,7 +266,7 @@ func (h *hours) edges(from, to time.Time, switched bool) []time.Time {
 	onWalls(h.loc, from, to, func(day civil) []int {
 		minutes := boundaries(nil, h.startingOn(day.before()), h.startingOn(day))
 		if switched {
-			all = append(all, time.Date(day.year, day.month, day.day+1, 0, 0, 0, 0, h.loc))
+			all = append(all, endOfDay(day.year, day.month, day.day, h.loc))
 			minutes = append(minutes, wholeDay...)
 		}
 		return minutes
