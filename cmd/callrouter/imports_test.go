@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport is, for each package of this module, what it may import of this module. docs/architecture.md has the same.
+var mayImport = map[string][]string{
+	"rules":           {},
+	"engine":          {"rules"},
+	"positus":         {"engine"},
+	"positus/fake":    {"positus"},
+	"store":           {"engine", "rules"},
+	"store/storetest": {"engine", "rules", "store"},
+	"media":           {"engine"},
+	"console":         {"engine", "rules"},
+	"cmd/callrouter":  {"rules", "engine", "positus", "positus/fake", "store", "media", "console"},
+}
+
+// homes are the packages that alone may import a package, or what is below it.
+var homes = map[string][]string{
+	"github.com/expr-lang/expr":       {"rules"},
+	"gopkg.in/yaml.v3":                {"rules"},
+	"github.com/rickar/cal":           {"rules"},
+	"github.com/nyaruka/phonenumbers": {"rules"},
+	"github.com/failsafe-go":          {"positus"},
+	"github.com/redis":                {"store", "store/storetest"},
+	"go.etcd.io/bbolt":                {"store"},
+	"github.com/pion":                 {"media", "positus/fake"},
+	"github.com/go-co-op/gocron":      {"cmd/callrouter"},
+	"github.com/alecthomas/kong":      {"cmd/callrouter"},
+	"github.com/prometheus":           {"cmd/callrouter"},
+	"github.com/fsnotify":             {"cmd/callrouter"},
+	"net/http":                        {"positus", "positus/fake", "media", "console", "cmd/callrouter"},
+	"testing":                         {"store/storetest"},
+	"pgregory.net/rapid":              {"store/storetest"},
+	"go.uber.org/goleak":              nil, // tests only
+	"github.com/rogpeppe/go-internal": nil,
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	cmd.Dir = repository
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, &stderr)
+	}
+	var all []goPackage
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+// TestImports keeps the table of docs/architecture.md true. Imports are those of the code itself, not of its tests.
+func TestImports(t *testing.T) {
+	t.Parallel()
+	all := packages(t)
+	if len(all) < len(mayImport) {
+		t.Errorf("go list knows %d packages, the table %d", len(all), len(mayImport))
+	}
+	for _, p := range all {
+		name := strings.TrimPrefix(p.ImportPath, "callrouter/")
+		allowed, known := mayImport[name]
+		if !known {
+			t.Errorf("package %s is not in the table: say what it may import", name)
+		}
+		for _, i := range p.Imports {
+			if own, ok := strings.CutPrefix(i, "callrouter/"); ok && !slices.Contains(allowed, own) {
+				t.Errorf("%s imports %s, which it may not", name, own)
+			}
+			for prefix, home := range homes {
+				if (i == prefix || strings.HasPrefix(i, prefix+"/")) && !slices.Contains(home, name) {
+					t.Errorf("%s imports %s, whose only home is %v", name, i, home)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(suite{m}, map[string]func(){"callrouter": main})
+}
+
+// suite runs the tests with what they share, and cleans up behind them.
+type suite struct{ *testing.M }
+
+func (s suite) Run() int {
+	flag.Parse()
+	if !given("test.parallel") { // most of these tests wait for other processes most of the time
+		_ = flag.Set("test.parallel", "8") // it is a number
+	}
+	code := s.M.Run()
+	if dir := binary.dir; dir != "" {
+		if err := os.RemoveAll(dir); err != nil {
+			fmt.Fprintln(os.Stderr, "the binary of the tests cannot be removed:", err)
+			code = max(code, 1)
+		}
+	}
+	if n := binary.running.Load(); n != 0 {
+		fmt.Fprintf(os.Stderr, "%d processes of tests were left running\n", n)
+		code = max(code, 1)
+	}
+	return code
+}
+
+// given says whether a flag is on the command line.
+func given(name string) bool {
+	found := false
+	flag.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+	return found
+}
+
+// binary is the program as users get it, built once for all tests, with the race detector if the tests have it.
+var binary struct {
+	once    sync.Once
+	dir     string
+	path    string
+	err     error
+	running atomic.Int64 // processes started and not ended
+}
+
+func callrouterBinary(t testing.TB) string {
+	t.Helper()
+	binary.once.Do(func() {
+		if binary.dir, binary.err = os.MkdirTemp("", "callrouter-test-"); binary.err != nil {
+			return
+		}
+		binary.path = filepath.Join(binary.dir, "callrouter")
+		args := []string{"build", "-o", binary.path}
+		if raceDetector {
+			args = append(args, "-race")
+		}
+		if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
+			binary.err = fmt.Errorf("building callrouter: %w\n%s", err, out)
+		}
+	})
+	if binary.err != nil {
+		t.Fatal(binary.err)
+	}
+	return binary.path
+}
