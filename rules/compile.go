@@ -301,6 +301,7 @@ func (x *expression) readsOf(n ast.Node, variables []string) []*read {
 	if isRead(n, variables) {
 		from, to := x.extent(n)
 		if r := x.compileRead(x.slice(from, to)); r != nil {
+			r.hours = hoursAsked(n)
 			return []*read{r}
 		}
 	}
@@ -311,6 +312,22 @@ func (x *expression) readsOf(n ast.Node, variables []string) []*read {
 	return all
 }
 
+// hoursAsked is the name of the hours that a node asks for, if it is open("NAME").
+func hoursAsked(n ast.Node) string {
+	call, ok := n.(*ast.CallNode)
+	if !ok || len(call.Arguments) != 1 {
+		return ""
+	}
+	callee, ok := call.Callee.(*ast.IdentifierNode)
+	if !ok || callee.Value != "open" {
+		return ""
+	}
+	if name, ok := call.Arguments[0].(*ast.StringNode); ok {
+		return name.Value
+	}
+	return ""
+}
+
 func (x *expression) compileRead(text string) *read {
 	if r, ok := x.reads[text]; ok {
 		return r
@@ -319,7 +336,7 @@ func (x *expression) compileRead(text string) *read {
 	if err != nil {
 		return nil
 	}
-	r := &read{text, program}
+	r := &read{text: text, program: program}
 	x.reads[text] = r
 	return r
 }

@@ -44,6 +44,7 @@ type atom struct {
 type read struct {
 	text    string
 	program *vm.Program
+	hours   string // those it asks for, if it is open("NAME")
 }
 
 // needs are the facts that an atom or a message may ask for. A name that is not a literal could be any name.

@@ -112,11 +112,14 @@ func (e *explainer) tell(a *atom, t truth) string {
 			continue
 		}
 		e.values[r.text] = v
-		if r.text == a.text {
-			continue
+		if r.text != a.text {
+			fmt.Fprintf(&b, "%s%s is %s", separator, oneLine(r.text), show(v))
+			separator = ", "
 		}
-		fmt.Fprintf(&b, "%s%s is %s", separator, oneLine(r.text), show(v))
-		separator = ", "
+		if r.hours != "" {
+			h, sw := e.in.hours(r.hours)
+			fmt.Fprintf(&b, " (%s)", h.story(e.in.now, sw))
+		}
 	}
 	return b.String()
 }

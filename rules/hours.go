@@ -43,35 +43,34 @@ func (h *hours) open(now time.Time, sw *Switch) bool {
 	if sw.active(now) {
 		return sw.Open
 	}
+	_, open := h.openedOn(now)
+	return open
+}
+
+// openedOn is the day whose windows open the hours at an instant, by their plan; today, if they are closed.
+func (h *hours) openedOn(now time.Time) (day civil, open bool) {
 	local := now.In(h.loc)
 	today := civilOf(local)
 	hour, min, _ := local.Clock()
 	minute := hour*60 + min
 	for _, w := range h.startingOn(today) {
 		if w.start <= minute && (minute < w.end || w.overnight()) {
-			return true
+			return today, true
 		}
 	}
 	// The night shift that began yesterday runs to its end, whatever today is.
 	for _, w := range h.startingOn(today.before()) {
 		if w.overnight() && minute < w.end {
-			return true
+			return today.before(), true
 		}
 	}
-	return false
+	return today, false
 }
 
 // startingOn are the windows that start on a day: those of its date if it has
 // one, none on a holiday, else those of its weekday.
 func (h *hours) startingOn(day civil) []window {
-	var exception *dateRule
-	for i := range h.dates {
-		r := &h.dates[i]
-		if r.spec.contains(day) && (exception == nil || r.spec.kind < exception.spec.kind) {
-			exception = r
-		}
-	}
-	if exception != nil {
+	if exception := h.exception(day); exception != nil {
 		return exception.windows
 	}
 	for _, c := range h.calendars {
@@ -80,6 +79,18 @@ func (h *hours) startingOn(day civil) []window {
 		}
 	}
 	return h.weekly[day.weekday()]
+}
+
+// exception is the rule for a date that goes before all others, or nil.
+func (h *hours) exception(day civil) *dateRule {
+	var exception *dateRule
+	for i := range h.dates {
+		r := &h.dates[i]
+		if r.spec.contains(day) && (exception == nil || r.spec.kind < exception.spec.kind) {
+			exception = r
+		}
+	}
+	return exception
 }
 
 // opens is the next instant after now at which the hours go from closed to
