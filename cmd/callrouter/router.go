@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -79,7 +81,7 @@ func startRouter(ctx context.Context, cfg routerConfig) (_ *router, err error) {
 	if err != nil {
 		return nil, err
 	}
-	internalURL := "http://" + r.listenI.Addr().String()
+	internalURL := strings.TrimSuffix(cmp.Or(cfg.InternalURL, localURL(r.listenI.Addr())), "/")
 	r.engine = engine.New(engine.Config{
 		Store: r.store, Provider: &instrumentedProvider{r.positus, m}, Media: audio, Answerer: media.NewAnswerer(cfg.log),
 		Rules: cfg.file, Log: cfg.log, Observer: m, StoreDown: cfg.storeDown(),
@@ -97,6 +99,15 @@ func startRouter(ctx context.Context, cfg routerConfig) (_ *router, err error) {
 	r.jobs.Start()
 	r.serve(m)
 	return r, nil
+}
+
+// localURL is where a listener is reached from this machine.
+func localURL(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if ip, perr := netip.ParseAddr(host); err == nil && perr == nil && ip.IsUnspecified() {
+		return "http://" + net.JoinHostPort("127.0.0.1", port)
+	}
+	return "http://" + a.String()
 }
 
 func (r *router) listen() (err error) {

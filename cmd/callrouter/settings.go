@@ -27,6 +27,7 @@ type settings struct {
 	TrustedProxies []string  `env:"CALLROUTER_TRUSTED_PROXIES" placeholder:"CIDR,..." help:"Proxies whose X-Forwarded-For is believed."`
 	Retention      retention `env:"CALLROUTER_RETENTION" default:"90d" help:"How long records of ended calls are kept."`
 	LogFormat      string    `env:"CALLROUTER_LOG_FORMAT" enum:"auto,text,json" default:"auto" help:"text, json, or auto: text on a terminal, else json."`
+	InternalURL    string    `name:"internal-url" env:"CALLROUTER_INTERNAL_URL" placeholder:"URL" help:"The internal side as outside answerers reach it. Left out: its address on this machine."`
 	PublicIP       string    `name:"public-ip" env:"CALLROUTER_PUBLIC_IP" placeholder:"IP" help:"The address WhatsApp reaches for audio, where this machine has another one (NAT)."`
 	AudioLoopback  bool      `env:"CALLROUTER_AUDIO_LOOPBACK" help:"Keep all audio on 127.0.0.1, for trials against a stand-in of Positus on this machine."`
 }
