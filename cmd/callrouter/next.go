@@ -15,7 +15,7 @@ const daysAhead = 14
 
 type nextCmd struct {
 	aheadFlags
-	Start string `placeholder:"TIME" help:"From when on: RFC 3339, \"2026-11-23 22:15\" or \"18:00\" in the file's zone. Left out: now."`
+	Start string `placeholder:"DATE" help:"From when on: a day as 2026-11-23, or a time: RFC 3339, \"2026-11-23 22:15\" or \"18:00\" in the file's zone. Left out: now."`
 }
 
 func (c *nextCmd) Run(env *environment) error {
@@ -24,7 +24,9 @@ func (c *nextCmd) Run(env *environment) error {
 		return err
 	}
 	start := time.Now().In(f.Location()).Truncate(time.Second)
-	if c.Start != "" {
+	if day, derr := time.Parse(time.DateOnly, c.Start); derr == nil {
+		start = startOfDay(day, f.Location())
+	} else if c.Start != "" {
 		if start, err = rules.ParseTime(c.Start, f.Location(), start); err != nil {
 			return usage("--start: %w", err)
 		}
