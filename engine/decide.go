@@ -61,6 +61,9 @@ func (e *Engine) facts(f *rules.File, c *Call, needs rules.Needs, known rules.Fa
 	ctx, cancel := context.WithTimeout(context.Background(), e.Timing.StoreWait)
 	defer cancel()
 	snap, err := e.Store.Snapshot(ctx, q)
+	for err != nil && e.again(ctx) {
+		snap, err = e.Store.Snapshot(ctx, q)
+	}
 	if err != nil {
 		e.problem("facts", "the store could not be asked for what a rule needs", err, "call", c.Key())
 		known.Err = fmt.Errorf("%w: %w", errStore, err)

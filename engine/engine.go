@@ -82,6 +82,9 @@ type Engine struct {
 	runtime atomic.Pointer[rules.Runtime]
 	left    atomic.Bool
 	beat    atomic.Int64 // when the store last confirmed that this instance lives, Unix ns
+	away    atomic.Int64 // since when the store does not take calls, Unix ns; 0: it does
+	failed  atomic.Int64 // when it last did not, Unix ns
+	unsure  atomic.Int64 // until when others who live may not have had the time to say so, Unix ns
 
 	ctx      context.Context // ends when waiting must stop
 	stop     context.CancelFunc
@@ -193,6 +196,9 @@ func (e *Engine) Beat(ctx context.Context) error {
 	epoch, err := e.Store.Beat(ctx, e.instance, e.Timing.Lease)
 	if err != nil {
 		return err
+	}
+	if e.beat.Load() != 0 && e.lapsed() { // the store was away, for the others too, or this process slept
+		e.unsure.Store(e.Now().Add(e.Timing.Lease * 2 / 3).UnixNano())
 	}
 	e.beat.Store(sent.UnixNano())
 	return e.keepUp(ctx, epoch)

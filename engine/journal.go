@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"sync"
 )
 
@@ -61,6 +60,23 @@ func (j *journal) update(key string, change func(c *Call)) *Call {
 	return next
 }
 
+// ended notes the caller's end of a call that is over.
+func (j *journal) ended(key string, end CallerEnd) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if c, ok := j.calls[key]; ok && c.Caller == nil {
+		next := c.Clone()
+		next.Caller = &end
+		j.calls[key] = next
+	}
+}
+
+// live says whether a call is there that has not ended.
+func (j *journal) live(key string) bool {
+	c := j.get(key)
+	return c != nil && c.Live()
+}
+
 func (j *journal) all() []*Call {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -86,7 +102,8 @@ func (e *Engine) Journaled() int { return e.journal.size() }
 // FlushJournal stores the records that were kept in memory while the store was away. It is a job.
 func (e *Engine) FlushJournal(ctx context.Context) error {
 	for _, c := range e.journal.all() {
-		if c.Live() { // its runner goes on in memory; the record follows when it has ended
+		running, _ := e.running(c.Key())
+		if c.Live() && (running || c.State != Active) { // its runner goes on in memory; the record follows it
 			continue
 		}
 		if err := e.flush(ctx, c); err != nil {
@@ -97,23 +114,15 @@ func (e *Engine) FlushJournal(ctx context.Context) error {
 	return nil
 }
 
+// flush stores the record of a call with which memory is done.
 func (e *Engine) flush(ctx context.Context, c *Call) error {
-	_, err := e.insert(ctx, c)
-	if !errors.Is(err, ErrExists) {
+	if err := e.Store.Reassert(ctx, c); err != nil {
 		return err
 	}
-	_, err = e.modify(ctx, c.Key(), func(stored *Call) error {
-		if stored.State == Ended || stored.Owner != e.instance && c.Owner != "" {
-			return errUnchanged
-		}
-		rev := stored.Rev
-		*stored = *c.Clone()
-		stored.Rev = rev
-		return nil
-	})
-	if errors.Is(err, errUnchanged) {
-		e.log.Warn("a call that was decided in memory has another end in the store, which stands", "call", c.Key(), "action", c.Action)
-		return nil
+	stored, err := e.Store.Get(ctx, c.Key())
+	if err == nil {
+		e.known.forget(c.Key())
+		e.note(stored)
 	}
 	return err
 }

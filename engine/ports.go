@@ -49,8 +49,8 @@ type Calls interface {
 	//
 	// Who is interested is woken: see [Wakes].
 	Update(ctx context.Context, old, next *Call) (*Call, error)
-	// Reassert writes a record back as an instance last knew it, with its slots, unless the same revision or a newer one
-	// is there: after the store lost what it was told.
+	// Reassert writes a record back as an instance knows it, with its slots: after the store was away, or has lost what it
+	// was told. What is stored by now is not forgotten; see [Reconcile].
 	Reassert(ctx context.Context, c *Call) error
 	// Due lists the keys of live calls whose Due is not after t, soonest first.
 	Due(ctx context.Context, t time.Time, limit int) ([]string, error)

@@ -49,7 +49,7 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 		return ErrTooMany
 	}
 	c := e.newCall(f, number, ev)
-	existing, err := e.insert(ctx, c)
+	existing, err := e.takeIn(ctx, c)
 	switch {
 	case err == nil:
 		c.Rev = 1
@@ -69,6 +69,50 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 		return fmt.Errorf("the store cannot take the call: %w", err)
 	}
 	return e.connectInMemory(c, f, err)
+}
+
+// storePatience is how long the store may be away before calls are decided without it: another instance may have the same
+// call, or the same webhook, so a moment's absence is waited out.
+const storePatience = time.Second
+
+// takeIn inserts a call, again while the store is away for a moment.
+func (e *Engine) takeIn(ctx context.Context, c *Call) (existing *Call, err error) {
+	for {
+		existing, err = e.insert(ctx, c)
+		switch {
+		case err == nil:
+			e.away.Store(0)
+			return nil, nil
+		case errors.Is(err, ErrExists):
+			e.away.Store(0)
+			if existing != nil && existing.Owner == e.instance && existing.Rev == 1 && existing.ReceivedAt.Equal(c.ReceivedAt) {
+				return nil, nil // an earlier attempt, whose answer was lost
+			}
+			return existing, err
+		case !e.again(ctx):
+			return nil, err
+		}
+	}
+}
+
+// again waits a moment after the store did not answer, and says whether to ask it again: not once it has been away for
+// long, so that an outage costs patience once and not with every call.
+func (e *Engine) again(ctx context.Context) bool {
+	now := e.Now().UnixNano()
+	if last := e.failed.Swap(now); now-last > int64(e.Timing.Lease) {
+		e.away.Store(now)
+	} else {
+		e.away.CompareAndSwap(0, now)
+	}
+	if now-e.away.Load() >= int64(storePatience) {
+		return false
+	}
+	select {
+	case <-time.After(50 * time.Millisecond):
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // connectInMemory goes on without the store. The journal takes the call once, however often the webhook comes.
@@ -114,27 +158,32 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 	now := e.Now()
 	key := Key(ev.CallID)
 	end := CallerEnd{At: now, Status: ev.Status, PickedUp: ev.PickedUp, Duration: ev.Duration, Codes: ev.Codes}
-	if e.journal.update(key, func(c *Call) { c.callerEnded(end) }) != nil {
+	if e.journal.live(key) && e.journal.update(key, func(c *Call) { c.callerEnded(end) }) != nil {
 		e.hub.wake(TopicCall(key))
 		return nil
 	}
 	for {
+		over := false
 		c, err := e.modify(ctx, key, func(c *Call) error {
-			if c.State == Ended || c.Caller != nil {
+			over = c.State == Ended
+			if over && c.acted() || c.Caller != nil {
 				return errUnchanged
 			}
-			c.callerEnded(end)
+			c.callerEnded(end) // of a call that is over too: another instance may know that it was answered
 			return nil
 		})
 		switch {
 		case errors.Is(err, errUnchanged):
 			return nil
 		case err == nil:
-			if c.State == Ended {
+			if c.State == Ended && !over {
 				e.ended(c)
 			}
 			return nil
 		case !errors.Is(err, ErrNotFound):
+			if e.again(ctx) {
+				continue
+			}
 			return e.terminateInMemory(ev, end, err)
 		}
 		// The end came before the beginning: a record that is already ended makes a late connect harmless.
@@ -155,6 +204,8 @@ func (e *Engine) terminateInMemory(ev *Terminate, end CallerEnd, cause error) er
 	if e.journal.insert(e.tombstone(ev, end)) {
 		e.hub.wake(TopicCall(Key(ev.CallID)))
 		e.problem("store", "the store cannot take the end of a call: kept in memory until it is back", cause, "call", Key(ev.CallID))
+	} else {
+		e.journal.ended(Key(ev.CallID), end)
 	}
 	return nil
 }

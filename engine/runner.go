@@ -274,7 +274,14 @@ func (r *runner) read() (*Call, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.StoreWait)
 	defer cancel()
-	return r.e.Store.Get(ctx, r.c.Key())
+	c, err := r.e.Store.Get(ctx, r.c.Key())
+	if errors.Is(err, ErrNotFound) && r.c.Rev > 0 { // the store has lost it; whoever has a newer one says so too
+		if err := r.e.Store.Reassert(ctx, r.c); err != nil {
+			return nil, err
+		}
+		return r.e.Store.Get(ctx, r.c.Key())
+	}
+	return c, err
 }
 
 // finish writes the result of an action: whatever else changed meanwhile, it is added to that.

@@ -87,10 +87,11 @@ const (
 // judge says what is to be done about a call whose Due has come.
 func (e *Engine) judge(c *Call, alive []string) Verdict {
 	now := e.Now()
-	ownerGone := !slices.Contains(alive, c.Owner)
+	// A store that forgot who lives, this instance too, or that was away, is no witness of a death.
+	ownerGone := !slices.Contains(alive, c.Owner) && slices.Contains(alive, e.instance) && now.UnixNano() >= e.unsure.Load()
 	if c.Owner == e.instance { // between its write and its runner there is a moment
 		running, _ := e.running(c.Key())
-		ownerGone = !running && now.Sub(c.Due) > e.Timing.StoreWait
+		ownerGone = !running && now.Sub(c.Due) > e.Timing.StoreWait && now.UnixNano() >= e.unsure.Load() && e.journal.get(c.Key()) == nil
 	}
 	switch {
 	case c.State == Ended:

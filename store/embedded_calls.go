@@ -141,10 +141,11 @@ func (s *embedded) Reassert(ctx context.Context, c *engine.Call) error {
 		if err != nil {
 			return err
 		}
-		if stored != nil && stored.Rev >= c.Rev {
+		n := engine.Reconcile(stored, c)
+		if n == nil {
 			return nil
 		}
-		ch, err := newReassertion(stored, c)
+		ch, err := newReassertion(stored, n)
 		if err != nil {
 			return err
 		}

@@ -161,10 +161,12 @@ func (s *redisStore) Reassert(ctx context.Context, c *engine.Call) error {
 			stored = nil
 		case err != nil:
 			return err
-		case stored.Rev >= c.Rev:
+		}
+		n := engine.Reconcile(stored, c)
+		if n == nil {
 			return nil
 		}
-		ch, err := newReassertion(stored, c)
+		ch, err := newReassertion(stored, n)
 		if err != nil {
 			return err
 		}

@@ -182,7 +182,7 @@ func (r *router) ready(w http.ResponseWriter, req *http.Request) {
 
 // stop takes no new work, lets what is in hand come to its end or leaves it for others, and closes everything.
 func (r *router) stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout-time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout-2*time.Second) // the rest is for jobs and listeners
 	defer cancel()
 	r.cancel() // event streams end, agents reconnect elsewhere
 	r.watch.Wait()
