@@ -86,18 +86,19 @@ type Engine struct {
 	failed  atomic.Int64 // when it last did not, Unix ns
 	unsure  atomic.Int64 // until when others who live may not have had the time to say so, Unix ns
 
-	ctx      context.Context // ends when waiting must stop
-	stop     context.CancelFunc
-	wg       sync.WaitGroup
-	hub      hub
-	journal  journal
-	known    known
-	reaping  chan struct{} // places for hang-ups of the sweep
-	mu       sync.Mutex
-	runners  map[string]*runner
-	versions []*rules.File // lately current, newest last, so that a call keeps its version
-	stopping bool
-	alarms   atomic.Pointer[Alarm]
+	ctx       context.Context // ends when waiting must stop
+	stop      context.CancelFunc
+	wg        sync.WaitGroup
+	hub       hub
+	journal   journal
+	receiving keyed
+	known     known
+	reaping   chan struct{} // places for hang-ups of the sweep
+	mu        sync.Mutex
+	runners   map[string]*runner
+	versions  []*rules.File // lately current, newest last, so that a call keeps its version
+	stopping  bool
+	alarms    atomic.Pointer[Alarm]
 }
 
 // ErrStopping: the engine takes no more work.
@@ -122,6 +123,7 @@ func New(cfg Config) *Engine {
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.hub.init()
 	e.journal.init()
+	e.receiving.init()
 	e.known.init()
 	e.SetRules(cfg.Rules)
 	e.runtime.Store(&rules.Runtime{})

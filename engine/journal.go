@@ -60,13 +60,13 @@ func (j *journal) update(key string, change func(c *Call)) *Call {
 	return next
 }
 
-// ended notes the caller's end of a call that is over.
+// ended notes the caller's end, of a call that is over too.
 func (j *journal) ended(key string, end CallerEnd) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if c, ok := j.calls[key]; ok && c.Caller == nil {
 		next := c.Clone()
-		next.Caller = &end
+		next.callerEnded(end)
 		j.calls[key] = next
 	}
 }

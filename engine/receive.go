@@ -49,6 +49,16 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 		return ErrTooMany
 	}
 	c := e.newCall(f, number, ev)
+	// One webhook of a call at a time: while one does not know yet whether the store took the call, another must not
+	// find out for itself and go on otherwise.
+	unlock, err := e.receiving.lock(ctx, c.Key())
+	if err != nil {
+		return fmt.Errorf("another webhook of the same call is in hand: %w", err)
+	}
+	defer unlock()
+	if e.journal.get(c.Key()) != nil {
+		return nil
+	}
 	existing, err := e.takeIn(ctx, c)
 	switch {
 	case err == nil:
@@ -117,7 +127,7 @@ func (e *Engine) again(ctx context.Context) bool {
 
 // connectInMemory goes on without the store. The journal takes the call once, however often the webhook comes.
 func (e *Engine) connectInMemory(c *Call, f *rules.File, cause error) error {
-	if !e.journal.insert(c) {
+	if running, _ := e.running(c.Key()); running || !e.journal.insert(c) {
 		return nil
 	}
 	e.problem("store", "the store cannot take a call: deciding in memory, the record follows once the store is back", cause, "call", c.Key())
@@ -158,6 +168,11 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 	now := e.Now()
 	key := Key(ev.CallID)
 	end := CallerEnd{At: now, Status: ev.Status, PickedUp: ev.PickedUp, Duration: ev.Duration, Codes: ev.Codes}
+	unlock, err := e.receiving.lock(ctx, key)
+	if err != nil {
+		return fmt.Errorf("another webhook of the same call is in hand: %w", err)
+	}
+	defer unlock()
 	if e.journal.live(key) && e.journal.update(key, func(c *Call) { c.callerEnded(end) }) != nil {
 		e.hub.wake(TopicCall(key))
 		return nil
@@ -206,6 +221,7 @@ func (e *Engine) terminateInMemory(ev *Terminate, end CallerEnd, cause error) er
 		e.problem("store", "the store cannot take the end of a call: kept in memory until it is back", cause, "call", Key(ev.CallID))
 	} else {
 		e.journal.ended(Key(ev.CallID), end)
+		e.hub.wake(TopicCall(Key(ev.CallID)))
 	}
 	return nil
 }
