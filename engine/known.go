@@ -41,6 +41,14 @@ func (k *known) note(c *Call, now time.Time) {
 	}
 }
 
+// has says whether a call is remembered.
+func (k *known) has(key string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, ok := k.calls[key]
+	return ok
+}
+
 // woken notes that somebody changed a call.
 func (k *known) woken(topic string) {
 	key, ok := strings.CutPrefix(topic, TopicCall(""))

@@ -56,7 +56,7 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 		return fmt.Errorf("another webhook of the same call is in hand: %w", err)
 	}
 	defer unlock()
-	if e.journal.get(c.Key()) != nil {
+	if e.journal.get(c.Key()) != nil || e.known.has(c.Key()) { // known, even if the store has lost it
 		return nil
 	}
 	existing, err := e.takeIn(ctx, c)

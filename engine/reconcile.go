@@ -31,7 +31,7 @@ func reconcile(stored, known *Call) *Call {
 		return cmp.Or(known.withEnd(stored.Caller), known)
 	case stored.Live() == known.Live():
 		if known.Rev > stored.Rev {
-			return known
+			return cmp.Or(known.withEnd(stored.Caller), known)
 		}
 		return nil
 	case known.Live():
@@ -60,7 +60,7 @@ func (c *Call) acted() bool {
 
 // withEnd is the call with the platform's word that it is over, or nil if that is no news.
 func (c *Call) withEnd(end *CallerEnd) *Call {
-	if end == nil || !c.Live() || c.Caller != nil {
+	if end == nil || c.Caller != nil || c.State == Ended && c.acted() {
 		return nil
 	}
 	n := c.Clone()
