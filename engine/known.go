@@ -41,12 +41,11 @@ func (k *known) note(c *Call, now time.Time) {
 	}
 }
 
-// has says whether a call is remembered.
-func (k *known) has(key string) bool {
+// call is a call that is remembered, or nil.
+func (k *known) call(key string) *Call {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	_, ok := k.calls[key]
-	return ok
+	return k.calls[key].Call
 }
 
 // woken notes that somebody changed a call.

@@ -56,10 +56,13 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 		return fmt.Errorf("another webhook of the same call is in hand: %w", err)
 	}
 	defer unlock()
-	if e.journal.get(c.Key()) != nil || e.known.has(c.Key()) { // known, even if the store has lost it
+	if e.journal.get(c.Key()) != nil {
 		return nil
 	}
-	existing, err := e.takeIn(ctx, c)
+	existing, err := e.known.call(c.Key()), ErrExists
+	if existing == nil { // what is known here is no news, even if the store has lost it
+		existing, err = e.takeIn(ctx, c)
+	}
 	switch {
 	case err == nil:
 		c.Rev = 1
