@@ -197,6 +197,9 @@ func (a *fleetAgent) offered(ctx context.Context, e agentEvent) {
 		switch {
 		case status == http.StatusOK:
 			a.f.answers.Add(1)
+			a.f.callsMu.Lock()
+			a.f.told[e.Call.ID] = append(a.f.told[e.Call.ID], a.i)
+			a.f.callsMu.Unlock()
 			a.talks(ctx, e.Call.ID)
 		case status == http.StatusConflict && errorCode(body) == "taken":
 			a.f.taken409.Add(1)

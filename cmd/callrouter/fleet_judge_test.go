@@ -91,6 +91,7 @@ func (s *slotWatch) look(ctx context.Context, f *fleet, admin *redis.Client) {
 type ruling struct {
 	calls, accepted, rejected, abandoned int // by what Positus saw
 	lost, conflicting, doubled, late     int
+	misled                               int // agents who were told that they have a call that another one has
 	unrecorded, untrue, echoes           int // records that are not there, or that say what did not happen
 	deliveries, refused                  int
 	overCapacity                         int
@@ -141,7 +142,8 @@ func (f *fleet) records() map[string]*engine.Call {
 // judge reads the ruling, and fails the test for what must never be.
 //
 // Routers that share no store cannot know that two of them have the same call: each sends what it decided, and Positus
-// takes the first. alone says that the test has such moments; then only what took effect counts.
+// takes the first. alone says that the test has such moments; then only what took effect counts, also of slots: what is
+// written back to a store that has lost it is written whether or not there are slots for it.
 func (f *fleet) judge(alone bool) ruling {
 	f.t.Helper()
 	v := ruling{outcomes: map[engine.Outcome]int{}}
@@ -169,7 +171,10 @@ func (f *fleet) judge(alone bool) ruling {
 	if v.conflicting > 0 && !alone {
 		f.t.Error("a call was decided in two ways")
 	}
-	if v.lost+v.doubled+v.unrecorded+v.untrue+v.overCapacity > 0 {
+	if f.slots.over > 0 && !alone {
+		f.t.Errorf("an agent had more slots taken than capacity in %d readings", f.slots.over)
+	}
+	if v.lost+v.misled+v.doubled+v.unrecorded+v.untrue+v.overCapacity > 0 {
 		f.t.Error("a call was lost, had two actions, or was recorded as what it was not, or an agent had too many")
 	}
 	if v.accepted == 0 || v.rejected == 0 || f.answers.Load() == 0 {
@@ -216,6 +221,15 @@ func (f *fleet) judgeOne(c *fake.Call, r *engine.Call, taken bool, v *ruling) {
 	if len(finals) > 1 {
 		v.conflicting++
 		v.twice = append(v.twice, c)
+	}
+	f.callsMu.Lock()
+	told := f.told[c.ID]
+	f.callsMu.Unlock()
+	for _, agent := range told {
+		if i, ok := whoAnswers(c.Answer()); !ok || i != agent {
+			v.misled++
+			f.complain(c, r, fmt.Sprintf("%s was told to have the call, and has not", agentName(agent)))
+		}
 	}
 	if applied > 1 {
 		v.doubled++
@@ -338,8 +352,8 @@ func (f *fleet) report(v ruling) {
 	conflicts, busy, gate := f.store()
 	f.slots.mu.Lock()
 	defer f.slots.mu.Unlock()
-	f.t.Logf("calls %d: accepted %d, rejected %d, ended by the caller %d; decided in two ways %d, two actions applied %d, lost %d, too late %d",
-		v.calls, v.accepted, v.rejected, v.abandoned, v.conflicting, v.doubled, v.lost, v.late)
+	f.t.Logf("calls %d: accepted %d, rejected %d, ended by the caller %d; decided in two ways %d, two actions applied %d, lost %d, too late %d, agents misled %d",
+		v.calls, v.accepted, v.rejected, v.abandoned, v.conflicting, v.doubled, v.lost, v.late, v.misled)
 	f.t.Logf("records: %v; missing %d, untrue %d, rejected or abandoned unknowable %d", v.outcomes, v.unrecorded, v.untrue, v.echoes)
 	f.t.Logf("agents: offers %d, answered %d, declined %d, missed %d, taken by another %d, ended or expired %d, set away %d, new tokens %d",
 		f.offers.Load(), f.answers.Load(), f.declines.Load(), f.missed.Load(), f.taken409.Load(), f.other409.Load(), f.asides.Load(), f.renewedTokens.Load()-agentsN)

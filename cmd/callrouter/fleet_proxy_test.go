@@ -7,12 +7,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // fleetProxy stands between a router and its Redis: it counts what the store answered, and can swallow everything.
 type fleetProxy struct {
 	addr, target string
-	hole         atomic.Bool // swallows all, and closes nothing
+	hole         atomic.Bool  // swallows all, and closes nothing
+	lag          atomic.Int64 // nanoseconds that each answer takes longer, as between machines
 	mu           sync.Mutex
 	conns        map[net.Conn]struct{}
 	closed       bool
@@ -104,6 +106,9 @@ func (p *fleetProxy) copy(to io.Writer, from io.Reader, see func([]byte)) {
 }
 
 func (p *fleetProxy) count(b []byte) {
+	if lag := time.Duration(p.lag.Load()); lag > 0 {
+		wait(lag)
+	}
 	for word, n := range map[string]*atomic.Int64{"\r\nconflict\r\n": &p.conflicts, "\r\nbusy\r\n": &p.busy, "\r\ngate\r\n": &p.gate} {
 		n.Add(int64(bytes.Count(b, []byte(word))))
 	}

@@ -14,6 +14,9 @@ const pace = 20 * time.Millisecond
 // each call is decided once, and no agent ever has more calls than capacity.
 func TestFleetStorm(t *testing.T) {
 	f := newFleet(t)
+	for _, m := range f.members { // between a look and a write there is time for others
+		m.proxy.lag.Store(int64(5 * time.Millisecond))
+	}
 	f.underLoad(pace, 20*time.Second, f.caller(1), func() {})
 	f.settle(25 * time.Second)
 	v := f.judge(false)

@@ -93,6 +93,7 @@ type fleet struct {
 	byKey   map[string]*fake.Call
 	placed  map[string]time.Time
 	ways    map[string]string
+	told    map[string][]int // agents who were told that they have the call
 }
 
 // member is one place for a router, with its own way to Redis.
@@ -125,7 +126,7 @@ func newFleet(t *testing.T, config ...string) *fleet {
 		world: &world{t: t, dir: t.TempDir(), client: &http.Client{Timeout: 2500 * time.Millisecond, Transport: &http.Transport{MaxIdleConnsPerHost: 50}}},
 		redis: storetest.NewRedis(t, config...), seed: seed, began: time.Now(),
 		talk:  [2]time.Duration{100 * time.Millisecond, 900 * time.Millisecond},
-		byKey: map[string]*fake.Call{}, placed: map[string]time.Time{}, ways: map[string]string{},
+		byKey: map[string]*fake.Call{}, placed: map[string]time.Time{}, ways: map[string]string{}, told: map[string][]int{},
 		balance: http.Client{Timeout: 2500 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}},
 	}
 	f.redis.OpenGate()
