@@ -55,6 +55,7 @@ func (j *journal) update(key string, change func(c *Call)) *Call {
 	next := c.Clone()
 	if c.State != Ended {
 		change(next)
+		next.Rev++
 	}
 	j.calls[key] = next
 	return next

@@ -130,6 +130,7 @@ func (e *Engine) again(ctx context.Context) bool {
 
 // connectInMemory goes on without the store. The journal takes the call once, however often the webhook comes.
 func (e *Engine) connectInMemory(c *Call, f *rules.File, cause error) error {
+	c.Rev = 1 // the write that had no answer may land yet
 	if running, _ := e.running(c.Key()); running || !e.journal.insert(c) {
 		return nil
 	}

@@ -147,13 +147,33 @@ func (r *runner) degrade(cause error) bool {
 	return true
 }
 
+// toMemory keeps the record in memory from now on. The write that had no answer may land yet, so the record's revision
+// counts it: what follows in memory is newer.
 func (r *runner) toMemory(c *Call) {
 	r.memory, r.draft = true, nil
+	c.Rev++
 	r.c = c
 	r.e.journal.put(c)
+	r.tell()
 }
 
-// now and until keep the steps readable.
+// tell sends an action that was written in memory to the store, without waiting for it. A write that had no answer may
+// land yet, and whoever finds it after a crash must find the action too, so that no other one follows.
+func (r *runner) tell() {
+	c := r.c
+	if c.State != Accepting && c.State != Rejecting {
+		return
+	}
+	r.e.background(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, c.Deadline.Sub(r.now()))
+		defer cancel()
+		if err := r.e.Store.Reassert(ctx, c); err != nil {
+			r.log.Debug("the store does not know yet what was decided in memory", "error", err)
+		}
+	})
+}
+
+// now keeps the steps readable.
 func (r *runner) now() time.Time { return r.e.Now() }
 
 // cut is when waiting and ringing stop, and the default is taken.
@@ -234,6 +254,7 @@ func (r *runner) writeMemory(change func(n *Call)) error {
 	if !changed {
 		return errChanged
 	}
+	r.tell()
 	return nil
 }
 
