@@ -60,8 +60,9 @@ func (e *Engine) facts(f *rules.File, c *Call, needs rules.Needs, known rules.Fa
 	q.Agents = slices.Compact(q.Agents)
 	ctx, cancel := context.WithTimeout(context.Background(), e.Timing.StoreWait)
 	defer cancel()
+	began := e.Now()
 	snap, err := e.Store.Snapshot(ctx, q)
-	for err != nil && e.again(ctx) {
+	for err != nil && e.again(ctx, began) {
 		snap, err = e.Store.Snapshot(ctx, q)
 	}
 	if err != nil {

@@ -31,10 +31,13 @@ func (j *journal) insert(c *Call) bool {
 	return true
 }
 
-// put replaces a call.
+// put takes a call that its runner goes on with, and adds to it the end that was kept here, if there is one.
 func (j *journal) put(c *Call) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if old := j.calls[c.Key()]; old != nil && old.Caller != nil && c.Caller == nil && c.State != Ended {
+		c.callerEnded(*old.Caller)
+	}
 	j.calls[c.Key()] = c
 }
 
@@ -53,10 +56,8 @@ func (j *journal) update(key string, change func(c *Call)) *Call {
 		return nil
 	}
 	next := c.Clone()
-	if c.State != Ended {
-		change(next)
-		next.Rev++
-	}
+	change(next)
+	next.Rev++
 	j.calls[key] = next
 	return next
 }

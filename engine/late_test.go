@@ -85,3 +85,19 @@ func TestDecidedInMemoryWhileTheWriteWasUnderWay(t *testing.T) {
 		}
 	})
 }
+
+// The store goes away as Positus takes the accept, and the caller hangs up before the runner has given up on the store: the
+// end is not forgotten when the call goes on in memory.
+func TestCallerHangsUpWhileTheStoreIsLost(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		w.platform.loseReply("accept", func() error { w.store.setAway(true); return nil })
+		w.media.length = time.Hour
+		w.connect("a", vip)
+		time.Sleep(100 * time.Millisecond)
+		w.terminate("a")
+		time.Sleep(3 * time.Second)
+		w.store.setAway(false)
+		time.Sleep(5 * time.Second)
+		w.want("a", engine.Ended, engine.Answered, "accept")
+	})
+}

@@ -86,10 +86,11 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 
 // storePatience is how long the store may be away before calls are decided without it: another instance may have the same
 // call, or the same webhook, so a moment's absence is waited out.
-const storePatience = time.Second
+const storePatience = 750 * time.Millisecond
 
 // takeIn inserts a call, again while the store is away for a moment.
 func (e *Engine) takeIn(ctx context.Context, c *Call) (existing *Call, err error) {
+	began := e.Now()
 	for {
 		existing, err = e.insert(ctx, c)
 		switch {
@@ -102,22 +103,23 @@ func (e *Engine) takeIn(ctx context.Context, c *Call) (existing *Call, err error
 				return nil, nil // an earlier attempt, whose answer was lost
 			}
 			return existing, err
-		case !e.again(ctx):
+		case !e.again(ctx, began):
 			return nil, err
 		}
 	}
 }
 
-// again waits a moment after the store did not answer, and says whether to ask it again: not once it has been away for
-// long, so that an outage costs patience once and not with every call.
-func (e *Engine) again(ctx context.Context) bool {
+// again waits a moment after the store did not answer what is asked since began, and says whether to ask it again: not
+// once patience is over, and not once the store has been away for long, so that an outage costs patience once and not
+// with every call.
+func (e *Engine) again(ctx context.Context, began time.Time) bool {
 	now := e.Now().UnixNano()
 	if last := e.failed.Swap(now); now-last > int64(e.Timing.Lease) {
 		e.away.Store(now)
 	} else {
 		e.away.CompareAndSwap(0, now)
 	}
-	if now-e.away.Load() >= int64(storePatience) {
+	if now-min(e.away.Load(), began.UnixNano()) >= int64(storePatience) {
 		return false
 	}
 	select {
@@ -200,7 +202,7 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 			}
 			return nil
 		case !errors.Is(err, ErrNotFound):
-			if e.again(ctx) {
+			if e.again(ctx, now) {
 				continue
 			}
 			return e.terminateInMemory(ev, end, err)

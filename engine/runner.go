@@ -199,7 +199,7 @@ func (r *runner) view() *Call {
 //
 // While the store is away it keeps trying for a moment. After that a step that only records what was decided goes on in
 // memory, so that a decision whose write had no answer is never followed by another; one that takes a slot fails with
-// errStore, since nobody can say whether the slot is taken.
+// errStore, since nobody can say whether the slot is taken. What Positus did is kept in any case: it is what happened.
 func (r *runner) write(change func(n *Call)) error {
 	if r.memory {
 		return r.writeMemory(change)
@@ -219,32 +219,34 @@ func (r *runner) write(change func(n *Call)) error {
 		case errors.Is(err, ErrBusy):
 			return err
 		case errors.Is(err, ErrConflict), errors.Is(err, ErrNotFound):
-			return r.reread()
+			if err = r.reread(); !errors.Is(err, errStore) || !next.acted() {
+				return err
+			}
 		case r.now().Before(giveUp):
 			r.pause(50 * time.Millisecond)
-		case r.takesSlot(next) || r.e.lapsed():
+			continue
+		case (r.takesSlot(next) || r.e.lapsed()) && !next.acted():
 			r.draft = nil
 			return errors.Join(errStore, err)
-		default:
-			r.e.problem("store", "the store went away: the record is kept in memory until it is back", err, "call", next.Key())
-			r.toMemory(next)
-			return nil
 		}
+		r.e.problem("store", "the store went away: the record is kept in memory until it is back", err, "call", next.Key())
+		r.toMemory(next)
+		return nil
 	}
 }
 
 func (r *runner) writeMemory(change func(n *Call)) error {
-	if r.draft != nil {
-		draft := r.draft
-		r.draft = nil
-		r.e.journal.update(draft.Key(), func(c *Call) {
-			caller := c.Caller
-			*c = *draft
-			c.Caller = caller
-		})
-	}
-	changed := false
+	draft, changed := r.draft, false
+	r.draft = nil
 	c := r.e.journal.update(r.c.Key(), func(n *Call) {
+		if n.State == Ended && r.c.State != Ended { // the caller hung up meanwhile
+			return
+		}
+		if draft != nil {
+			caller := n.Caller
+			*n = *draft
+			n.Caller = caller
+		}
 		change(n)
 		changed = true
 	})

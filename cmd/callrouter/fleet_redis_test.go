@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"callrouter/positus/fake"
+	"callrouter/store/storetest"
 )
 
 // healsWithin is from the end of a trouble to the first call that an agent answers: the gate, and a moment.
@@ -36,7 +37,7 @@ return 1`, 0)
 
 func (f *fleet) hole(open bool) {
 	for _, m := range f.members {
-		m.proxy.hole.Store(open)
+		m.proxy.Set(storetest.Trouble{Hole: open})
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"callrouter/store/storetest"
 )
 
 // pace is fifty calls a second.
@@ -15,7 +17,7 @@ const pace = 20 * time.Millisecond
 func TestFleetStorm(t *testing.T) {
 	f := newFleet(t)
 	for _, m := range f.members { // between a look and a write there is time for others
-		m.proxy.lag.Store(int64(5 * time.Millisecond))
+		m.proxy.Set(storetest.Trouble{Delay: 5 * time.Millisecond})
 	}
 	f.underLoad(pace, 20*time.Second, f.caller(1), func() {})
 	f.settle(25 * time.Second)

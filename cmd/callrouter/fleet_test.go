@@ -163,7 +163,7 @@ func newFleet(t *testing.T, config ...string) *fleet {
 // start starts the router of a member, again after it ended.
 func (m *member) start() {
 	m.f.t.Helper()
-	url := strings.Replace(m.f.redis.URL, m.f.redis.Addr, m.proxy.addr, 1)
+	url := strings.Replace(m.f.redis.URL, m.f.redis.Addr, m.proxy.Addr, 1)
 	p := launch(m.f.t, &m.f.logs, environ(m.f.base, map[string]string{"CALLROUTER_STORE": url}), "serve")
 	p.serves(m.f.t, &m.f.logs)
 	m.run.Store(p)
