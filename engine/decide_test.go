@@ -304,6 +304,23 @@ func TestMaxCallIsHungUpUntilConfirmed(t *testing.T) {
 	})
 }
 
+// While nothing is sent to a Positus that fails, nothing is counted as an attempt: after the outage a call does not wait as
+// one does that was tried many times.
+func TestHangUpThatWasNeverSentIsNoAttempt(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		w.media.length = time.Hour
+		w.connect("a", vip)
+		w.platform.spoil("hang-up", func() error {
+			return &engine.ProviderError{Kind: engine.Unavailable, Unsent: true}
+		})
+		time.Sleep(20 * time.Minute)
+		w.want("a", engine.Active, "", "accept")
+		w.platform.spoil("hang-up", nil)
+		time.Sleep(5 * time.Second)
+		w.want("a", engine.Ended, engine.Reaped, "accept", "hang-up")
+	})
+}
+
 func TestUnknownNumberIsIgnored(t *testing.T) {
 	inWorld(t, closing, func(w *world) {
 		err := w.e.Receive(w.t.Context(), []engine.Event{

@@ -123,6 +123,9 @@ func (e *Engine) tryHangUp(c *Call) (*Call, error) {
 			return nil
 		}
 		n.HangUp.Error = perr.Error()
+		if pe != nil && pe.Unsent { // no attempt: the first one after the outage must not wait as if there had been many
+			n.HangUp.Attempts--
+		}
 		n.Due = now.Add(min(e.Timing.HangUpMax, time.Second<<min(n.HangUp.Attempts, 10)))
 		return nil
 	})

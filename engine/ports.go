@@ -238,7 +238,9 @@ type ProviderError struct {
 	// Repeated: an earlier attempt of the same request had no answer and may have been carried out, so Gone or
 	// InProgress may be its echo.
 	Repeated bool
-	Err      error
+	// Unsent: nothing was sent, since too much failed just now.
+	Unsent bool
+	Err    error
 }
 
 func (e *ProviderError) Error() string {

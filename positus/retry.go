@@ -68,8 +68,9 @@ func breakers(log *slog.Logger) map[kind]breaker {
 // openBreaker is the outcome of an attempt that was not made.
 func openBreaker(k kind, b breaker) *outcome {
 	return &outcome{
-		again: true,
-		after: b.RemainingDelay(),
+		again:  true,
+		unsent: true,
+		after:  b.RemainingDelay(),
 		err: failure(k, engine.Unavailable, "the circuit breaker is open: too many requests of this kind failed just now, "+
 			"and nothing was sent; check the status of Positus", nil),
 	}
@@ -97,11 +98,12 @@ func (c *Client) do(ctx context.Context, r request) ([]byte, error) {
 		return nil, failure(r.kind, engine.Refused, "the request could not be written as JSON", err)
 	}
 	var last *outcome // the executor drops the outcome if the context ends meanwhile
-	var unsure, once bool
+	var unsure, once, sent bool
 	_, _ = c.retry.WithContext(ctx).GetWithExecution(func(e failsafe.Execution[*outcome]) (*outcome, error) {
 		o := c.try(ctx, r, payload)
+		sent = sent || !o.unsent
 		if o.err != nil {
-			o.err.Repeated = unsure
+			o.err.Repeated, o.err.Unsent = unsure, !sent
 			if o.either && unsure && r.kind == accept {
 				// WhatsApp says "already In Progress/Completed/Failed" in one breath (Meta: user-initiated calls). After
 				// an accept whose answer was lost, it is that accept which is in progress.

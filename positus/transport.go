@@ -64,6 +64,7 @@ type outcome struct {
 	again  bool          // repeating may help and does no harm
 	once   bool          // repeat it one single time
 	unsure bool          // it may have been carried out all the same
+	unsent bool          // the breaker let nothing through
 	either bool          // the answer leaves open whether the call is in progress or over
 	after  time.Duration // what Retry-After asks for; negative if it does not
 	wait   time.Duration // pause before the next attempt

@@ -174,6 +174,9 @@ func (a *fleetAgent) event(ctx context.Context, ev sse.Event) {
 // offered answers, declines or misses an offer.
 func (a *fleetAgent) offered(ctx context.Context, e agentEvent) {
 	a.f.offers.Add(1)
+	if a.f.silent.Load() {
+		return
+	}
 	does := a.draw(100)
 	if e.Queue != "race" || a.draw(3) == 0 { // where all ring, most answer in the same moment
 		a.pause(ctx, time.Duration(a.draw(400))*time.Millisecond)
@@ -182,30 +185,38 @@ func (a *fleetAgent) offered(ctx context.Context, e agentEvent) {
 	switch {
 	case does < 8:
 		a.f.missed.Add(1)
-	case does < 20:
+	case does < 14: // just as it ends
+		a.pause(ctx, time.Until(e.RingsUntil.Add(time.Duration(a.draw(40)-20)*time.Millisecond)))
+		a.answer(ctx, path, e)
+	case does < 24:
 		a.f.declines.Add(1)
 		a.post(ctx, http.MethodPost, path+"/decline", a.current(), nil, 3)
 	default:
-		if does < 28 { // as the caller gives up
+		if does < 32 { // as the caller gives up
 			a.f.work.Go(func() { a.f.fake.Find(e.Call.ID).HangUp() })
 		}
-		a.mu.Lock()
-		a.given++
-		sdp := anotherAnswer(e.SDP, int64(a.i+1)*answersPerAgent+a.given)
-		a.mu.Unlock()
-		status, body := a.post(ctx, http.MethodPost, path+"/answer", a.current(), map[string]string{"sdp": sdp}, 6)
-		switch {
-		case status == http.StatusOK:
-			a.f.answers.Add(1)
-			a.f.callsMu.Lock()
-			a.f.told[e.Call.ID] = append(a.f.told[e.Call.ID], a.i)
-			a.f.callsMu.Unlock()
-			a.talks(ctx, e.Call.ID)
-		case status == http.StatusConflict && errorCode(body) == "taken":
-			a.f.taken409.Add(1)
-		case status == http.StatusConflict:
-			a.f.other409.Add(1)
-		}
+		a.answer(ctx, path, e)
+	}
+}
+
+// answer answers an offer, and talks if it has the call.
+func (a *fleetAgent) answer(ctx context.Context, path string, e agentEvent) {
+	a.mu.Lock()
+	a.given++
+	sdp := anotherAnswer(e.SDP, int64(a.i+1)*answersPerAgent+a.given)
+	a.mu.Unlock()
+	status, body := a.post(ctx, http.MethodPost, path+"/answer", a.current(), map[string]string{"sdp": sdp}, 6)
+	switch {
+	case status == http.StatusOK:
+		a.f.answers.Add(1)
+		a.f.callsMu.Lock()
+		a.f.told[e.Call.ID] = append(a.f.told[e.Call.ID], a.i)
+		a.f.callsMu.Unlock()
+		a.talks(ctx, e.Call.ID)
+	case status == http.StatusConflict && errorCode(body) == "taken":
+		a.f.taken409.Add(1)
+	case status == http.StatusConflict:
+		a.f.other409.Add(1)
 	}
 }
 

@@ -64,7 +64,7 @@ func (s *slotWatch) look(ctx context.Context, f *fleet, admin *redis.Client) {
 	defer s.mu.Unlock()
 	s.looks++
 	for i, r := range replies {
-		if len(r.Val()) > capacityOf(i) {
+		if len(r.Val()) > f.plan.capacityOf(i) {
 			s.over++
 			s.overAt = time.Now()
 		}
@@ -328,9 +328,9 @@ func (f *fleet) overCapacity() int {
 		})
 		n := 0
 		for _, s := range steps[i] {
-			if n += s.delta; s.delta > 0 && n > capacityOf(i) {
+			if n += s.delta; s.delta > 0 && n > f.plan.capacityOf(i) {
 				over++
-				f.t.Errorf("%s has %d calls, capacity %d, at %s: call %s", agentName(i), n, capacityOf(i),
+				f.t.Errorf("%s has %d calls, capacity %d, at %s: call %s", agentName(i), n, f.plan.capacityOf(i),
 					s.at.Sub(f.began).Round(time.Millisecond), engine.Key(s.call))
 			}
 		}

@@ -55,7 +55,7 @@ func TestFleetRedis(t *testing.T) {
 	}
 	for name, trouble := range troubles {
 		t.Run(name, func(t *testing.T) {
-			f := newFleet(t, trouble.config...)
+			f := newFleet(t, fleetPlan{redis: trouble.config})
 			f.talk = [2]time.Duration{1500 * time.Millisecond, 4 * time.Second} // so that there is something to forget
 			var began, ended time.Time
 			f.underLoad(2*pace, 15*time.Second+trouble.lasts, f.caller(0.3), func() {

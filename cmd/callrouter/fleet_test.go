@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	mathrand "math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -33,17 +35,30 @@ const (
 	raceFrom    = 9 // agents from here on are rung all at once
 )
 
-// fleetRules have rules that need no store, and two queues: one agent after the other, and all at once.
-func fleetRules(answerer string) string {
+// fleetPlan is what a fleet is made of; the zero value is a good start.
+type fleetPlan struct {
+	redis    []string // further lines of Redis' configuration
+	env      map[string]string
+	capacity int           // of each agent; 1 or 2 if zero
+	ring     time.Duration // how long a phone rings, 3 s if zero
+	maxCall  time.Duration // 1 h if zero
+}
+
+// capacityOf is what the rules give an agent.
+func (p fleetPlan) capacityOf(i int) int { return cmp.Or(p.capacity, 1+i%2) }
+
+// rules have rules that need no store, and two queues: one agent after the other, and all at once.
+func (p fleetPlan) rules(answerer string) string {
 	var agents, line, race []string
 	for i := range agentsN {
-		agents = append(agents, fmt.Sprintf("  %s: {name: Agent, capacity: %d}", agentName(i), capacityOf(i)))
+		agents = append(agents, fmt.Sprintf("  %s: {name: Agent, capacity: %d}", agentName(i), p.capacityOf(i)))
 		if i < raceFrom {
 			line = append(line, agentName(i))
 		} else {
 			race = append(race, agentName(i))
 		}
 	}
+	ring := cmp.Or(p.ring, 3*time.Second).String()
 	return `version: 1
 timezone: America/Sao_Paulo
 numbers:
@@ -51,11 +66,11 @@ numbers:
 agents:
 ` + strings.Join(agents, "\n") + `
 queues:
-  line: {agents: [` + strings.Join(line, ", ") + `], strategy: longest_idle, ring: 3s, away_after: 3}
-  race: {agents: [` + strings.Join(race, ", ") + `], strategy: ring_all, ring: 3s, away_after: 3}
+  line: {agents: [` + strings.Join(line, ", ") + `], strategy: longest_idle, ring: ` + ring + `, away_after: 3}
+  race: {agents: [` + strings.Join(race, ", ") + `], strategy: ring_all, ring: ` + ring + `, away_after: 3}
 answers:
   bot: {url: "` + answerer + `", timeout: 2s}
-limits: {answer_within: 20s, max_call: 1h}
+limits: {answer_within: 20s, max_call: ` + cmp.Or(p.maxCall, time.Hour).String() + `}
 rules:
   - {name: refused, when: payload == "reject", then: reject}
   - {name: robot, when: payload == "bot", then: {accept: bot}}
@@ -68,12 +83,10 @@ on_error: reject
 
 func agentName(i int) string { return fmt.Sprintf("a%02d", i) }
 
-// capacityOf is 1 or 2.
-func capacityOf(i int) int { return 1 + i%2 }
-
 // fleet is three routers on one Redis behind a load balancer, with agents at work and callers who call.
 type fleet struct {
 	*world
+	plan    fleetPlan
 	redis   *storetest.Redis
 	members [instances]*member
 	seed    uint64
@@ -94,6 +107,8 @@ type fleet struct {
 	placed  map[string]time.Time
 	ways    map[string]string
 	told    map[string][]int // agents who were told that they have the call
+
+	silent atomic.Bool // no agent touches an offer
 }
 
 // member is one place for a router, with its own way to Redis.
@@ -103,18 +118,13 @@ type member struct {
 	run   atomic.Pointer[process]
 }
 
-// fleetOnly leaves these tests out unless they are asked for.
-func fleetOnly(t *testing.T) {
-	t.Helper()
-	if os.Getenv("CALLROUTER_TEST_FLEET") != "1" {
-		t.Skip("three routers under load take minutes; run: CALLROUTER_TEST_FLEET=1 go test -v -run TestFleet ./cmd/callrouter/")
-	}
-}
-
 // newFleet starts everything, and returns once every agent is at work.
-func newFleet(t *testing.T, config ...string) *fleet {
+func newFleet(t *testing.T, plan fleetPlan) *fleet {
 	t.Helper()
-	fleetOnly(t)
+	if !proofsWanted() {
+		t.Skip("three routers under load take minutes; run: CALLROUTER_TEST_PROOFS=1 go test -v -run TestFleet ./cmd/callrouter/")
+	}
+	t.Parallel()
 	seed := mathrand.Uint64()
 	if v := os.Getenv("CALLROUTER_TEST_SEED"); v != "" {
 		if _, err := fmt.Sscan(v, &seed); err != nil {
@@ -124,7 +134,7 @@ func newFleet(t *testing.T, config ...string) *fleet {
 	t.Logf("CALLROUTER_TEST_SEED=%d", seed)
 	f := &fleet{
 		world: &world{t: t, dir: t.TempDir(), client: &http.Client{Timeout: 2500 * time.Millisecond, Transport: &http.Transport{MaxIdleConnsPerHost: 50}}},
-		redis: storetest.NewRedis(t, config...), seed: seed, began: time.Now(),
+		plan:  plan, redis: storetest.NewRedis(t, plan.redis...), seed: seed, began: time.Now(),
 		talk:  [2]time.Duration{100 * time.Millisecond, 900 * time.Millisecond},
 		byKey: map[string]*fake.Call{}, placed: map[string]time.Time{}, ways: map[string]string{}, told: map[string][]int{},
 		balance: http.Client{Timeout: 2500 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}},
@@ -142,7 +152,7 @@ func newFleet(t *testing.T, config ...string) *fleet {
 	t.Cleanup(func() { _ = f.fake.Close() })
 	answerer := httptest.NewServer(http.HandlerFunc(f.robot))
 	t.Cleanup(answerer.Close)
-	f.file("rules.yaml", []byte(fleetRules(answerer.URL)))
+	f.file("rules.yaml", []byte(plan.rules(answerer.URL)))
 	f.base = map[string]string{
 		envPositusToken: token, envWebhookSecret: f.secret, envAdminToken: f.admin, "CALLROUTER_RULES": f.dir + "/rules.yaml",
 		"CALLROUTER_POSITUS_URL": f.fake.URL(), "CALLROUTER_LISTEN": "127.0.0.1:0",
@@ -164,9 +174,16 @@ func newFleet(t *testing.T, config ...string) *fleet {
 func (m *member) start() {
 	m.f.t.Helper()
 	url := strings.Replace(m.f.redis.URL, m.f.redis.Addr, m.proxy.Addr, 1)
-	p := launch(m.f.t, &m.f.logs, environ(m.f.base, map[string]string{"CALLROUTER_STORE": url}), "serve")
+	p := launch(m.f.t, &m.f.logs, environ(m.f.base, m.f.env(url)), "serve")
 	p.serves(m.f.t, &m.f.logs)
 	m.run.Store(p)
+}
+
+// env is the environment of one router.
+func (f *fleet) env(store string) map[string]string {
+	env := map[string]string{"CALLROUTER_STORE": store}
+	maps.Copy(env, f.plan.env)
+	return env
 }
 
 // forward is the load balancer: webhooks go round, and one that nobody takes at an address goes on to the next.
