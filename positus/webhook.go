@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"callrouter/engine"
 )
@@ -49,8 +50,14 @@ func (p *parser) add(e engine.Event) { p.events = append(p.events, e) }
 // maxName bounds the names of unknown events: they come from outside.
 const maxName = 64
 
+// unknown notes an event by its name, which is logged. A name is no place for a phone number, so digits do not stay.
 func (p *parser) unknown(name string) {
-	name = strings.ToLower(strings.ToValidUTF8(name, "?"))
+	name = strings.Map(func(r rune) rune {
+		if unicode.IsDigit(r) {
+			return '#'
+		}
+		return unicode.ToLower(r)
+	}, strings.ToValidUTF8(name, "?"))
 	if len(name) > maxName {
 		name = strings.ToValidUTF8(name[:maxName], "")
 	}

@@ -49,6 +49,20 @@ func TestParseWebhookSituations(t *testing.T) {
 	}
 }
 
+// What is not known is logged by its name, and a name is no place for a phone number.
+func TestNamesOfUnknownEventsHoldNoNumber(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"statuses": [{"status": "5511987654321"}]}`:                "status:#############",
+		`{"entry": [{"changes": [{"field": "Account_Update"}]}]}`:    "account_update",
+		`{"entry": [{"changes": [{"field": "to +5511987654321"}]}]}`: "to +#############",
+	} {
+		events, err := ParseWebhook([]byte(body), nil)
+		if err != nil || len(events) != 1 || events[0].Unknown != want {
+			t.Errorf("%s: %+v, %v, want %q", body, events, err, want)
+		}
+	}
+}
+
 func situations(t testing.TB) []string {
 	t.Helper()
 	files, err := filepath.Glob("testdata/webhooks/*.json")

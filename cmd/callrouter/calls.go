@@ -65,7 +65,7 @@ func (c *apiCall) caller() string {
 	case c.UserID != "":
 		return "id:" + c.UserID
 	}
-	return "withheld"
+	return withheld
 }
 
 // decision is what was decided, in a few words.

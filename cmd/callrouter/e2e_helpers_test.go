@@ -86,9 +86,13 @@ var readyLine = regexp.MustCompile(`callrouter is ready.*public"?[=:]"?([0-9.:]+
 // launch starts the program. Its environment is nothing but env.
 func launch(t testing.TB, l *logs, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{
-		cmd: exec.Command(callrouterBinary(t), args...), done: make(chan struct{}), ready: make(chan struct{}),
-	}
+	return launchBuild(t, callrouterBinary(t), l, env, args...)
+}
+
+// launchBuild is launch for one of several builds of the program.
+func launchBuild(t testing.TB, path string, l *logs, env []string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(path, args...), done: make(chan struct{}), ready: make(chan struct{})}
 	p.cmd.Env = append(env, "GORACE=halt_on_error=1 exitcode=66 atexit_sleep_ms=0")
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -272,6 +271,6 @@ func (w *world) gauge(name string) float64 {
 			return n
 		}
 	}
-	w.t.Fatal(fmt.Sprintf("there is no metric %s", name))
+	w.t.Fatalf("there is no metric %s", name)
 	return 0
 }

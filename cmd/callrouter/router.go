@@ -51,13 +51,14 @@ type router struct {
 	listenP  net.Listener
 	listenI  net.Listener
 	failed   chan error
+	crash    *crashPoints
 	cancel   context.CancelFunc
 	watch    sync.WaitGroup
 }
 
 // startRouter opens everything and begins to serve.
 func startRouter(ctx context.Context, cfg routerConfig) (_ *router, err error) {
-	r := &router{cfg: cfg, failed: make(chan error, 2)}
+	r := &router{cfg: cfg, failed: make(chan error, 2), crash: newCrashPoints()}
 	defer func() {
 		if err != nil {
 			r.close()
@@ -67,7 +68,7 @@ func startRouter(ctx context.Context, cfg routerConfig) (_ *router, err error) {
 		return nil, err // it names the store, without the password
 	}
 	m := newMetrics()
-	r.store = &instrumentedStore{r.store, m}
+	r.store = r.crash.store(&instrumentedStore{r.store, m})
 	if err = r.listen(); err != nil {
 		return nil, err
 	}
@@ -83,7 +84,7 @@ func startRouter(ctx context.Context, cfg routerConfig) (_ *router, err error) {
 	}
 	internalURL := strings.TrimSuffix(cmp.Or(cfg.InternalURL, localURL(r.listenI.Addr())), "/")
 	r.engine = engine.New(engine.Config{
-		Store: r.store, Provider: &instrumentedProvider{r.positus, m}, Media: audio, Answerer: media.NewAnswerer(cfg.log),
+		Store: r.store, Provider: r.crash.provider(&instrumentedProvider{r.positus, m}), Media: audio, Answerer: media.NewAnswerer(cfg.log),
 		Rules: cfg.file, Log: cfg.log, Observer: m, StoreDown: cfg.storeDown(),
 		HangUpURL: func(callID string) string { return console.HangUpURL(internalURL, cfg.adminToken, callID) },
 	})
@@ -124,10 +125,10 @@ func (r *router) serve(m *metrics) {
 	base, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	public := http.NewServeMux()
-	public.Handle("/webhooks/", m.webhooksCounted(positus.NewHandler(positus.HandlerConfig{
+	public.Handle("/webhooks/", r.crash.webhooks(m.webhooksCounted(positus.NewHandler(positus.HandlerConfig{
 		Secrets: r.cfg.webhookSecrets, Sources: r.cfg.sources, TrustedProxies: r.cfg.proxies,
 		Receive: r.engine.Receive, Pending: r.positus.Pending, Logger: r.cfg.log, OnProblem: m.Error,
-	})))
+	}))))
 	public.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	public.HandleFunc("GET /readyz", r.ready)
 	r.public = r.server(context.Background(), public) // a webhook that came before the stop is taken

@@ -13,23 +13,10 @@ import (
 )
 
 type simulateCmd struct {
-	Rules     string            `short:"r" required:"" placeholder:"FILE" help:"Rules file."`
-	From      string            `required:"" placeholder:"PHONE|withheld" help:"The caller."`
-	ID        string            `name:"id" help:"User id of the caller, for one without a number."`
-	To        string            `placeholder:"NAME" help:"Business number, by its name in the file. Left out: the first."`
-	At        string            `placeholder:"TIME" help:"When: RFC 3339, \"2026-11-23 22:15\" or \"18:00\" in the file's zone. Left out: now."`
-	Name      string            `help:"Profile name of the caller."`
-	Payload   string            `help:"Payload of the call button or link."`
-	Free      map[string]int    `placeholder:"Q=N" help:"Free slots of a queue. Left out: every agent is free."`
-	Online    map[string]int    `placeholder:"Q=N" help:"Agents of a queue who are connected and available; 0 means none is free."`
-	Waiting   map[string]int    `placeholder:"Q=N" help:"Calls that wait in a queue."`
-	Listed    []string          `placeholder:"L" help:"Lists the caller is on, besides those of the file."`
-	Calls     int               `placeholder:"N" help:"Calls by this caller before."`
-	Switch    map[string]string `placeholder:"H=open|closed" help:"Hours that are switched."`
-	NoAnswer  []string          `placeholder:"Q" help:"Queues where agents are free and none picks up."`
-	Fails     []string          `placeholder:"ANSWER" help:"Answerers that fail."`
-	StoreDown bool              `help:"The store cannot be reached."`
-	JSON      bool              `name:"json" help:"Print one JSON object."`
+	Rules string `short:"r" required:"" placeholder:"FILE" help:"Rules file."`
+	From  string `required:"" placeholder:"PHONE|withheld" help:"The caller."`
+	At    string `placeholder:"TIME" help:"When: RFC 3339, \"2026-11-23 22:15\" or \"18:00\" in the file's zone. Left out: now."`
+	callFlags
 }
 
 func (c *simulateCmd) Run(env *environment) error {
@@ -37,7 +24,7 @@ func (c *simulateCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	call, err := c.call(f)
+	call, err := c.call(f, c.From)
 	if err != nil {
 		return err
 	}
@@ -61,48 +48,6 @@ func (c *simulateCmd) Run(env *environment) error {
 		return json.NewEncoder(env.stdout).Encode(s)
 	}
 	return printSimulation(env.stdout, f, call, s, took)
-}
-
-// call is the made-up call.
-func (c *simulateCmd) call(f *rules.File) (rules.Call, error) {
-	call := rules.Call{Number: f.Numbers()[0].Name, Payload: c.Payload}
-	if c.To != "" {
-		call.Number = c.To // Simulate says if there is none
-	}
-	if c.From == "withheld" {
-		call.Caller = rules.NewCaller("", c.ID, c.Name)
-		return call, nil
-	}
-	phone, err := rules.NormalizePhone(c.From)
-	if err != nil {
-		return call, usage("--from: %w", err)
-	}
-	call.Caller = rules.NewCaller(strings.TrimPrefix(phone, "+"), c.ID, c.Name)
-	return call, nil
-}
-
-func (c *simulateCmd) given() (rules.Given, error) {
-	g := rules.Given{
-		Free: c.Free, Online: c.Online, Waiting: c.Waiting, Listed: c.Listed, Calls: c.Calls,
-		NoAnswer: c.NoAnswer, Fails: c.Fails, StoreDown: c.StoreDown, Switches: map[string]bool{},
-	}
-	for hours, state := range c.Switch {
-		if state != "open" && state != "closed" {
-			return g, usage("--switch: write %s=open or %s=closed, not %q", hours, hours, state)
-		}
-		g.Switches[hours] = state == "open"
-	}
-	if c.Calls < 0 {
-		return g, usage("--calls: write 0 or more, not %d", c.Calls)
-	}
-	for flag, counts := range map[string]map[string]int{"free": c.Free, "online": c.Online, "waiting": c.Waiting} {
-		for queue, n := range counts {
-			if n < 0 {
-				return g, usage("--%s: write %s=0 or more, not %d", flag, queue, n)
-			}
-		}
-	}
-	return g, nil
 }
 
 // printSimulation tells the whole story of one decision.

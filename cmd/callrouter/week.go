@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -9,24 +10,11 @@ import (
 	"callrouter/rules"
 )
 
-// aheadFlags say which call is looked at over time, and what the world is like meanwhile.
+// aheadFlags say which call is looked at over time.
 type aheadFlags struct {
-	Rules     string            `short:"r" required:"" placeholder:"FILE" help:"Rules file."`
-	From      string            `placeholder:"PHONE|withheld" help:"The caller. Left out: somebody from the country of the number, on none of the file's lists."`
-	ID        string            `name:"id" help:"User id of the caller, for one without a number."`
-	To        string            `placeholder:"NAME" help:"Business number, by its name in the file. Left out: the first."`
-	Name      string            `help:"Profile name of the caller."`
-	Payload   string            `help:"Payload of the call button or link."`
-	Free      map[string]int    `placeholder:"Q=N" help:"Free slots of a queue. Left out: every agent is free."`
-	Online    map[string]int    `placeholder:"Q=N" help:"Agents of a queue who are connected and available; 0 means none is free."`
-	Waiting   map[string]int    `placeholder:"Q=N" help:"Calls that wait in a queue."`
-	Listed    []string          `placeholder:"L" help:"Lists the caller is on, besides those of the file."`
-	Calls     int               `placeholder:"N" help:"Calls by this caller before."`
-	Switch    map[string]string `placeholder:"H=open|closed" help:"Hours that are switched, all the time."`
-	NoAnswer  []string          `placeholder:"Q" help:"Queues where agents are free and none picks up."`
-	Fails     []string          `placeholder:"ANSWER" help:"Answerers that fail."`
-	StoreDown bool              `help:"The store cannot be reached."`
-	JSON      bool              `name:"json" help:"Print one JSON object."`
+	Rules string `short:"r" required:"" placeholder:"FILE" help:"Rules file."`
+	From  string `placeholder:"PHONE|withheld" help:"The caller. Left out: somebody from the country of the number, on none of the file's lists."`
+	callFlags
 }
 
 // ahead is how one call is decided from one instant to another.
@@ -42,14 +30,7 @@ type ahead struct {
 // look decides the call from one instant to another.
 func (c *aheadFlags) look(f *rules.File, start, end time.Time) (*ahead, error) {
 	a := &ahead{file: f, start: start, end: end, assumed: c.From == "" && c.ID == ""}
-	same := simulateCmd{
-		From: c.From, ID: c.ID, To: c.To, Name: c.Name, Payload: c.Payload, Free: c.Free, Online: c.Online, Waiting: c.Waiting,
-		Listed: c.Listed, Calls: c.Calls, Switch: c.Switch, NoAnswer: c.NoAnswer, Fails: c.Fails, StoreDown: c.StoreDown,
-	}
-	if c.From == "" {
-		same.From = "withheld"
-	}
-	call, err := same.call(f)
+	call, err := c.call(f, cmp.Or(c.From, withheld))
 	if err != nil {
 		return nil, err
 	}
@@ -64,9 +45,9 @@ func (c *aheadFlags) look(f *rules.File, start, end time.Time) (*ahead, error) {
 	case call.Caller.ID != "":
 		a.from = call.Caller.ID
 	default:
-		a.from = "withheld"
+		a.from = withheld
 	}
-	given, err := same.given()
+	given, err := c.given()
 	if err != nil {
 		return nil, err
 	}
