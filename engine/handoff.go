@@ -131,7 +131,7 @@ func (r *runner) await(until time.Time, topics ...string) error {
 	return nil
 }
 
-// lookFailed lets a short absence of the store pass: a phone that rings goes on ringing.
+// lookFailed lets a short absence of the store pass: a phone that rings goes on ringing, a call that waits goes on waiting.
 func (r *runner) lookFailed(err error) error {
 	if r.e.Now().Sub(time.Unix(0, r.e.beat.Load())) < r.e.Timing.Lease*2/3 {
 		r.pause(100 * time.Millisecond)
@@ -209,11 +209,11 @@ func (r *runner) offerNext(now time.Time) error {
 	}
 	snap, err := r.snapshot(queue)
 	if err != nil {
-		return errors.Join(errStore, err)
+		return r.lookFailed(err)
 	}
 	alive, err := r.e.alive()
 	if err != nil {
-		return errors.Join(errStore, err)
+		return r.lookFailed(err)
 	}
 	free := order(queue.Strategy, r.candidates(left, snap, now))
 	free = r.yieldToEarlier(free, snap.Queues[queue.Name], alive)
@@ -276,7 +276,9 @@ func order(s rules.Strategy, free []candidate) []candidate {
 func (r *runner) yieldToEarlier(free []candidate, waiters []Waiter, alive []string) []candidate {
 	c := r.view()
 	for _, w := range waiters {
-		if w.Key == c.Key() || w.Joined.After(c.Step.Joined) || !slices.Contains(alive, w.Owner) {
+		// Of two that came at one instant it is the one with the smaller key, or neither would go on.
+		later := cmp.Or(w.Joined.Compare(c.Step.Joined), cmp.Compare(w.Key, c.Key())) >= 0
+		if later || !slices.Contains(alive, w.Owner) {
 			continue
 		}
 		// The earlier call takes one agent; it is the first it may have.

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"sync"
+	"time"
 )
 
 // journal keeps the records of calls that the store could not take, until it can.
@@ -101,17 +103,28 @@ func (j *journal) forget(c *Call) {
 // Journaled counts the calls that this instance keeps in memory until the store can take their records.
 func (e *Engine) Journaled() int { return e.journal.size() }
 
-// FlushJournal stores the records that were kept in memory while the store was away. It is a job.
+// flushFor is how long one run of the job goes on with a store that fails.
+const flushFor = time.Second
+
+// FlushJournal stores the records that were kept in memory while the store was away. It is a job. One record that cannot be
+// stored does not keep back the others.
 func (e *Engine) FlushJournal(ctx context.Context) error {
+	began := e.Now()
+	var last error
+	failed := 0
 	for _, c := range e.journal.all() {
 		running, _ := e.running(c.Key())
 		if c.Live() && (running || c.State != Active) { // its runner goes on in memory; the record follows it
 			continue
 		}
-		if err := e.flush(ctx, c); err != nil {
-			return err
+		if err := e.flush(ctx, c); err == nil {
+			e.journal.forget(c)
+		} else if failed, last = failed+1, err; ctx.Err() != nil || e.Now().Sub(began) > flushFor {
+			break
 		}
-		e.journal.forget(c)
+	}
+	if last != nil {
+		return fmt.Errorf("%d records that were kept in memory could not be stored: %w", failed, last)
 	}
 	return nil
 }

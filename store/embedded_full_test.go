@@ -18,6 +18,7 @@ import (
 
 // A disk that is full is an error that says so; reading goes on, and so does writing once there is room.
 func TestEmbeddedFullDisk(t *testing.T) {
+	t.Parallel()
 	out, err := child("full disk", filepath.Join(t.TempDir(), "callrouter.db")).Output()
 	if err != nil || strings.TrimSpace(string(out)) != "fine" {
 		t.Errorf("%v: %s", err, out)

@@ -27,6 +27,7 @@ func openFile(t testing.TB, path string, opts store.Options) engine.Store {
 }
 
 func TestEmbedded(t *testing.T) {
+	t.Parallel()
 	clock := storetest.ManualClock()
 	storetest.Run(t, func(t *testing.T) engine.Store {
 		return openFile(t, filepath.Join(t.TempDir(), "callrouter.db"), store.Options{Now: clock.Now})

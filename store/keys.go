@@ -29,7 +29,7 @@ const keyPrefix = "cr1:{callrouter}:"
 //	lists            set     names of the lists above
 //	once:KEY         string  id of the request that was first; ends by its TTL
 //	instances        zset    instance by end of its lease
-//	epoch            hash    id, run (of the server that has it), open_at: until then no slot is taken; see lua/epoch.lua
+//	epoch            hash    id, run (of the server that has it), open_at: until then no slot is taken; see lua/common.lua
 //	wakes            channel the topics that are woken
 //
 // A user with no more rights than these will do:
@@ -89,7 +89,7 @@ var luaFiles embed.FS
 type scripts struct {
 	write, read, purge, snapshot                     *redis.Script // records
 	present, absent, status, capacity, missed, token *redis.Script // agents
-	once, beat, alive, put, drop, epoch              *redis.Script // all else
+	once, beat, alive, put, drop                     *redis.Script // all else
 }
 
 func loadScripts() (*scripts, error) {
@@ -101,7 +101,7 @@ func loadScripts() (*scripts, error) {
 	for name, at := range map[string]**redis.Script{
 		"write": &s.write, "read": &s.read, "purge": &s.purge, "snapshot": &s.snapshot,
 		"present": &s.present, "absent": &s.absent, "status": &s.status, "capacity": &s.capacity, "missed": &s.missed, "token": &s.token,
-		"once": &s.once, "beat": &s.beat, "alive": &s.alive, "put": &s.put, "drop": &s.drop, "epoch": &s.epoch,
+		"once": &s.once, "beat": &s.beat, "alive": &s.alive, "put": &s.put, "drop": &s.drop,
 	} {
 		src, err := luaFiles.ReadFile("lua/" + name + ".lua")
 		if err != nil {

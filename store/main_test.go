@@ -17,8 +17,12 @@ func TestMain(m *testing.M) {
 		writeForever(os.Args[1])
 	case "full disk":
 		fillDisk(os.Args[1])
+	case "storm":
+		joinStorm(os.Args[1:])
 	default:
-		goleak.VerifyTestMain(m)
+		// The client tries every second whether a server that was away is there again, and ends that within a second after
+		// it was closed.
+		goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
 	}
 }
 
@@ -29,3 +33,6 @@ func child(part string, args ...string) *exec.Cmd {
 	cmd.Stderr = os.Stderr
 	return cmd
 }
+
+// proofs says whether the proofs are wanted at their full length, for which the ordinary run has no time.
+func proofs() bool { return os.Getenv("CALLROUTER_TEST_PROOFS") == "1" }

@@ -2,9 +2,9 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/url"
@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -46,7 +47,7 @@ func openRedis(ctx context.Context, address string, opts Options) (engine.Store,
 		address: redact(address), now: opts.Now, timeout: opts.Timeout, gate: opts.Gate, log: opts.Logger, scripts: sc,
 		done: make(chan struct{}),
 	}
-	if s.client, err = newClient(address, opts.Timeout, false, s.checkEpoch); err != nil {
+	if s.client, err = newClient(address, opts.Timeout, false); err != nil {
 		return nil, fail(err)
 	}
 	if err := s.prepare(ctx, address); err != nil {
@@ -64,7 +65,7 @@ func (s *redisStore) prepare(ctx context.Context, address string) error {
 		return fmt.Errorf("it cannot be reached (is Redis running there, and are user and password right?): %w", hint(err))
 	}
 	if _, single := s.client.(*redis.Client); single && s.isCluster(ctx) {
-		cluster, err := newClient(address, s.timeout, true, s.checkEpoch)
+		cluster, err := newClient(address, s.timeout, true)
 		if err != nil {
 			return err
 		}
@@ -90,8 +91,20 @@ func (s *redisStore) isCluster(ctx context.Context) bool {
 	return err == nil && strings.Contains(info, "cluster_enabled:1")
 }
 
-// checkServer refuses a server that may drop slots when its memory is full, and warns of one that forgets at a restart.
+// checkServer refuses a server that may drop slots when its memory is full, or does not say which server it is, and warns
+// of one that forgets at a restart.
 func (s *redisStore) checkServer(ctx context.Context, c *redis.Client) error {
+	var info string
+	err := s.bounded(ctx, func(ctx context.Context) (err error) {
+		info, err = c.Info(ctx, "server").Result()
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("asking which server it is, to know one that may have lost slots: %w", hint(err))
+	}
+	if !strings.Contains(info, "run_id:") {
+		return errors.New("it does not say which server it is (run_id in INFO), so that one which has lost slots would not be known")
+	}
 	config := map[string]string{}
 	for _, name := range []string{"maxmemory-policy", "appendonly"} {
 		err := s.bounded(ctx, func(ctx context.Context) error {
@@ -115,22 +128,6 @@ func (s *redisStore) checkServer(ctx context.Context, c *redis.Client) error {
 	return nil
 }
 
-// checkEpoch looks, on each new connection, whether this is the server that was there before. Whatever is sent over the
-// connection comes after it: a look at any other time could be answered by one server, and the step taken by the next.
-func (s *redisStore) checkEpoch(ctx context.Context, conn *redis.Conn) error {
-	info, err := conn.Info(ctx, "server").Result()
-	if err != nil {
-		return fmt.Errorf("reading which server this is: %w", err)
-	}
-	_, run, _ := strings.Cut(info, "run_id:")
-	run, _, _ = strings.Cut(run, "\r")
-	err = s.scripts.epoch.Run(ctx, conn, []string{keyEpoch}, run, rand.Text(), s.gate.Microseconds()).Err()
-	if redis.HasErrorPrefix(err, "MOVED") { // a node of a Cluster that has none of our keys
-		return nil
-	}
-	return err
-}
-
 // bounded gives one round trip a deadline.
 func (s *redisStore) bounded(ctx context.Context, do func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("no answer within %s: %w", s.timeout, context.DeadlineExceeded))
@@ -145,7 +142,7 @@ func (s *redisStore) bounded(ctx context.Context, do func(ctx context.Context) e
 	return err
 }
 
-// run runs a script.
+// run runs a script that may be run twice: it does the same again, or nothing.
 func (s *redisStore) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (reply any, err error) {
 	err = s.do(ctx, func(ctx context.Context) (err error) {
 		reply, err = script.Run(ctx, s.client, keys, args...).Result()
@@ -154,9 +151,37 @@ func (s *redisStore) run(ctx context.Context, script *redis.Script, keys []strin
 	return reply, err
 }
 
-// do makes one round trip. Its errors say which store, and what can be done.
+// runOnce runs a script whose answer tells whether it was the first.
+func (s *redisStore) runOnce(ctx context.Context, script *redis.Script, keys []string, args ...any) (reply any, err error) {
+	err = s.bounded(ctx, func(ctx context.Context) (err error) {
+		reply, err = script.Run(ctx, s.client, keys, args...).Result()
+		return err
+	})
+	return reply, s.failed(err)
+}
+
+// cutTries is how often something is asked whose connection ended before the answer came.
+const cutTries = 4
+
+// do asks something that may be asked twice, again where the connection ended, and never for longer than one round trip
+// may take.
 func (s *redisStore) do(ctx context.Context, f func(ctx context.Context) error) error {
-	err := s.bounded(ctx, f)
+	return s.failed(s.bounded(ctx, func(ctx context.Context) error {
+		err := f(ctx)
+		for try := 1; try < cutTries && isCut(err) && ctx.Err() == nil; try++ {
+			err = f(ctx)
+		}
+		return err
+	}))
+}
+
+// isCut says whether a connection that was there ended.
+func isCut(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
+// failed says which store an error is of, and what can be done.
+func (s *redisStore) failed(err error) error {
 	if err == nil || errors.Is(err, redis.Nil) {
 		return err
 	}
@@ -171,11 +196,14 @@ func hint(err error) error {
 	case redis.HasErrorPrefix(err, "OOM"):
 		what = "Redis is out of memory; give it more (maxmemory), or keep records for a shorter time (--retention)"
 	case redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "WRONGPASS"):
-		what = "Redis refuses the user or password; put them into the address (redis://user:password@host)"
+		what = "Redis refuses the user or password; put them into the address (redis://user:password@host; " +
+			"before a Sentinel's host are its own, those of Redis are the parameters username and password)"
 	case redis.HasErrorPrefix(err, "NOPERM"):
 		what = "the Redis user has too few rights; docs/operations.md lists those it needs"
 	case redis.HasErrorPrefix(err, "READONLY"):
 		what = "this Redis is a replica; give the address of the master, or of the Sentinels"
+	case redis.HasErrorPrefix(err, "NOREPLICAS"):
+		what = "this Redis has lost its replicas and takes nothing without them (min-replicas-to-write); bring them back"
 	case redis.HasErrorPrefix(err, "CROSSSLOT"), redis.HasErrorPrefix(err, "MOVED"):
 		what = "this Redis is part of a Cluster; add addr=host:port of another node to the address"
 	case errors.As(err, &network):

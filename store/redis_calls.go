@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -96,7 +97,8 @@ func (s *redisStore) write(ctx context.Context, ch *change) (existing *engine.Ca
 	if ch.old != nil {
 		expected = ch.old.Rev
 	}
-	reply, err := s.run(ctx, s.scripts.write, keysWrite(ch), ch.key, expected, ch.next.Rev, ch.doc, plan, channelWakes)
+	reply, err := s.runOnce(ctx, s.scripts.write, keysWrite(ch), ch.key, expected, ch.next.Rev, ch.doc, plan, channelWakes,
+		rand.Text(), s.gate.Microseconds())
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -20,13 +19,14 @@ const (
 	dialTries   = 1
 	// maxRedirects follows a slot that a Cluster has moved.
 	maxRedirects = 2
+	// clusterReload is how long a Cluster is believed to be as it was. A master that does not answer any more is not a
+	// reason for the client to look again.
+	clusterReload = time.Second
 )
 
 // newClient makes a client for what the address means: a master_name is a Sentinel's, an addr a Cluster's, all others
 // are one server, unless that says that it belongs to a Cluster.
-//
-// onConnect is run on each new connection before anything else.
-func newClient(address string, timeout time.Duration, cluster bool, onConnect func(context.Context, *redis.Conn) error) (redis.UniversalClient, error) {
+func newClient(address string, timeout time.Duration, cluster bool) (redis.UniversalClient, error) {
 	switch {
 	case hasParameter(address, "master_name"):
 		o, err := redis.ParseFailoverURL(address)
@@ -34,7 +34,6 @@ func newClient(address string, timeout time.Duration, cluster bool, onConnect fu
 			return nil, malformed(err)
 		}
 		o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled, o.DisableIdentity = noRetries, dialTries, true, true
-		o.OnConnect = onConnect
 		bound(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, timeout)
 		return redis.NewFailoverClient(o), nil
 	case cluster || hasParameter(address, "addr"):
@@ -43,9 +42,8 @@ func newClient(address string, timeout time.Duration, cluster bool, onConnect fu
 			return nil, malformed(err)
 		}
 		o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled, o.DisableIdentity = noRetries, dialTries, true, true
-		o.MaxRedirects = maxRedirects
+		o.MaxRedirects, o.ClusterStateReloadInterval = maxRedirects, clusterReload
 		o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-		o.OnConnect = onConnect
 		bound(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, timeout)
 		return redis.NewClusterClient(o), nil
 	}
@@ -55,7 +53,6 @@ func newClient(address string, timeout time.Duration, cluster bool, onConnect fu
 	}
 	o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled, o.DisableIdentity = noRetries, dialTries, true, true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	o.OnConnect = onConnect
 	bound(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout, timeout)
 	return redis.NewClient(o), nil
 }

@@ -31,7 +31,7 @@ func (s *redisStore) put(ctx context.Context, key, list, field string, v any) er
 
 // drop deletes a switch or an entry, whatever it is or only if it is still doc. It answers whether it did.
 func (s *redisStore) drop(ctx context.Context, key, field, doc string) (bool, error) {
-	reply, err := s.run(ctx, s.scripts.drop, []string{key}, with(overridesTopic(), field, doc)...)
+	reply, err := s.runOnce(ctx, s.scripts.drop, []string{key}, with(overridesTopic(), field, doc)...)
 	return number(reply) > 0, err
 }
 

@@ -40,7 +40,8 @@ type Options struct {
 
 // Open opens the store at an address: a path is the embedded store, redis:// and rediss:// are Redis. An address with a
 // master_name parameter is a Sentinel, one with an addr parameter (or a server that says so) a Cluster; all parameters
-// are go-redis' own.
+// are go-redis' own. User and password before a Sentinel's host are the Sentinel's; those of Redis are the parameters
+// username and password.
 //
 // It fails if the store cannot be reached, is used by another process (embedded), is damaged, or is set up so that it
 // would lose slots.

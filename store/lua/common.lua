@@ -15,6 +15,19 @@ local function prune(key, t)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', int(t))
 end
 
+-- The epoch, a hash: its id, the run_id of the server that has it, and open_at, until when no slot is taken.
+-- If there is none, or the server is another one, a new one begins, with that id and a gate of so many microseconds: this
+-- server is new, was emptied or restarted, or is a replica that took over and may not have heard of everything. Only a
+-- script can look: what is asked before it could be answered by one server, and the step be taken by the next.
+-- Answers open_at and the id.
+local function epoch(key, t, id, gate)
+  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
+  if redis.call('HGET', key, 'run') ~= run then
+    redis.call('HSET', key, 'run', run, 'id', id, 'open_at', int(t + tonumber(gate)))
+  end
+  return tonumber(redis.call('HGET', key, 'open_at')), redis.call('HGET', key, 'id')
+end
+
 local function publish(channel, topics)
   for _, topic in ipairs(topics) do
     redis.call('PUBLISH', channel, topic)

@@ -18,6 +18,7 @@ type Trouble struct {
 	Jitter    time.Duration // and up to that much more
 	Cut       float64       // the share of replies that end the connection instead: carried out, and nobody knows
 	Trickle   time.Duration // replies come one byte at a time, this far apart
+	Answer    string        // each request is answered with this error, and does not arrive
 }
 
 // Proxy stands between a store and its Redis.
@@ -135,17 +136,23 @@ func (p *Proxy) serve(client net.Conn) {
 	both.Wait()
 }
 
-func (p *Proxy) requests(to io.Writer, from io.Reader) {
+func (p *Proxy) requests(to io.Writer, from io.ReadWriter) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
 		if err != nil {
 			return
 		}
-		if p.is().Hole {
+		t := p.is()
+		if t.Hole {
 			continue
 		}
-		if _, err := to.Write(buf[:n]); err != nil {
+		if t.Answer != "" {
+			_, err = io.WriteString(from, "-"+t.Answer+"\r\n")
+		} else {
+			_, err = to.Write(buf[:n])
+		}
+		if err != nil {
 			return
 		}
 	}

@@ -26,7 +26,7 @@ type Redis struct {
 	Addr string
 
 	t    testing.TB
-	conf string
+	args []string // of redis-server
 	mu   sync.Mutex
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -59,8 +59,25 @@ func NewRedis(t testing.TB, config ...string) *Redis {
 		}
 		t.Skip(text)
 	}
+	return start(t, nil, append([]string{"user router on >secret " + rights}, config...))
+}
+
+// NewSentinel starts a Sentinel that watches a server, by the name main, and lets a replica of it take over some time
+// after it stopped to answer.
+func NewSentinel(t testing.TB, master *Redis, after time.Duration) *Redis {
+	t.Helper()
+	host, port, _ := strings.Cut(master.Addr, ":")
+	return start(t, []string{"--sentinel"}, []string{
+		fmt.Sprintf("sentinel monitor main %s %s 1", host, port),
+		fmt.Sprint("sentinel down-after-milliseconds main ", after.Milliseconds()),
+	})
+}
+
+func start(t testing.TB, args, config []string) *Redis {
+	t.Helper()
 	dir := t.TempDir()
-	r := &Redis{t: t, conf: filepath.Join(dir, "redis.conf")}
+	conf := filepath.Join(dir, "redis.conf")
+	r := &Redis{t: t, args: append([]string{conf}, args...)}
 	t.Cleanup(r.Kill)
 	for range 5 { // somebody may take the port between finding and using it
 		port := freePort(t)
@@ -68,9 +85,8 @@ func NewRedis(t testing.TB, config ...string) *Redis {
 		r.URL = "redis://router:secret@" + r.Addr
 		lines := append([]string{
 			"bind 127.0.0.1", fmt.Sprint("port ", port), "dir " + dir, `save ""`, "loglevel warning",
-			"user router on >secret " + rights,
 		}, config...)
-		if err := os.WriteFile(r.conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if r.Start() == nil {
@@ -94,7 +110,7 @@ func freePort(t testing.TB) int {
 func (r *Redis) Start() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	cmd := exec.Command("redis-server", r.conf)
+	cmd := exec.Command("redis-server", r.args...)
 	if err := cmd.Start(); err != nil {
 		return err
 	}

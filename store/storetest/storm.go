@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -12,76 +13,127 @@ import (
 	"callrouter/engine"
 )
 
-// Storm lets many calls fight for the slots of 20 agents over one or more stores that share their data, and fails if
-// any agent ever holds more than its capacity.
+// StormAgents is for how many agents a storm is.
+const StormAgents = 20
+
+// Judge counts the slots that calls have of each agent of a storm: up after a slot was granted, down before it is given
+// back. So what it counts is never more than what is true, and any count over the capacity is a real one.
 //
-// It counts by itself: up after a slot was granted, down before it is given back. So what it counts is never more than
-// what is true, and any count over the capacity is a real one. A random wait between the two is what makes a store that
-// checks first and takes later fail.
+// It holds no pointers, so processes that take part in one storm can have it in memory that they share.
+type Judge struct {
+	held [StormAgents]atomic.Int32
+	// Granted and Refused count answers of the store.
+	Granted, Refused atomic.Int32
+	// Over counts grants after which an agent held more than its capacity, Most is how many were held at once.
+	Over, Most atomic.Int32
+}
+
+// Took counts a slot that was granted, and answers whether the agent now holds more than its capacity.
+func (j *Judge) Took(agent, capacity int) bool {
+	j.Granted.Add(1)
+	n := j.held[agent].Add(1)
+	for m := j.Most.Load(); n > m && !j.Most.CompareAndSwap(m, n); m = j.Most.Load() {
+	}
+	if int(n) <= capacity {
+		return false
+	}
+	j.Over.Add(1)
+	return true
+}
+
+// Gives counts a slot that is about to be given back.
+func (j *Judge) Gives(agent int) { j.held[agent].Add(-1) }
+
+// saw says whether the storm has shown what it is for: all slots of an agent taken, and calls refused.
+func (j *Judge) saw(capacity int) bool { return int(j.Most.Load()) >= capacity && j.Refused.Load() > 0 }
+
+// Verdict fails the test if an agent ever held more than its capacity, or if none could have.
+func (j *Judge) Verdict(t testing.TB, capacity int) {
+	t.Helper()
+	t.Logf("capacity %d: %d granted, %d refused, %d over, at most %d at once",
+		capacity, j.Granted.Load(), j.Refused.Load(), j.Over.Load(), j.Most.Load())
+	if j.Over.Load() > 0 {
+		t.Errorf("%d times an agent held more than its capacity of %d, up to %d", j.Over.Load(), capacity, j.Most.Load())
+	}
+	if !j.saw(capacity) {
+		t.Errorf("the storm was no test: at most %d of %d slots were held, and %d were refused",
+			j.Most.Load(), capacity, j.Refused.Load())
+	}
+}
+
+// Storm lets many calls fight for the slots of [StormAgents] agents over one or more stores that share their data, and
+// fails if any agent ever holds more than its capacity.
 func Storm(t *testing.T, capacity int, d time.Duration, clock Clock, stores ...engine.Store) {
-	const agents, workers = 20, 48
-	ctx := t.Context()
-	var held [agents]atomic.Int32
-	var over, granted, refused, most atomic.Int32
-	for i := range agents {
-		if err := stores[0].Present(ctx, fmt.Sprint("agent", i), "browser", long); err != nil {
-			t.Fatal(err)
-		}
-	}
-	start := func(w int) (engine.Store, *engine.Call, error) {
-		s := stores[w%len(stores)]
-		c := (&suite{T: t, Store: s, clock: clock}).call(fmt.Sprint("storm", w))
-		_, err := s.Insert(ctx, c)
-		c.Rev = 1
-		return s, c, err
-	}
-	// On a busy machine it takes longer until all slots of an agent are seen taken at once.
-	deadline, latest := time.Now().Add(d), time.Now().Add(d+10*time.Second)
-	goesOn := func() bool {
-		seen := int(most.Load()) >= capacity && refused.Load() > 0
-		return time.Now().Before(deadline) || !seen && time.Now().Before(latest)
+	j := new(Judge)
+	if err := Prepare(t.Context(), stores[0]); err != nil {
+		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
-	for w := range workers {
+	for i, s := range stores {
 		wg.Go(func() {
-			s, c, err := start(w)
-			for err == nil && goesOn() {
-				// Few agents at a time, so that they are always full.
-				agent := rand.IntN(agents) * rand.IntN(2)
-				next := c.Clone()
-				next.Holds = []engine.Hold{{Agent: fmt.Sprint("agent", agent), Kind: engine.HoldRinging, Capacity: capacity, Until: clock.Now().Add(long)}}
-				var got *engine.Call
-				if got, err = s.Update(ctx, c, next); errors.Is(err, engine.ErrBusy) {
-					refused.Add(1)
-					err = nil
-					continue
-				} else if err != nil {
-					break
-				}
-				granted.Add(1)
-				n := held[agent].Add(1)
-				if int(n) > capacity {
-					over.Add(1)
-				}
-				for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-				}
-				<-time.After(time.Duration(rand.IntN(3000)) * time.Microsecond)
-				held[agent].Add(-1)
-				back := got.Clone()
-				back.Holds = nil
-				c, err = s.Update(ctx, got, back)
-			}
-			if err != nil {
+			if err := Join(t.Context(), j, s, clock, fmt.Sprint("store", i), 48/len(stores), capacity, d); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	t.Logf("capacity %d: %d granted, %d refused, %d over, at most %d at once", capacity, granted.Load(), refused.Load(), over.Load(), most.Load())
-	if over.Load() > 0 {
-		t.Errorf("%d times an agent held more than its capacity of %d, up to %d", over.Load(), capacity, most.Load())
+	j.Verdict(t, capacity)
+}
+
+// Prepare connects the agents of a storm.
+func Prepare(ctx context.Context, s engine.Store) error {
+	for i := range StormAgents {
+		if err := s.Present(ctx, stormAgent(i), "browser", long); err != nil {
+			return err
+		}
 	}
-	if int(most.Load()) < capacity || refused.Load() == 0 {
-		t.Errorf("the storm was no test: at most %d of %d slots were held, and %d were refused", most.Load(), capacity, refused.Load())
+	return nil
+}
+
+func stormAgent(i int) string { return fmt.Sprint("agent", i) }
+
+// Join takes part in a storm with some workers, each with a call of its own, until it is over. name tells those who take
+// part apart.
+func Join(ctx context.Context, j *Judge, s engine.Store, clock Clock, name string, workers, capacity int, d time.Duration) error {
+	// On a busy machine it takes longer until all slots of an agent are seen taken at once.
+	deadline, latest := time.Now().Add(d), time.Now().Add(d+10*time.Second)
+	errs := make([]error, workers)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			c := (&suite{clock: clock}).call(fmt.Sprint("storm ", name, " ", w))
+			_, err := s.Insert(ctx, c)
+			c.Rev = 1
+			for err == nil && (time.Now().Before(deadline) || !j.saw(capacity) && time.Now().Before(latest)) {
+				c, err = takeAndGive(ctx, j, s, clock, c, capacity)
+			}
+			errs[w] = err
+		})
 	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// takeAndGive asks once for a slot, and gives it back after a while. A random wait between the two is what makes a store
+// that checks first and takes later fail.
+func takeAndGive(ctx context.Context, j *Judge, s engine.Store, clock Clock, c *engine.Call, capacity int) (*engine.Call, error) {
+	agent := rand.IntN(StormAgents) * rand.IntN(2) // few agents at a time, so that they are always full
+	next := c.Clone()
+	next.Holds = []engine.Hold{{
+		Agent: stormAgent(agent), Kind: engine.HoldRinging, Capacity: capacity, Until: clock.Now().Add(long),
+	}}
+	got, err := s.Update(ctx, c, next)
+	if errors.Is(err, engine.ErrBusy) {
+		j.Refused.Add(1)
+		return c, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	j.Took(agent, capacity)
+	<-time.After(time.Duration(rand.IntN(3000)) * time.Microsecond)
+	j.Gives(agent)
+	back := got.Clone()
+	back.Holds = nil
+	return s.Update(ctx, got, back)
 }
