@@ -22,7 +22,7 @@ func TestFleetRaces(t *testing.T) {
 		m.proxy.Set(storetest.Trouble{Cut: 0.1})
 	}
 	const calls = 3000
-	every := 13 * time.Millisecond
+	every := 25 * time.Millisecond
 	f.underLoad(every, calls*every, func(*mathrand.Rand) fake.Phone {
 		way := "race"
 		if lastCaller.Load()%10 == 0 {

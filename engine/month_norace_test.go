@@ -1,0 +1,6 @@
+//go:build !race
+
+package engine_test
+
+// monthDays is how long the month is.
+const monthDays = 30
