@@ -22,7 +22,7 @@ func (r *runner) decide() error {
 
 // evaluate asks the rules, with one instant, and with the facts they turn out to need.
 func (r *runner) evaluate(now time.Time) (rules.Decision, []rules.Trace) {
-	r.at, r.facts = now, rules.Facts{}
+	r.at, r.wall, r.facts = now, r.e.Clock.Wall(), rules.Facts{}
 	if r.c.Next > 0 && !now.Before(r.cut()) {
 		return r.f.Default(), nil
 	}
@@ -45,7 +45,7 @@ func (r *runner) input() rules.Input {
 	call := rules.Call{
 		Caller: rules.NewCaller(r.c.From, r.c.UserID, r.c.Name), Number: r.c.Number, Payload: r.c.Payload,
 	}
-	return r.f.Input(call, r.at, r.e.runtime.Load(), r.facts)
+	return r.f.Input(call, r.wall, r.e.runtime.Load(), r.facts)
 }
 
 // facts asks the store for what an evaluation needs, in one round trip.

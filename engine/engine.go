@@ -69,7 +69,7 @@ type Config struct {
 	StoreDown StoreDown                  // DecideInMemory if empty
 	HangUpURL func(callID string) string // where an outside answerer ends its call
 	Timing    Timing                     // DefaultTiming if zero
-	Now       func() time.Time           // time.Now if nil
+	Clock     *Clock                     // the machine's if nil; the same as the store's
 }
 
 // Engine runs calls. Make one with [New], end it with [Engine.Stop].
@@ -84,6 +84,7 @@ type Engine struct {
 	beat    atomic.Int64 // when the store last confirmed that this instance lives, Unix ns
 	away    atomic.Int64 // since when the store does not take calls, Unix ns; 0: it does
 	failed  atomic.Int64 // when it last did not, Unix ns
+	skewed  atomic.Bool  // the machine's clock is not the store's
 	unsure  atomic.Int64 // until when others who live may not have had the time to say so, Unix ns
 
 	ctx       context.Context // ends when waiting must stop
@@ -109,8 +110,8 @@ var ErrTooMany = errors.New("too many calls are in hand")
 
 // New makes an engine. It does nothing before [Engine.Start].
 func New(cfg Config) *Engine {
-	if cfg.Now == nil {
-		cfg.Now = time.Now
+	if cfg.Clock == nil {
+		cfg.Clock = NewClock(nil)
 	}
 	if cfg.Timing == (Timing{}) {
 		cfg.Timing = DefaultTiming()
@@ -194,17 +195,36 @@ func (e *Engine) Beat(ctx context.Context) error {
 	if e.left.Load() {
 		return nil
 	}
-	sent := e.Now()
-	epoch, err := e.Store.Beat(ctx, e.instance, e.Timing.Lease)
+	sent := time.Now()
+	epoch, at, err := e.Store.Beat(ctx, e.instance, e.Timing.Lease)
 	if err != nil {
 		return err
 	}
-	if e.beat.Load() != 0 && e.lapsed() { // the store was away, for the others too, or this process slept
+	away := e.beat.Load() != 0 && e.lapsed() // the store was away, for the others too, or this process slept
+	took := time.Since(sent)
+	e.compareClocks(at.Add(took / 2))
+	if away {
 		e.unsure.Store(e.Now().Add(e.Timing.Lease * 2 / 3).UnixNano())
 	}
-	e.beat.Store(sent.UnixNano())
+	e.beat.Store(e.Now().Add(-took).UnixNano())
 	return e.keepUp(ctx, epoch)
 }
+
+// compareClocks lets the clock follow the store's, and tells once when the machine's is wrong, or right again.
+func (e *Engine) compareClocks(store time.Time) {
+	ahead := e.Clock.follow(store)
+	wrong := ahead.Abs() > maxSkew
+	switch was := e.skewed.Swap(wrong); {
+	case wrong && !was:
+		e.problem("clock", "this machine's clock is wrong, or was set, or the store's is: opening hours go by this one, all "+
+			"else by the store's; let both be set by NTP, and restart the router once they are", nil, "ahead", ahead.Round(time.Second).String())
+	case was && !wrong:
+		e.log.Info("this machine's clock and the store's agree again")
+	}
+}
+
+// Now is the time by which calls are counted; see [Clock].
+func (e *Engine) Now() time.Time { return e.Clock.Now() }
 
 // lapsed says whether other instances may by now think that this one is gone.
 func (e *Engine) lapsed() bool {

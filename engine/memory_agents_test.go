@@ -202,11 +202,13 @@ func (m *memoryAgents) AgentByToken(ctx context.Context, hash string) (agent str
 	return agent, err
 }
 
-func (m *memoryAgents) Beat(ctx context.Context, instance string, lease time.Duration) (string, error) {
-	return "memory", m.step(ctx, func(now time.Time) ([]string, error) {
+func (m *memoryAgents) Beat(ctx context.Context, instance string, lease time.Duration) (epoch string, at time.Time, err error) {
+	err = m.step(ctx, func(now time.Time) ([]string, error) {
+		at = now
 		m.instances[instance] = now.Add(lease)
 		return nil, nil
 	})
+	return "memory", at, err
 }
 
 func (m *memoryAgents) Leave(ctx context.Context, instance string) error {

@@ -161,8 +161,9 @@ type Limits interface {
 type Instances interface {
 	// Beat says that an instance lives for another lease. The epoch it answers is another one once the store may have lost
 	// what it was told: it was emptied, restarted, or replaced by a replica that lags. Then no slot is taken for the
-	// length of the store's gate, in which every instance says what it knows with [Calls.Reassert].
-	Beat(ctx context.Context, instance string, lease time.Duration) (epoch string, err error)
+	// length of the store's gate, in which every instance says what it knows with [Calls.Reassert]. It also answers what
+	// the store's clock says.
+	Beat(ctx context.Context, instance string, lease time.Duration) (epoch string, at time.Time, err error)
 	// Leave says that it has stopped.
 	Leave(ctx context.Context, instance string) error
 	// Alive lists the instances whose lease has not run out.

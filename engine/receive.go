@@ -154,8 +154,10 @@ func (e *Engine) newCall(f *rules.File, n rules.Number, ev *Connect) *Call {
 		Due: now, Owner: e.instance, MaxCall: f.Limits().MaxCall,
 		Trace: []rules.Trace{}, Facts: []FactRecord{},
 	}
-	// A timestamp ahead of our clock must not lengthen the window.
-	if c.Timestamp.IsZero() || c.Timestamp.After(now) {
+	// A timestamp ahead of our clock must not lengthen the window, and a clock that is wrong must not make a call stale.
+	if !c.Timestamp.IsZero() {
+		c.Timestamp = now.Add(-max(0, min(now.Sub(ev.Timestamp), e.Clock.Wall().Sub(ev.Timestamp))))
+	} else {
 		c.Timestamp = now
 	}
 	c.Deadline = c.Timestamp.Add(f.Limits().AnswerWithin)

@@ -20,6 +20,7 @@ type runner struct {
 	c      *Call       // as last read or written
 	draft  *Call       // decided and not yet written: the next write begins from it
 	at     time.Time   // the instant of the present evaluation
+	wall   time.Time   // the same on the wall, by which hours are open
 	facts  rules.Facts // and what it was given
 	memory bool        // the store is away, the record is in the journal
 	stale  bool        // c must be read again before anything is done

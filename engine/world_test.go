@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +30,8 @@ type world struct {
 	answerer *answerer
 	observed *observer
 	e        *engine.Engine
+	clock    *engine.Clock
+	set      atomic.Int64 // by how much the machine's clock was set, ns
 	stopJobs func()
 }
 
@@ -40,12 +43,13 @@ func inWorld(t *testing.T, rulesText string, scenario func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		// A Tuesday morning in São Paulo, when the office of the tests is open.
 		time.Sleep(time.Until(time.Date(2026, 11, 24, 13, 0, 0, 0, time.UTC)))
-		s, err := store.Open(t.Context(), filepath.Join(dir, "calls.db"), store.Options{})
+		w := &world{t: t, file: file, platform: newPlatform(), media: &audio{length: 3 * time.Second}, answerer: &answerer{}, observed: &observer{}}
+		w.clock = engine.NewClock(func() time.Time { return time.Now().Add(time.Duration(w.set.Load())) })
+		s, err := store.Open(t.Context(), filepath.Join(dir, "calls.db"), store.Options{Now: w.clock.Now})
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &world{t: t, file: file, store: &breakableStore{Store: s}, platform: newPlatform(),
-			media: &audio{length: 3 * time.Second}, answerer: &answerer{}, observed: &observer{}}
+		w.store = &breakableStore{Store: s}
 		w.e = w.newEngine()
 		w.start(w.e)
 		defer func() {
@@ -109,7 +113,7 @@ limits: {answer_within: 25s, max_call: 10m}
 func (w *world) newEngine() *engine.Engine {
 	return engine.New(engine.Config{
 		Store: w.store, Provider: w.platform, Media: w.media, Answerer: w.answerer, Rules: w.file,
-		Log: slog.New(slog.DiscardHandler), Observer: w.observed,
+		Log: slog.New(slog.DiscardHandler), Observer: w.observed, Clock: w.clock,
 	})
 }
 
@@ -470,9 +474,9 @@ func (s *breakableStore) Snapshot(ctx context.Context, q engine.Query) (engine.S
 	return s.Store.Snapshot(ctx, q)
 }
 
-func (s *breakableStore) Beat(ctx context.Context, instance string, lease time.Duration) (string, error) {
+func (s *breakableStore) Beat(ctx context.Context, instance string, lease time.Duration) (string, time.Time, error) {
 	if err := s.check(); err != nil {
-		return "", err
+		return "", time.Time{}, err
 	}
 	return s.Store.Beat(ctx, instance, lease)
 }

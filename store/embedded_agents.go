@@ -262,11 +262,12 @@ func (s *embedded) Once(ctx context.Context, key string, every time.Duration) (b
 }
 
 // Beat is part of [engine.Instances].
-func (s *embedded) Beat(ctx context.Context, instance string, lease time.Duration) (string, error) {
+func (s *embedded) Beat(ctx context.Context, instance string, lease time.Duration) (string, time.Time, error) {
 	s.leases.mu.Lock()
 	defer s.leases.mu.Unlock()
-	s.leases.instances[instance] = s.now().Add(lease)
-	return "file", ctx.Err() // a file does not forget while it is open
+	now := s.now()
+	s.leases.instances[instance] = now.Add(lease)
+	return "file", now, ctx.Err() // a file does not forget while it is open
 }
 
 // Leave is part of [engine.Instances].

@@ -61,7 +61,7 @@ func (k *talker) beat(ctx context.Context) {
 	for i := range lossAgents {
 		_ = k.s.Present(ctx, fmt.Sprint("agent", i), k.name, time.Hour)
 	}
-	epoch, err := k.s.Beat(ctx, k.name, time.Hour)
+	epoch, _, err := k.s.Beat(ctx, k.name, time.Hour)
 	if err != nil {
 		return
 	}

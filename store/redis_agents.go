@@ -187,9 +187,13 @@ func (s *redisStore) Once(ctx context.Context, key string, every time.Duration) 
 }
 
 // Beat is part of [engine.Instances].
-func (s *redisStore) Beat(ctx context.Context, instance string, lease time.Duration) (string, error) {
+func (s *redisStore) Beat(ctx context.Context, instance string, lease time.Duration) (string, time.Time, error) {
 	reply, err := s.run(ctx, s.scripts.beat, []string{keyInstances, keyEpoch}, instance, lease.Microseconds(), rand.Text(), s.gate.Microseconds())
-	return text(reply), err
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	answer := list(reply)
+	return text(answer[0]), time.UnixMicro(number(answer[1])), nil
 }
 
 // Leave is part of [engine.Instances].

@@ -27,7 +27,7 @@ func openURL(t testing.TB, url string) engine.Store {
 			t.Error(err)
 		}
 	})
-	_, err = s.Beat(t.Context(), "first", time.Hour) // so that the gate of a server that is new opens now
+	_, _, err = s.Beat(t.Context(), "first", time.Hour) // so that the gate of a server that is new opens now
 	if err = errors.Join(err, s.Leave(t.Context(), "first")); err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +259,7 @@ func TestRedisThatLostEverything(t *testing.T) {
 
 func beat(t *testing.T, s engine.Store) string {
 	t.Helper()
-	epoch, err := s.Beat(t.Context(), "one", time.Hour)
+	epoch, _, err := s.Beat(t.Context(), "one", time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,8 +26,8 @@ const DefaultGate = 6 * time.Second
 
 // Options of a store. The zero value is usable.
 type Options struct {
-	// Now is the clock of the embedded store; time.Now if nil. Redis counts leases on its own clock, and uses this one
-	// only to turn the instant at which a hold ends into a duration.
+	// Now is the clock of the embedded store, and the one by which a router says when a hold ends: an [engine.Clock], or
+	// time.Now if nil. Redis counts leases on its own clock, and uses this one only to turn that instant into a duration.
 	Now func() time.Time
 	// Logger is told of what an operator should know; nothing is logged if it is nil.
 	Logger *slog.Logger

@@ -173,11 +173,11 @@ func (s *instrumentedStore) Once(ctx context.Context, key string, every time.Dur
 }
 
 // Beat is part of [engine.Instances].
-func (s *instrumentedStore) Beat(ctx context.Context, instance string, lease time.Duration) (string, error) {
+func (s *instrumentedStore) Beat(ctx context.Context, instance string, lease time.Duration) (string, time.Time, error) {
 	done := s.timed("beat")
-	epoch, err := s.Store.Beat(ctx, instance, lease)
+	epoch, at, err := s.Store.Beat(ctx, instance, lease)
 	done(err)
-	return epoch, err
+	return epoch, at, err
 }
 
 // Alive is part of [engine.Instances].

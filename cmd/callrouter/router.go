@@ -64,7 +64,8 @@ func startRouter(ctx context.Context, cfg routerConfig) (_ *router, err error) {
 			r.close()
 		}
 	}()
-	if r.store, err = store.Open(ctx, cfg.Store, store.Options{Logger: cfg.log}); err != nil {
+	clock := engine.NewClock(nil)
+	if r.store, err = store.Open(ctx, cfg.Store, store.Options{Logger: cfg.log, Now: clock.Now}); err != nil {
 		return nil, err // it names the store, without the password
 	}
 	m := newMetrics()
@@ -85,7 +86,7 @@ func startRouter(ctx context.Context, cfg routerConfig) (_ *router, err error) {
 	internalURL := strings.TrimSuffix(cmp.Or(cfg.InternalURL, localURL(r.listenI.Addr())), "/")
 	r.engine = engine.New(engine.Config{
 		Store: r.store, Provider: r.crash.provider(&instrumentedProvider{r.positus, m}), Media: audio, Answerer: media.NewAnswerer(cfg.log),
-		Rules: cfg.file, Log: cfg.log, Observer: m, StoreDown: cfg.storeDown(),
+		Rules: cfg.file, Log: cfg.log, Observer: m, StoreDown: cfg.storeDown(), Clock: clock,
 		HangUpURL: func(callID string) string { return console.HangUpURL(internalURL, cfg.adminToken, callID) },
 	})
 	r.keeper = newRulesKeeper(cfg.Rules, cfg.file, r.engine, m, cfg.log)

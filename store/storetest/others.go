@@ -143,8 +143,12 @@ func testInstances(s *suite) {
 // beat is an instance's sign of life.
 func (s *suite) beat(instance string, lease time.Duration) (epoch string) {
 	s.Helper()
-	epoch, err := s.Beat(s.Context(), instance, lease)
+	before := s.now()
+	epoch, at, err := s.Beat(s.Context(), instance, lease)
 	s.ok(err)
+	if late := at.Sub(before); late < -time.Second || late > time.Minute {
+		s.Errorf("the store's clock is %s ahead", late)
+	}
 	return epoch
 }
 

@@ -1,0 +1,65 @@
+package engine_test
+
+import (
+	"testing"
+	"time"
+
+	"callrouter/engine"
+)
+
+const clockRules = header + `
+rules:
+  - {name: closed, when: '!open("office")', then: reject}
+  - {name: vip, when: 'listed("vip")', then: {accept: greeting}}
+  - {name: desk, then: {handoff: one}}
+default: reject
+`
+
+// The machine's clock is set while calls are in hand: none is ended early, no slot becomes free, no new call is taken for
+// an old one, and the operator is told, once. Opening hours go by the clock on the wall.
+func TestMachineClockIsSet(t *testing.T) {
+	for _, by := range []time.Duration{-24 * time.Hour, -time.Hour, time.Hour, 24 * time.Hour} {
+		t.Run(by.String(), func(t *testing.T) {
+			inWorld(t, clockRules, func(w *world) {
+				w.media.length = time.Hour
+				w.present("ana")
+				w.connectAt("played", vip, time.Now())
+				w.connectAt("talks", caller, time.Now())
+				if err := w.answer("ana"); err != nil {
+					t.Fatal(err)
+				}
+				w.set.Store(int64(by))
+				w.connectAt("at once", caller, time.Now())
+				time.Sleep(30 * time.Second)
+				w.want("played", engine.Active, "", "accept")
+				w.want("talks", engine.Active, "", "accept")
+				w.want("at once", engine.Ended, engine.Rejected, "reject")
+				w.connectAt("later", caller, time.Now())
+				w.want("later", engine.Ended, engine.Rejected, "reject")
+				if n := w.observed.count("clock"); n != 1 {
+					t.Errorf("the operator was told %d times", n)
+				}
+				w.set.Store(int64(12 * time.Hour)) // night
+				w.connectAt("night", caller, time.Now())
+				if c := w.want("night", engine.Ended, engine.Rejected, "reject"); c.Rule != "closed" {
+					t.Errorf("at night on the wall: decided by %q %q", c.By, c.Rule)
+				}
+				w.set.Store(0)
+				time.Sleep(9*time.Minute + 35*time.Second)
+				w.want("talks", engine.Ended, engine.Reaped, "accept", "hang-up")
+			})
+		})
+	}
+}
+
+func (o *observer) count(kind string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := 0
+	for _, e := range o.errors {
+		if e == kind {
+			n++
+		}
+	}
+	return n
+}
