@@ -59,9 +59,27 @@ func openRedis(ctx context.Context, address string, opts Options) (engine.Store,
 	return s, nil
 }
 
+// startPatience is how long a server may be slow, or still read its data, when it is first asked.
+const startPatience = 5 * time.Second
+
+// greet waits for a first answer: a machine that has just been started is slow.
+func (s *redisStore) greet(ctx context.Context) error {
+	for began := time.Now(); ; {
+		err := s.bounded(ctx, func(ctx context.Context) error { return s.client.Ping(ctx).Err() })
+		slow := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || redis.HasErrorPrefix(err, "LOADING")
+		if !slow || ctx.Err() != nil || time.Since(began) > startPatience {
+			return err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
 // prepare finds out whether the server can be reached and can be used.
 func (s *redisStore) prepare(ctx context.Context, address string) error {
-	if err := s.bounded(ctx, func(ctx context.Context) error { return s.client.Ping(ctx).Err() }); err != nil {
+	if err := s.greet(ctx); err != nil {
 		return fmt.Errorf("it cannot be reached (is Redis running there, and are user and password right?): %w", hint(err))
 	}
 	if _, single := s.client.(*redis.Client); single && s.isCluster(ctx) {

@@ -130,6 +130,26 @@ func TestRedisOpenErrors(t *testing.T) {
 	}
 }
 
+// A server that is slow at first, or still reads its data, is waited for; one that stays so is told of.
+func TestRedisSlowAtTheStart(t *testing.T) {
+	server := storetest.NewRedis(t)
+	for name, trouble := range map[string]storetest.Trouble{
+		"black hole": {Hole: true}, "loading": {Answer: "LOADING Redis is loading the dataset in memory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			proxy := storetest.NewProxy(t, server.Addr, nil)
+			proxy.Set(trouble)
+			time.AfterFunc(time.Second, func() { proxy.Set(storetest.Trouble{}) })
+			s, err := store.Open(t.Context(), strings.Replace(server.URL, server.Addr, proxy.Addr, 1), store.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Close()
+		})
+	}
+}
+
 // A server that dies and comes back is an error meanwhile, and nothing else: what was acknowledged is there, wakes arrive
 // again, and nobody has to do anything.
 func TestRedisRestart(t *testing.T) {
