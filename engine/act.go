@@ -47,8 +47,12 @@ func (r *runner) rejected() error {
 
 // refused ends a call whose written action Positus did not take. No other action is tried.
 func (r *runner) refused(err error) error {
-	r.e.problem("positus", "Positus did not take the action", err, "call", r.c.Key(), "action", r.c.Action)
 	var pe *ProviderError
+	kind := "positus"
+	if errors.As(err, &pe) && pe.Kind == Unauthorized { // no call will do better until somebody sees to it
+		kind = "unauthorized"
+	}
+	r.e.problem(kind, "Positus did not take the action", err, "call", r.c.Key(), "action", r.c.Action)
 	if !errors.As(err, &pe) || pe.Kind == Unavailable {
 		if r.c.Caller != nil {
 			return r.end(Abandoned, "the caller hung up while Positus could not be reached")

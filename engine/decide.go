@@ -58,12 +58,9 @@ func (e *Engine) facts(f *rules.File, c *Call, needs rules.Needs, known rules.Fa
 	}
 	slices.Sort(q.Agents)
 	q.Agents = slices.Compact(q.Agents)
-	ctx, cancel := context.WithTimeout(context.Background(), e.Timing.StoreWait)
-	defer cancel()
-	began := e.Now()
-	snap, err := e.Store.Snapshot(ctx, q)
-	for err != nil && e.again(ctx, began) {
-		snap, err = e.Store.Snapshot(ctx, q)
+	snap, err := e.look(q)
+	for p := (patience{}); err != nil && e.again(context.Background(), &p); {
+		snap, err = e.look(q)
 	}
 	if err != nil {
 		e.problem("facts", "the store could not be asked for what a rule needs", err, "call", c.Key())
@@ -91,6 +88,13 @@ func (e *Engine) facts(f *rules.File, c *Call, needs rules.Needs, known rules.Fa
 		facts.Queues[name] = queueFacts(f, queue, snap, e.Now())
 	}
 	return facts
+}
+
+// look asks the store once.
+func (e *Engine) look(q Query) (Snapshot, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), e.Timing.StoreWait)
+	defer cancel()
+	return e.Store.Snapshot(ctx, q)
 }
 
 // queueFacts counts what rules read of a queue.

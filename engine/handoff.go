@@ -189,9 +189,7 @@ func (e *Engine) missed(agent, offer string, q rules.Queue) {
 }
 
 func (r *runner) snapshot(q rules.Queue) (Snapshot, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.StoreWait)
-	defer cancel()
-	return r.e.Store.Snapshot(ctx, Query{Agents: q.Agents, Queues: []string{q.Name}})
+	return r.e.look(Query{Agents: q.Agents, Queues: []string{q.Name}})
 }
 
 // offerNext rings whoever is next, or waits for somebody to be free. It passes on when everybody has been rung, or the

@@ -78,7 +78,7 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 			e.log.Warn("a second connect with the same id and another caller was ignored", "call", c.Key())
 		}
 		return nil
-	case e.StoreDown == Refuse:
+	case e.StoreDown == Refuse, ctx.Err() != nil: // whoever waits no longer has sent it again: another instance may have it
 		return fmt.Errorf("the store cannot take the call: %w", err)
 	}
 	return e.connectInMemory(c, f, err)
@@ -90,8 +90,7 @@ const storePatience = 750 * time.Millisecond
 
 // takeIn inserts a call, again while the store is away for a moment.
 func (e *Engine) takeIn(ctx context.Context, c *Call) (existing *Call, err error) {
-	began := e.Now()
-	for {
+	for p := (patience{}); ; {
 		existing, err = e.insert(ctx, c)
 		switch {
 		case err == nil:
@@ -103,23 +102,41 @@ func (e *Engine) takeIn(ctx context.Context, c *Call) (existing *Call, err error
 				return nil, nil // an earlier attempt, whose answer was lost
 			}
 			return existing, err
-		case !e.again(ctx, began):
+		case !e.again(ctx, &p):
 			return nil, err
 		}
 	}
 }
 
-// again waits a moment after the store did not answer what is asked since began, and says whether to ask it again: not
-// once patience is over, and not once the store has been away for long, so that an outage costs patience once and not
-// with every call.
-func (e *Engine) again(ctx context.Context, began time.Time) bool {
-	now := e.Now().UnixNano()
+// patience is how often something was asked in vain, and since when.
+type patience struct {
+	tries int
+	began time.Time
+}
+
+// leastTries is how often the store is asked before it is taken for away: a process that was asleep finds every deadline
+// passed, and the store well.
+const leastTries = 3
+
+// over says whether something was asked often enough, and for so long.
+func (p *patience) over(now time.Time, d time.Duration) bool {
+	if p.tries++; p.tries == 1 {
+		p.began = now
+	}
+	return p.tries >= leastTries && now.Sub(p.began) >= d
+}
+
+// again waits a moment after the store did not answer, and says whether to ask it again: not once patience is over, and
+// not once the store has been away for long, so that an outage costs patience once and not with every call.
+func (e *Engine) again(ctx context.Context, p *patience) bool {
+	at := e.Now()
+	now := at.UnixNano()
 	if last := e.failed.Swap(now); now-last > int64(e.Timing.Lease) {
 		e.away.Store(now)
 	} else {
 		e.away.CompareAndSwap(0, now)
 	}
-	if now-min(e.away.Load(), began.UnixNano()) >= int64(storePatience) {
+	if over := p.over(at, storePatience); over || now-e.away.Load() >= int64(storePatience) {
 		return false
 	}
 	select {
@@ -185,6 +202,7 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 		e.hub.wake(TopicCall(key))
 		return nil
 	}
+	var waited patience
 	for {
 		over := false
 		c, err := e.modify(ctx, key, func(c *Call) error {
@@ -204,10 +222,10 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 			}
 			return nil
 		case !errors.Is(err, ErrNotFound):
-			if e.again(ctx, now) {
+			if e.again(ctx, &waited) {
 				continue
 			}
-			return e.terminateInMemory(ev, end, err)
+			return e.terminateInMemory(ctx, ev, end, err)
 		}
 		// The end came before the beginning: a record that is already ended makes a late connect harmless.
 		_, err = e.insert(ctx, e.tombstone(ev, end))
@@ -215,13 +233,13 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 		case err == nil:
 			return nil
 		case !errors.Is(err, ErrExists):
-			return e.terminateInMemory(ev, end, err)
+			return e.terminateInMemory(ctx, ev, end, err)
 		}
 	}
 }
 
-func (e *Engine) terminateInMemory(ev *Terminate, end CallerEnd, cause error) error {
-	if e.StoreDown == Refuse {
+func (e *Engine) terminateInMemory(ctx context.Context, ev *Terminate, end CallerEnd, cause error) error {
+	if e.StoreDown == Refuse || ctx.Err() != nil {
 		return fmt.Errorf("the store cannot take the end of the call: %w", cause)
 	}
 	if e.journal.insert(e.tombstone(ev, end)) {

@@ -208,8 +208,7 @@ func (r *runner) write(change func(n *Call)) error {
 	next := r.view().Clone()
 	change(next)
 	next.Owner = r.e.instance
-	giveUp := r.now().Add(r.e.Timing.StoreWait)
-	for {
+	for p := (patience{}); ; {
 		ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.StoreWait)
 		c, err := r.e.update(ctx, r.c, next)
 		cancel()
@@ -223,7 +222,7 @@ func (r *runner) write(change func(n *Call)) error {
 			if err = r.reread(); !errors.Is(err, errStore) || !next.acted() {
 				return err
 			}
-		case r.now().Before(giveUp):
+		case !p.over(r.now(), r.e.Timing.StoreWait):
 			r.pause(50 * time.Millisecond)
 			continue
 		case (r.takesSlot(next) || r.e.lapsed()) && !next.acted():

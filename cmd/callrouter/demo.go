@@ -94,7 +94,7 @@ func startDemo(ctx context.Context, env *environment) (d *demo, err error) {
 	cfg := routerConfig{
 		settings: settings{
 			Rules: path, Store: filepath.Join(d.folder, "callrouter.db"), StoreDown: string(engine.DecideInMemory),
-			Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", PositusURL: d.fake.URL(), Retention: retention(24 * time.Hour),
+			Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", PositusURL: d.fake.URL(), Retention: duration(24 * time.Hour),
 		},
 		secrets: secrets{positusToken: demoToken, webhookSecrets: []string{rand.Text()}, adminToken: rand.Text()},
 		file:    file, loopback: true, log: slog.New(slog.DiscardHandler),

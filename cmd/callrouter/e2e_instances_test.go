@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"net/http"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -84,6 +86,46 @@ func TestTwoInstancesAreOneRouter(t *testing.T) {
 	call := w.call(phone("sales")) // ana is at the other instance by now
 	if o := ana.next("offer", 8*time.Second); o.Call.ID != call.ID {
 		t.Errorf("offer: %+v", o)
+	}
+}
+
+// Whatever Redis would tell of changes is lost, all the time: each side looks for itself, so an offer, its answer and the
+// caller's end come a moment later, and nothing else.
+func TestWakesThatAreLost(t *testing.T) {
+	t.Parallel()
+	redis := storetest.NewRedis(t)
+	redis.OpenGate()
+	w := start(t, plan{store: redis.URL})
+	ana := w.agent("ana", false)
+	w.second() // has the webhooks; ana is connected to the first
+	var deaf sync.WaitGroup
+	ctx, cancel := context.WithCancel(context.Background())
+	admin := redis.Admin()
+	deaf.Go(func() {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for ctx.Err() == nil {
+			_ = admin.Do(ctx, "CLIENT", "KILL", "TYPE", "pubsub").Err() // there may be none
+			<-tick.C
+		}
+	})
+	t.Cleanup(func() { cancel(); deaf.Wait(); _ = admin.Close() })
+	var slowest time.Duration
+	for i := range 3 {
+		began := time.Now()
+		call := w.call(phone("sales"))
+		o := ana.next("offer", 8*time.Second)
+		slowest = max(slowest, time.Since(began))
+		if status, code := ana.answer(o.Offer, anotherAnswer(o.SDP, int64(i))); status != http.StatusOK {
+			t.Fatalf("answer: %d %s", status, code)
+		}
+		call.HangUp()
+		w.ended(call.ID, 5*time.Second, engine.Answered)
+		w.applied(call, fake.KindAccept)
+	}
+	t.Logf("slowest offer %s after the call", slowest.Round(time.Millisecond))
+	if slowest > 5*time.Second { // wrap-up of 2 s, a look each second at the call and at the agent
+		t.Errorf("an offer came after %s", slowest)
 	}
 }
 

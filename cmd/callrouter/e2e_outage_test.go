@@ -168,6 +168,29 @@ func TestHangUpIsTriedUntilItIsTaken(t *testing.T) {
 	w.applied(call, fake.KindAccept, fake.KindHangUp)
 }
 
+// A token that Positus does not take: each call is tried once and has failed, the log says what to look at, and it is counted
+// apart from all else.
+func TestTokenThatPositusDoesNotTake(t *testing.T) {
+	t.Parallel()
+	w := start(t, plan{})
+	for _, kind := range []fake.Kind{fake.KindAccept, fake.KindReject} {
+		w.fake.FailNext(kind, fake.Fault{Status: http.StatusUnauthorized, Times: fake.Forever})
+	}
+	for _, way := range []string{"reject", "bot"} {
+		call := w.call(phone(way))
+		w.ended(call.ID, 5*time.Second, engine.Failed)
+		if n := len(w.fake.ActionsFor(call.ID)); n != 1 {
+			t.Errorf("%s: %d requests", way, n)
+		}
+	}
+	if !strings.Contains(w.logs.String(), "check POSITUS_TOKEN") {
+		t.Errorf("the log does not say what to do:\n%s", excerpt(&w.logs))
+	}
+	if n := w.gauge(`callrouter_errors_total{kind="unauthorized"}`); n != 2 {
+		t.Errorf("counted %v times", n)
+	}
+}
+
 // Hang-ups that Positus does not take hold up neither a start nor calls that ring.
 func TestStuckHangUpsHoldUpNothing(t *testing.T) {
 	t.Parallel()

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -54,9 +56,23 @@ func TestFleetKilled(t *testing.T) {
 	}
 }
 
-// Every router is stopped and started again, ten stops one after the other: no webhook is refused.
+// Every router is stopped and started again, ten stops one after the other: no webhook is refused. The load balancer looks
+// every 100 ms whether a router stops.
 func TestFleetRollingRestart(t *testing.T) {
-	f := newFleet(t, fleetPlan{})
+	f := newFleet(t, fleetPlan{env: map[string]string{"CALLROUTER_DRAIN": "500ms"}})
+	ctx, cancel := context.WithCancel(t.Context())
+	var looks sync.WaitGroup
+	looks.Go(func() {
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for ctx.Err() == nil {
+			for _, m := range f.members {
+				m.look()
+			}
+			<-tick.C
+		}
+	})
+	defer func() { cancel(); looks.Wait() }()
 	var slowest time.Duration
 	f.underLoad(pace, 35*time.Second, f.caller(0.3), func() {
 		for i := range 10 {

@@ -116,6 +116,8 @@ type member struct {
 	f     *fleet
 	proxy *fleetProxy
 	run   atomic.Pointer[process]
+
+	leaving atomic.Bool // /readyz said so when the load balancer last looked
 }
 
 // newFleet starts everything, and returns once every agent is at work.
@@ -177,6 +179,20 @@ func (m *member) start() {
 	p := launch(m.f.t, &m.f.logs, environ(m.f.base, m.f.env(url)), "serve")
 	p.serves(m.f.t, &m.f.logs)
 	m.run.Store(p)
+	m.leaving.Store(false)
+}
+
+// look asks an instance whether it takes webhooks, as a load balancer does. One that does not answer is left to itself.
+func (m *member) look() {
+	resp, err := m.f.balance.Get("http://" + m.run.Load().public + "/readyz")
+	if err != nil {
+		return
+	}
+	defer resp.Body.Close()
+	var reply struct{ Stops bool }
+	if json.NewDecoder(resp.Body).Decode(&reply) == nil && reply.Stops {
+		m.leaving.Store(true)
+	}
 }
 
 // env is the environment of one router.
@@ -195,7 +211,11 @@ func (f *fleet) forward(rw http.ResponseWriter, r *http.Request) {
 	}
 	first := int(f.turn.Add(1))
 	for i := range instances {
-		url := "http://" + f.members[(first+i)%instances].run.Load().public + r.URL.Path
+		m := f.members[(first+i)%instances]
+		if m.leaving.Load() {
+			continue
+		}
+		url := "http://" + m.run.Load().public + r.URL.Path
 		resp, err := f.balance.Post(url, "application/json", bytes.NewReader(body))
 		if err == nil {
 			_ = resp.Body.Close()

@@ -72,7 +72,7 @@ func startOperated(t *testing.T) *operated {
 	var err error
 	o.router, err = startRouter(context.Background(), routerConfig{
 		settings: settings{
-			Rules: o.rules, Store: filepath.Join(t.TempDir(), "callrouter.db"), StoreDown: "decide", Retention: retention(time.Hour),
+			Rules: o.rules, Store: filepath.Join(t.TempDir(), "callrouter.db"), StoreDown: "decide", Retention: duration(time.Hour),
 			Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", PositusURL: o.fake.URL(),
 		},
 		secrets: secrets{positusToken: "a-token", webhookSecrets: []string{"0123456789abcdef"}, adminToken: operatorToken},

@@ -255,7 +255,7 @@ func (w *world) answers() webhookAnswers {
 	return a
 }
 
-// gauge reads a metric without labels.
+// gauge reads a metric, by its name and labels.
 func (w *world) gauge(name string) float64 {
 	w.t.Helper()
 	status, body := w.ask(http.MethodGet, "/metrics", "", nil)

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"callrouter/console"
@@ -24,8 +25,12 @@ import (
 	"github.com/go-co-op/gocron/v2"
 )
 
-// stopTimeout is how long a graceful stop may take.
-const stopTimeout = 10 * time.Second
+const (
+	// stopTimeout is how long a graceful stop may take.
+	stopTimeout = 10 * time.Second
+	// maxDrain is how much of it may be spent on telling load balancers.
+	maxDrain = 5 * time.Second
+)
 
 // routerConfig is what a router is made of.
 type routerConfig struct {
@@ -52,6 +57,7 @@ type router struct {
 	listenI  net.Listener
 	failed   chan error
 	crash    *crashPoints
+	draining atomic.Bool
 	cancel   context.CancelFunc
 	watch    sync.WaitGroup
 }
@@ -165,10 +171,14 @@ func (r *router) ready(w http.ResponseWriter, req *http.Request) {
 	defer cancel()
 	body := struct {
 		Ready bool   `json:"ready"`
+		Stops bool   `json:"stops,omitempty"`
 		Rules string `json:"rules"`
 		Store string `json:"store"`
 		Alarm string `json:"alarm,omitempty"`
 	}{Ready: true, Rules: r.engine.Rules().Version(), Store: "ok"}
+	if r.draining.Load() {
+		body.Ready, body.Stops = false, true
+	}
 	if err := r.store.Ping(ctx); err != nil {
 		body.Ready, body.Store = false, "cannot be reached: "+err.Error()
 	}
@@ -182,10 +192,13 @@ func (r *router) ready(w http.ResponseWriter, req *http.Request) {
 	_ = json.NewEncoder(w).Encode(body) // the client may be gone
 }
 
-// stop takes no new work, lets what is in hand come to its end or leaves it for others, and closes everything.
+// stop says that it stops for as long as load balancers are given to notice, takes no new work, lets what is in hand come
+// to its end or leaves it for others, and closes everything.
 func (r *router) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout-2*time.Second) // the rest is for jobs and listeners
 	defer cancel()
+	r.draining.Store(true)
+	<-time.After(time.Duration(r.cfg.Drain))
 	r.cancel() // event streams end, agents reconnect elsewhere
 	r.watch.Wait()
 	err := r.public.Shutdown(ctx)

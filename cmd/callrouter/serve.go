@@ -24,6 +24,9 @@ func (c *serveCmd) Run(env *environment) error {
 	if cfg.proxies, err = prefixes("--trusted-proxies", c.TrustedProxies); err != nil {
 		return err
 	}
+	if d := time.Duration(c.Drain); d > maxDrain {
+		return usage("--drain: %s is longer than %s, which is half of what a stop may take", d, maxDrain)
+	}
 	if cfg.file, err = loadGood(env, c.Rules, loadForService); err != nil {
 		return err
 	}

@@ -17,32 +17,33 @@ import (
 
 // settings are the flags of serve; each has an environment variable. Secrets have only that, or a file that it names.
 type settings struct {
-	Rules          string    `short:"r" env:"CALLROUTER_RULES" default:"rules.yaml" placeholder:"FILE" help:"Rules file."`
-	Store          string    `env:"CALLROUTER_STORE" default:"callrouter.db" help:"A path: the embedded store, for one process. redis://... or rediss://...: Redis, for any number."`
-	StoreDown      string    `env:"CALLROUTER_STORE_DOWN" enum:"decide,refuse" default:"decide" help:"What a call gets while the store cannot take it: decide in memory, or refuse the webhook so that it comes again."`
-	Listen         string    `env:"CALLROUTER_LISTEN" default:":8080" help:"Public side: webhooks and health."`
-	InternalListen string    `env:"CALLROUTER_INTERNAL_LISTEN" default:"127.0.0.1:8081" help:"Internal side: API and metrics."`
-	PositusURL     string    `name:"positus-url" env:"CALLROUTER_POSITUS_URL" default:"https://api.positus.global/v2" help:"Positus API."`
-	WebhookSources []string  `env:"CALLROUTER_WEBHOOK_SOURCES" placeholder:"CIDR,..." help:"Addresses that may post webhooks. Left out: any that knows the secret."`
-	TrustedProxies []string  `env:"CALLROUTER_TRUSTED_PROXIES" placeholder:"CIDR,..." help:"Proxies whose X-Forwarded-For is believed."`
-	Retention      retention `env:"CALLROUTER_RETENTION" default:"90d" help:"How long records of ended calls are kept."`
-	LogFormat      string    `env:"CALLROUTER_LOG_FORMAT" enum:"auto,text,json" default:"auto" help:"text, json, or auto: text on a terminal, else json."`
-	InternalURL    string    `name:"internal-url" env:"CALLROUTER_INTERNAL_URL" placeholder:"URL" help:"The internal side as outside answerers reach it. Left out: its address on this machine."`
-	PublicIP       string    `name:"public-ip" env:"CALLROUTER_PUBLIC_IP" placeholder:"IP" help:"The address WhatsApp reaches for audio, where this machine has another one (NAT)."`
-	AudioLoopback  bool      `env:"CALLROUTER_AUDIO_LOOPBACK" help:"Keep all audio on 127.0.0.1, for trials against a stand-in of Positus on this machine."`
+	Rules          string   `short:"r" env:"CALLROUTER_RULES" default:"rules.yaml" placeholder:"FILE" help:"Rules file."`
+	Store          string   `env:"CALLROUTER_STORE" default:"callrouter.db" help:"A path: the embedded store, for one process. redis://... or rediss://...: Redis, for any number."`
+	StoreDown      string   `env:"CALLROUTER_STORE_DOWN" enum:"decide,refuse" default:"decide" help:"What a call gets while the store cannot take it: decide in memory, or refuse the webhook so that it comes again."`
+	Listen         string   `env:"CALLROUTER_LISTEN" default:":8080" help:"Public side: webhooks and health."`
+	InternalListen string   `env:"CALLROUTER_INTERNAL_LISTEN" default:"127.0.0.1:8081" help:"Internal side: API and metrics."`
+	PositusURL     string   `name:"positus-url" env:"CALLROUTER_POSITUS_URL" default:"https://api.positus.global/v2" help:"Positus API."`
+	WebhookSources []string `env:"CALLROUTER_WEBHOOK_SOURCES" placeholder:"CIDR,..." help:"Addresses that may post webhooks. Left out: any that knows the secret."`
+	TrustedProxies []string `env:"CALLROUTER_TRUSTED_PROXIES" placeholder:"CIDR,..." help:"Proxies whose X-Forwarded-For is believed."`
+	Retention      duration `env:"CALLROUTER_RETENTION" default:"90d" help:"How long records of ended calls are kept."`
+	Drain          duration `env:"CALLROUTER_DRAIN" placeholder:"DURATION" help:"How long, when it is told to stop, /readyz says so before webhooks are not taken any more, for load balancers; at most 5s. Left out: not at all."`
+	LogFormat      string   `env:"CALLROUTER_LOG_FORMAT" enum:"auto,text,json" default:"auto" help:"text, json, or auto: text on a terminal, else json."`
+	InternalURL    string   `name:"internal-url" env:"CALLROUTER_INTERNAL_URL" placeholder:"URL" help:"The internal side as outside answerers reach it. Left out: its address on this machine."`
+	PublicIP       string   `name:"public-ip" env:"CALLROUTER_PUBLIC_IP" placeholder:"IP" help:"The address WhatsApp reaches for audio, where this machine has another one (NAT)."`
+	AudioLoopback  bool     `env:"CALLROUTER_AUDIO_LOOPBACK" help:"Keep all audio on 127.0.0.1, for trials against a stand-in of Positus on this machine."`
 }
 
-// retention is a duration that may be written in days.
-type retention time.Duration
+// duration is one that may be written in days.
+type duration time.Duration
 
 // Decode implements kong.MapperValue.
-func (r *retention) Decode(ctx *kong.DecodeContext) error {
+func (d *duration) Decode(ctx *kong.DecodeContext) error {
 	var s string
 	if err := ctx.Scan.PopValueInto("duration", &s); err != nil {
 		return err
 	}
-	d, err := rules.ParseDuration(s)
-	*r = retention(d)
+	v, err := rules.ParseDuration(s)
+	*d = duration(v)
 	return err
 }
 
