@@ -33,9 +33,9 @@ func reconcile(stored, known *Call) *Call {
 		if known.Rev > stored.Rev {
 			return cmp.Or(known.withEnd(stored.Caller), known)
 		}
-		return nil
+		return stored.withEnd(known.Caller)
 	case known.Live():
-		return nil
+		return stored.withEnd(known.Caller)
 	case known.acted(), stored.Owner == known.Owner:
 		return known
 	}
