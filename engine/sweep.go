@@ -120,6 +120,9 @@ func (e *Engine) sweepCall(ctx context.Context, key string, alive []string) erro
 	if err != nil {
 		return err
 	}
+	if e.Now().Before(c.Due) { // another instance was faster
+		return nil
+	}
 	v := e.judge(c, alive)
 	switch v.Do {
 	case doEnd:
