@@ -25,7 +25,7 @@ func (a *api) listCalls(w http.ResponseWriter, r *http.Request, _ identity) erro
 	if err != nil {
 		return err
 	}
-	records := make([]record, 0, len(calls))
+	records := make([]Record, 0, len(calls))
 	for _, c := range calls {
 		records = append(records, newRecord(c))
 	}
@@ -116,7 +116,7 @@ func (a *api) getCall(w http.ResponseWriter, r *http.Request, _ identity) error 
 type staleCall struct {
 	Do  string `json:"do"`
 	Why string `json:"why"` // it would; goes before the record's own, which is about outcomes
-	record
+	Record
 }
 
 func (a *api) staleCalls(w http.ResponseWriter, r *http.Request, _ identity) error {
@@ -126,7 +126,7 @@ func (a *api) staleCalls(w http.ResponseWriter, r *http.Request, _ identity) err
 	}
 	stale := make([]staleCall, 0, len(verdicts))
 	for _, v := range verdicts {
-		stale = append(stale, staleCall{Do: v.Do, Why: v.Why, record: newRecord(v.Call)})
+		stale = append(stale, staleCall{Do: v.Do, Why: v.Why, Record: newRecord(v.Call)})
 	}
 	return reply(w, http.StatusOK, map[string]any{"calls": stale})
 }

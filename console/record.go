@@ -7,9 +7,9 @@ import (
 	"callrouter/rules"
 )
 
-// record is a call as it is shown. It never holds an SDP: those carry addresses and keys of a call that may be going on.
+// Record is a call as it is shown. It never holds an SDP: those carry addresses and keys of a call that may be going on.
 // What does not apply, or is not known yet, is null.
-type record struct {
+type Record struct {
 	ID           string               `json:"id"`
 	Key          string               `json:"key"` // under which logs know it
 	State        engine.State         `json:"state"`
@@ -42,8 +42,8 @@ type record struct {
 	Transitions  []engine.Transition  `json:"transitions"`
 }
 
-func newRecord(c *engine.Call) record {
-	return record{
+func newRecord(c *engine.Call) Record {
+	return Record{
 		ID: c.ID, Key: c.Key(), State: c.State, Outcome: orNull(c.Outcome), Why: c.Why,
 		Action: orNull(c.Action), Rule: orNull(c.Rule), By: orNull(c.By),
 		Queue: orNull(c.Queue), Answer: orNull(c.Answer), Agent: orNull(c.Agent), Message: c.Message,

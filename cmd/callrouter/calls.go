@@ -5,10 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
-	"callrouter/engine"
-	"callrouter/rules"
+	"callrouter/console"
 )
 
 type callsCmd struct {
@@ -20,38 +18,7 @@ type callsCmd struct {
 }
 
 // apiCall is the record of a call as the router shows it. What does not apply is nil.
-type apiCall struct {
-	ID           string               `json:"id"`
-	Key          string               `json:"key"`
-	State        engine.State         `json:"state"`
-	Outcome      *engine.Outcome      `json:"outcome"`
-	Why          string               `json:"why"`
-	Action       *rules.Action        `json:"action"`
-	Rule         *string              `json:"rule"`
-	By           *rules.By            `json:"by"`
-	Queue        *string              `json:"queue"`
-	Answer       *string              `json:"answer"`
-	Agent        *string              `json:"agent"`
-	Message      *engine.MessageState `json:"message"`
-	From         string               `json:"from"`
-	FromReceived string               `json:"from_received"`
-	UserID       string               `json:"user_id"`
-	Name         string               `json:"name"`
-	Number       string               `json:"number"`
-	Payload      string               `json:"payload"`
-	RulesVersion string               `json:"rules_version"`
-	ReceivedAt   time.Time            `json:"received_at"`
-	Timestamp    time.Time            `json:"timestamp"`
-	Deadline     time.Time            `json:"deadline"`
-	ActiveAt     *time.Time           `json:"active_at"`
-	EndedAt      *time.Time           `json:"ended_at"`
-	CallerEnd    *engine.CallerEnd    `json:"caller_end"`
-	HangUp       *engine.HangUp       `json:"hang_up"`
-	Offers       []engine.Offer       `json:"offers"`
-	Trace        []rules.Trace        `json:"trace"`
-	Facts        []engine.FactRecord  `json:"facts"`
-	Transitions  []engine.Transition  `json:"transitions"`
-}
+type apiCall struct{ console.Record }
 
 const callsPath = "/api/v1/calls"
 
