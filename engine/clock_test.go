@@ -30,7 +30,7 @@ func TestMachineClockIsSet(t *testing.T) {
 				}
 				w.set.Store(int64(by))
 				w.connectAt("at once", caller, time.Now())
-				time.Sleep(30 * time.Second)
+				pass(30 * time.Second)
 				w.want("played", engine.Active, "", "accept")
 				w.want("talks", engine.Active, "", "accept")
 				w.want("at once", engine.Ended, engine.Rejected, "reject")
@@ -45,7 +45,7 @@ func TestMachineClockIsSet(t *testing.T) {
 					t.Errorf("at night on the wall: decided by %q %q", c.By, c.Rule)
 				}
 				w.set.Store(0)
-				time.Sleep(9*time.Minute + 35*time.Second)
+				pass(9*time.Minute + 35*time.Second)
 				w.want("talks", engine.Ended, engine.Reaped, "accept", "hang-up")
 			})
 		})

@@ -39,7 +39,7 @@ func TestRejectThenMessageOnce(t *testing.T) {
 		if len(w.platform.texts) != 1 {
 			t.Errorf("a second message within at_most_every: %q", w.platform.texts)
 		}
-		time.Sleep(13 * time.Hour)
+		pass(13 * time.Hour)
 		w.connect("c", caller)
 		w.want("c", engine.Ended, engine.Rejected, "reject")
 		if len(w.platform.texts) != 2 {
@@ -75,7 +75,7 @@ func TestEndBeforeBeginning(t *testing.T) {
 		w.terminate("a")
 		w.connect("a", caller)
 		w.want("a", engine.Ended, engine.Abandoned)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		w.want("a", engine.Ended, engine.Abandoned)
 	})
 }
@@ -90,7 +90,7 @@ func TestStaleCallGetsNoAction(t *testing.T) {
 func TestTerminateTwiceKeepsTheOutcome(t *testing.T) {
 	inWorld(t, closing, func(w *world) {
 		w.connect("a", vip)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		w.terminate("a")
 		w.terminate("a")
 		w.want("a", engine.Ended, engine.Answered, "accept")
@@ -107,7 +107,7 @@ func TestPlayedAnswerHangsUpAtItsEnd(t *testing.T) {
 		if c.MediaUp.IsZero() {
 			t.Error("the record does not say when the audio was up")
 		}
-		time.Sleep(4 * time.Second)
+		pass(4 * time.Second)
 		w.want("a", engine.Ended, engine.Answered, "accept", "hang-up")
 	})
 }
@@ -116,7 +116,7 @@ func TestNoAudioIsAFailure(t *testing.T) {
 	inWorld(t, closing, func(w *world) {
 		w.media.noUp = true
 		w.connect("a", vip)
-		time.Sleep(11 * time.Second)
+		pass(11 * time.Second)
 		w.want("a", engine.Ended, engine.Failed, "accept", "hang-up")
 	})
 	inWorld(t, closing, func(w *world) {
@@ -143,7 +143,7 @@ func TestAnswererThatFailsPassesOn(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(4 * time.Second)
+				pass(4 * time.Second)
 				c := w.want("a", engine.Ended, engine.Rejected, "reject")
 				if c.Rule != "everybody" {
 					t.Errorf("rule %q, want the next one that holds", c.Rule)
@@ -192,11 +192,11 @@ func TestAcceptAndTerminateCross(t *testing.T) {
 func TestPositusAwayUntilTheWindowEnds(t *testing.T) {
 	inWorld(t, closing, func(w *world) {
 		w.platform.spoil("reject", func() error {
-			time.Sleep(25 * time.Second)
+			pass(25 * time.Second)
 			return &engine.ProviderError{Kind: engine.Unavailable, Status: 503, Repeated: true}
 		})
 		w.connect("a", caller)
-		time.Sleep(26 * time.Second)
+		pass(26 * time.Second)
 		w.want("a", engine.Ended, engine.TimedOut)
 	})
 }
@@ -229,9 +229,9 @@ func TestStoreDownDecidesInMemoryAndRecordsLater(t *testing.T) {
 		if got := w.platform.actions("store"); len(got) != 1 || got[0] != "accept" {
 			t.Errorf("on_error: %v", got)
 		}
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		w.store.setAway(false)
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		c := w.want("static", engine.Ended, engine.Answered, "accept", "hang-up")
 		if c.By != rules.ByRule || c.Rule != "vip" {
 			t.Errorf("decided by %q %q", c.By, c.Rule)
@@ -276,7 +276,7 @@ func TestTerminateWhileTheStoreIsDown(t *testing.T) {
 			t.Errorf("acted on a call that was over: %v", got)
 		}
 		w.store.setAway(false)
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		w.want("a", engine.Ended, engine.Abandoned)
 	})
 }
@@ -292,14 +292,14 @@ func TestMaxCallIsHungUpUntilConfirmed(t *testing.T) {
 			}
 			return nil
 		})
-		time.Sleep(10*time.Minute - time.Second)
+		pass(10*time.Minute - time.Second)
 		w.want("a", engine.Active, "", "accept")
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		c := w.want("a", engine.Active, "", "accept")
 		if c.HangUp == nil {
 			t.Fatal("a hang-up that failed is not visible")
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		w.want("a", engine.Ended, engine.Reaped, "accept", "hang-up")
 	})
 }
@@ -313,10 +313,10 @@ func TestHangUpThatWasNeverSentIsNoAttempt(t *testing.T) {
 		w.platform.spoil("hang-up", func() error {
 			return &engine.ProviderError{Kind: engine.Unavailable, Unsent: true}
 		})
-		time.Sleep(20 * time.Minute)
+		pass(20 * time.Minute)
 		w.want("a", engine.Active, "", "accept")
 		w.platform.spoil("hang-up", nil)
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		w.want("a", engine.Ended, engine.Reaped, "accept", "hang-up")
 	})
 }
@@ -355,7 +355,7 @@ default: {accept: greeting}
 		w.offer("ana")
 		other := loadRules(t, t.TempDir(), header+"\nrules:\n  - {name: new, then: {accept: greeting}}\ndefault: reject\n")
 		w.e.SetRules(other)
-		time.Sleep(7 * time.Second)
+		pass(7 * time.Second)
 		if c := w.want("a", engine.Ended, engine.Rejected, "reject"); c.Rule != "old" {
 			t.Errorf("decided by %q of the new file", c.Rule)
 		}

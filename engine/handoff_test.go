@@ -47,7 +47,7 @@ func TestAgentAnswers(t *testing.T) {
 		if w.free("ana") != 0 {
 			t.Error("no wrap-up")
 		}
-		time.Sleep(16 * time.Second)
+		pass(16 * time.Second)
 		if w.free("ana") != 1 {
 			t.Error("the slot is not free after the wrap-up")
 		}
@@ -60,12 +60,12 @@ func TestNobodyPicksUp(t *testing.T) {
 		w.present("bruno")
 		w.connect("a", caller)
 		w.offer("ana")
-		time.Sleep(7 * time.Second)
+		pass(7 * time.Second)
 		w.offer("bruno")
 		if len(w.offers("ana")) != 0 || w.free("ana") != 1 {
 			t.Error("ana still rings")
 		}
-		time.Sleep(7 * time.Second)
+		pass(7 * time.Second)
 		c := w.want("a", engine.Active, "", "accept")
 		if c.By != rules.ByDefault || len(c.Offers) != 2 {
 			t.Errorf("by %q after %d offers, want the default after 2", c.By, len(c.Offers))
@@ -81,7 +81,7 @@ func TestSilentAgentIsSetAway(t *testing.T) {
 		w.present("ana")
 		for i := range 3 {
 			w.connect(fmt.Sprint("a", i), caller)
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 		}
 		rung := 0
 		for i := range 3 {
@@ -183,9 +183,9 @@ func TestPositusRefusesTheAccept(t *testing.T) {
 func TestWaitingInOrderOfArrival(t *testing.T) {
 	inWorld(t, handing, func(w *world) {
 		w.connect("first", vip)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		w.connect("second", vip)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		w.want("first", engine.Waiting, "")
 		w.want("second", engine.Waiting, "")
 		w.present("ana")
@@ -201,9 +201,9 @@ func TestWaitingInOrderOfArrival(t *testing.T) {
 func TestWaitIsATotal(t *testing.T) {
 	inWorld(t, handing, func(w *world) {
 		w.connect("a", vip)
-		time.Sleep(4 * time.Second)
+		pass(4 * time.Second)
 		w.want("a", engine.Waiting, "")
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		c := w.want("a", engine.Active, "", "accept")
 		if c.By != rules.ByDefault {
 			t.Errorf("decided by %q", c.By)
@@ -217,11 +217,11 @@ func TestRingingStopsForTheDefault(t *testing.T) {
 		w.present("bruno")
 		w.connectAt("a", caller, time.Now().Add(-12*time.Second)) // 13 s of the window are left, 11 for ringing
 		w.offer("ana")
-		time.Sleep(7 * time.Second)
+		pass(7 * time.Second)
 		if o := w.offer("bruno"); time.Until(o.RingsUntil) > 5*time.Second {
 			t.Errorf("bruno would ring into the time of the default, until %s", o.RingsUntil)
 		}
-		time.Sleep(4 * time.Second)
+		pass(4 * time.Second)
 		c := w.want("a", engine.Active, "", "accept")
 		if at := c.Active; at.After(c.Deadline) {
 			t.Errorf("accepted %s after the window", at.Sub(c.Deadline))
@@ -248,11 +248,11 @@ func TestUnreachableIsNotMissed(t *testing.T) {
 			w.connect(id, caller)
 			w.offer("ana")
 			leave()
-			time.Sleep(7 * time.Second)
+			pass(7 * time.Second)
 			if o := w.call(id).Offers[0]; o.Result != engine.OfferUnreachable {
 				t.Errorf("offer %d: %q", i, o.Result)
 			}
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 			leave = w.present("ana")
 		}
 	})
@@ -269,13 +269,13 @@ func TestAnotherInstanceTakesOver(t *testing.T) {
 		paused := w.e
 		w.e = w.newEngine()
 		w.start(w.e)
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		w.present("bruno")
 		synctest.Wait()
 		if c := w.call("a"); !c.Adopted {
 			t.Error("nobody took the call over")
 		}
-		time.Sleep(15 * time.Second)
+		pass(15 * time.Second)
 		w.want("a", engine.Active, "", "accept")
 		if err := paused.Stop(w.t.Context()); err != nil {
 			t.Error(err)
@@ -295,7 +295,7 @@ func TestCrashBetweenDecisionAndAction(t *testing.T) {
 		})
 		w.connect("before", caller)
 		w.want("before", engine.Rejecting, "")
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		w.want("before", engine.Ended, engine.Rejected, "reject")
 	})
 	inWorld(t, closing, func(w *world) {
@@ -308,7 +308,7 @@ func TestCrashBetweenDecisionAndAction(t *testing.T) {
 			return nil
 		})
 		w.connect("after", caller)
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		w.want("after", engine.Ended, engine.Rejected, "reject")
 	})
 }
@@ -324,9 +324,9 @@ func TestOrderOfAgents(t *testing.T) {
 				"rules: [{name: desk, then: {handoff: team}}]\ndefault: {accept: greeting}\n"
 			inWorld(t, text, func(w *world) {
 				w.present("bruno")
-				time.Sleep(time.Second)
+				pass(time.Second)
 				w.present("ana")
-				time.Sleep(time.Second)
+				pass(time.Second)
 				for i, agent := range want {
 					id := fmt.Sprint("a", i)
 					w.connect(id, caller)
@@ -336,9 +336,9 @@ func TestOrderOfAgents(t *testing.T) {
 					if err := w.answer(agent); err != nil {
 						t.Fatal(err)
 					}
-					time.Sleep(time.Second)
+					pass(time.Second)
 					w.terminate(id)
-					time.Sleep(time.Minute)
+					pass(time.Minute)
 				}
 			})
 		})

@@ -76,7 +76,7 @@ func TestDecidedInMemoryWhileTheWriteWasUnderWay(t *testing.T) {
 		slow.land()
 		synctest.Wait()
 		w.platform.spoil("accept", nil)
-		time.Sleep(w.e.Timing.Lease)
+		pass(w.e.Timing.Lease)
 		w.start(w.e)
 		w.want("a", engine.Active, "", "accept")
 		w.terminate("a")
@@ -93,11 +93,11 @@ func TestCallerHangsUpWhileTheStoreIsLost(t *testing.T) {
 		w.platform.loseReply("accept", func() error { w.store.setAway(true); return nil })
 		w.media.length = time.Hour
 		w.connect("a", vip)
-		time.Sleep(100 * time.Millisecond)
+		pass(100 * time.Millisecond)
 		w.terminate("a")
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		w.store.setAway(false)
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		w.want("a", engine.Ended, engine.Answered, "accept")
 	})
 }

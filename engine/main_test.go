@@ -46,7 +46,7 @@ func TestStopLeavesNothingRunning(t *testing.T) {
 		before := running()
 		for i := range engines {
 			platform.spoil("hang-up", func() error {
-				time.Sleep(3 * time.Second)
+				pass(3 * time.Second)
 				return &engine.ProviderError{Kind: engine.Unavailable, Status: 503}
 			})
 			p := newProofOn(t, store, file, platform)
@@ -63,7 +63,7 @@ func TestStopLeavesNothingRunning(t *testing.T) {
 		}
 		platform.spoil("hang-up", nil)
 		p := newProofOn(t, store, file, platform)
-		time.Sleep(20 * time.Minute)
+		pass(20 * time.Minute)
 		for id, n := range p.told.ends() {
 			ended[id] += n
 		}
@@ -103,7 +103,7 @@ func handful(t *testing.T, p *proof, platform *platform, prefix string) {
 	} {
 		id := prefix + call.id
 		if call.state == engine.Accepting {
-			platform.spoil("accept", func() error { time.Sleep(2 * time.Second); return nil })
+			platform.spoil("accept", func() error { pass(2 * time.Second); return nil })
 		}
 		platform.ring(id)
 		if err := p.connect(id, caller, call.payload); err != nil {

@@ -31,7 +31,7 @@ func (m *month) caller(i int) {
 	if m.draw(14) == 0 {
 		return // the terminate is lost
 	}
-	time.Sleep(m.seconds(0, 2))
+	pass(m.seconds(0, 2))
 	for range 1 + m.draw(6)/5 {
 		if err := m.p.terminate(id, picked); err != nil {
 			m.t.Errorf("call %d: %v", i, err)

@@ -88,7 +88,7 @@ func (m *month) live() {
 	start := time.Now()
 	var held uint64
 	for hour := range 24 * monthDays {
-		time.Sleep(time.Until(start.Add(time.Duration(hour) * time.Hour)))
+		pass(time.Until(start.Add(time.Duration(hour) * time.Hour)))
 		if m.t.Failed() { // a month of calls that nobody ends takes long
 			break
 		}
@@ -110,7 +110,7 @@ func (m *month) live() {
 			m.t.Fatal(err)
 		}
 	}
-	time.Sleep(2 * time.Hour)
+	pass(2 * time.Hour)
 	close(m.over)
 	m.callers.Wait()
 	if grown := int64(m.heap()) - int64(held); grown > 256<<10 {
@@ -145,7 +145,7 @@ func (m *month) heal() {
 	clear(m.down)
 	m.mu.Unlock()
 	at := time.Now()
-	time.Sleep(healed)
+	pass(healed)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i, c := range m.calls {
@@ -180,12 +180,12 @@ func (m *month) seconds(from, to int) time.Duration {
 
 // work is what an agent does with an offer. It may be too late; then the engine says so.
 func (m *month) work(agent string, o engine.OfferedCall) {
-	time.Sleep(m.seconds(1, 5))
+	pass(m.seconds(1, 5))
 	ctx := context.Background()
 	switch what := m.draw(10); {
 	case what < 7:
 		if m.p.e.Answer(ctx, agent, o.Offer.ID, "answer of "+agent) == nil && m.draw(3) == 0 {
-			time.Sleep(m.seconds(10, 200))
+			pass(m.seconds(10, 200))
 			_ = m.p.e.HangUpOwn(ctx, agent, o.Call.ID)
 		}
 	case what < 9:
@@ -196,7 +196,7 @@ func (m *month) work(agent string, o engine.OfferedCall) {
 // rush lets an hour's calls come.
 func (m *month) rush() {
 	for range callsPerHour {
-		time.Sleep(m.seconds(0, 2*3600/callsPerHour-2))
+		pass(m.seconds(0, 2*3600/callsPerHour-2))
 		m.mu.Lock()
 		i := len(m.calls)
 		m.calls = append(m.calls, monthCall{state: "ringing", changed: make(chan struct{}, 1)})

@@ -219,7 +219,7 @@ func deliver(t *rapid.T, file *rules.File, scripts []script) *webhooks {
 		w.play(t, s, &all)
 	}
 	all.Wait()
-	time.Sleep(2 * time.Minute) // the sweep ends whose terminate was lost
+	pass(2 * time.Minute) // the sweep ends whose terminate was lost
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range scripts {
@@ -239,7 +239,7 @@ func deliver(t *rapid.T, file *rules.File, scripts []script) *webhooks {
 func (w *webhooks) play(t *rapid.T, s script, all *sync.WaitGroup) {
 	at := func(when time.Duration, what func()) {
 		all.Go(func() {
-			time.Sleep(when - time.Since(w.start))
+			pass(when - time.Since(w.start))
 			what()
 		})
 	}
@@ -259,7 +259,7 @@ func (w *webhooks) play(t *rapid.T, s script, all *sync.WaitGroup) {
 		picked := w.leave(s.id)
 		for i, late := range s.ended {
 			all.Go(func() {
-				time.Sleep(late)
+				pass(late)
 				if i == 0 {
 					w.mu.Lock()
 					w.heard[s.id] = time.Since(w.start)
@@ -281,7 +281,7 @@ func (w *webhooks) leave(id string) (picked bool) {
 // work is what the agent does with an offer, as the script says.
 func (w *webhooks) work(o engine.OfferedCall) {
 	s := w.scripts[slices.IndexFunc(w.scripts, func(s script) bool { return s.id == o.Call.ID })]
-	time.Sleep(s.pickUp)
+	pass(s.pickUp)
 	ctx := context.Background()
 	if s.declines {
 		_ = w.p.e.Decline(ctx, "ana", o.Offer.ID) // it may have rung out
