@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"sync"
 	"testing"
@@ -33,10 +34,17 @@ limits: {answer_within: 25s, max_call: 10m}
 `
 
 const (
-	callsPerHour = 36 // from 8 to 20 o'clock: 12,960 calls in 30 days
-	maxCall      = 10 * time.Minute
-	healed       = time.Minute + 8*time.Second + sweepEvery // one longest pause after an attempt that was under way
+	maxCall = 10 * time.Minute
+	healed  = time.Minute + 8*time.Second + sweepEvery // one longest pause after an attempt that was under way
 )
+
+// callsPerHour are those from 8 to 20 o'clock: 12,960 calls in 30 days, and twice as many where the long proofs are asked for.
+func callsPerHour() int {
+	if os.Getenv("CALLROUTER_TEST_PROOFS") == "1" {
+		return 72
+	}
+	return 36
+}
 
 // monthCall is what the platform and the caller know of one call.
 type monthCall struct {
@@ -70,7 +78,7 @@ func TestMonth(t *testing.T) {
 	began := time.Now()
 	file := loadRules(t, t.TempDir(), monthRules)
 	m := &month{
-		calls: make([]monthCall, 0, monthDays*12*callsPerHour), random: rand.New(rand.NewPCG(1, 2)),
+		calls: make([]monthCall, 0, monthDays*12*callsPerHour()), random: rand.New(rand.NewPCG(1, 2)),
 		down: map[string]bool{}, outcomes: map[engine.Outcome]int{},
 	}
 	synctest.Test(t, func(t *testing.T) {
@@ -195,8 +203,8 @@ func (m *month) work(agent string, o engine.OfferedCall) {
 
 // rush lets an hour's calls come.
 func (m *month) rush() {
-	for range callsPerHour {
-		pass(m.seconds(0, 2*3600/callsPerHour-2))
+	for range callsPerHour() {
+		pass(m.seconds(0, 2*3600/callsPerHour()-2))
 		m.mu.Lock()
 		i := len(m.calls)
 		m.calls = append(m.calls, monthCall{state: "ringing", changed: make(chan struct{}, 1)})
