@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -101,7 +102,7 @@ func killEverywhere(t *testing.T, binary string, scenarios []crashScenario, ever
 		r.dieTwice(sum)
 		r.judge(sum)
 	})
-	t.Logf("%s; %s", sum, time.Since(began).Round(time.Second))
+	t.Logf("%s: %s; %s", path.Base(t.Name()), sum, time.Since(began).Round(time.Second))
 	if sum.unreached > max(1, len(plans)/20) {
 		t.Errorf("%d points of %d were not reached again: the scenarios are not the same in every run", sum.unreached, len(plans))
 	}

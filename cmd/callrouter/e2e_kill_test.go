@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,8 +98,8 @@ func (w *world) judge(kills int) {
 		v.placed++
 		w.judgeCall(c, &v)
 	}
-	w.t.Logf("kills %d: calls %d, acknowledged %d, acted upon %d, repeated %d, recorded as too late %d, lost %d, conflicting %d, after the window %d",
-		kills, v.placed, v.acked, v.acted, v.repeated, v.late, v.lost, v.conflicting, v.tooLate)
+	w.t.Logf("%s: kills %d, each with two starts: calls %d, acknowledged %d, acted upon %d, repeated %d, recorded as too late %d, lost %d, conflicting %d, after the window %d",
+		path.Base(w.t.Name()), kills, v.placed, v.acked, v.acted, v.repeated, v.late, v.lost, v.conflicting, v.tooLate)
 	if v.lost+v.conflicting+v.tooLate > 0 {
 		w.t.Error("a call was lost, had conflicting actions, or one after its window")
 	}

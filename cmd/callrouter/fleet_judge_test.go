@@ -352,6 +352,7 @@ func (f *fleet) report(v ruling) {
 	conflicts, busy, gate := f.store()
 	f.slots.mu.Lock()
 	defer f.slots.mu.Unlock()
+	f.t.Logf("%s", f.t.Name())
 	f.t.Logf("calls %d: accepted %d, rejected %d, ended by the caller %d; decided in two ways %d, two actions applied %d, lost %d, too late %d, agents misled %d",
 		v.calls, v.accepted, v.rejected, v.abandoned, v.conflicting, v.doubled, v.lost, v.late, v.misled)
 	f.t.Logf("records: %v; missing %d, untrue %d, rejected or abandoned unknowable %d", v.outcomes, v.unrecorded, v.untrue, v.echoes)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"maps"
 	"net/http"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -196,8 +197,8 @@ func (r *outageRun) judge() {
 		}
 	}
 	answered := r.answers()
-	r.t.Logf("%d calls; in the outage of %s: %d decided meanwhile, %d by on_error; webhooks: %d, of them 503 %d, median %s, slowest %s; too late %d; as the rules say again %s after its end",
-		len(r.placed), r.ended.Sub(r.began).Round(time.Millisecond), meanwhile, onError, answered.n, answered.refused,
+	r.t.Logf("%s/%s: %d calls; in the outage of %s: %d decided meanwhile, %d by on_error; webhooks: %d, of them 503 %d, median %s, slowest %s; too late %d; as the rules say again %s after its end",
+		r.policy, path.Base(r.t.Name()), len(r.placed), r.ended.Sub(r.began).Round(time.Millisecond), meanwhile, onError, answered.n, answered.refused,
 		answered.median.Round(time.Millisecond), answered.slowest.Round(time.Millisecond), late, healed.Round(time.Millisecond))
 	if answered.slowest > 2*time.Second {
 		r.t.Errorf("a webhook was answered after %s", answered.slowest)
