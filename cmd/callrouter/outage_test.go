@@ -171,9 +171,16 @@ func (r *outageRun) load(d time.Duration) {
 
 func (r *outageRun) judge() {
 	r.t.Helper()
-	within(r.t, 30*time.Second, "every call is over", func() bool {
-		return !slices.ContainsFunc(r.fake.Calls(), func(c *fake.Call) bool { return c.State() != fake.Ended })
-	})
+	live := func(c *fake.Call) bool { return c.State() != fake.Ended }
+	if !soon(30*time.Second, func() bool { return !slices.ContainsFunc(r.fake.Calls(), live) }) {
+		for _, c := range r.fake.Calls() {
+			if live(c) {
+				rec, _ := r.record(c.ID)
+				r.t.Errorf("call %s is %s; record %s %s, %v; %s; %s\n%s", engine.Key(c.ID), c.State(), rec.State, rec.Outcome, rec.path(),
+					requests(r.fake.ActionsFor(c.ID)), r.webhooks(c.ID), r.loggedOf(c.ID))
+			}
+		}
+	}
 	var meanwhile, onError, late int
 	healed := time.Duration(-1)
 	for _, c := range r.fake.Calls() {
