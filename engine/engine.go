@@ -198,6 +198,7 @@ func (e *Engine) Beat(ctx context.Context) error {
 	sent := time.Now()
 	epoch, at, err := e.Store.Beat(ctx, e.instance, e.Timing.Lease)
 	if err != nil {
+		e.storeFailed(e.Now().UnixNano())
 		return err
 	}
 	away := e.beat.Load() != 0 && e.lapsed() // the store was away, for the others too, or this process slept

@@ -78,7 +78,7 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 			e.log.Warn("a second connect with the same id and another caller was ignored", "call", c.Key())
 		}
 		return nil
-	case e.StoreDown == Refuse, ctx.Err() != nil: // whoever waits no longer has sent it again: another instance may have it
+	case e.StoreDown == Refuse, e.awoke(), ctx.Err() != nil: // another instance may have it: whoever sent it has sent it again
 		return fmt.Errorf("the store cannot take the call: %w", err)
 	}
 	return e.connectInMemory(c, f, err)
@@ -131,11 +131,7 @@ func (p *patience) over(now time.Time, d time.Duration) bool {
 func (e *Engine) again(ctx context.Context, p *patience) bool {
 	at := e.Now()
 	now := at.UnixNano()
-	if last := e.failed.Swap(now); now-last > int64(e.Timing.Lease) {
-		e.away.Store(now)
-	} else {
-		e.away.CompareAndSwap(0, now)
-	}
+	e.storeFailed(now)
 	if over := p.over(at, storePatience); over || now-e.away.Load() >= int64(storePatience) {
 		return false
 	}
@@ -145,6 +141,21 @@ func (e *Engine) again(ctx context.Context, p *patience) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// storeFailed notes that the store did not answer, and since when it does not.
+func (e *Engine) storeFailed(now int64) {
+	if last := e.failed.Swap(now); now-last > int64(e.Timing.Lease) {
+		e.away.Store(now)
+	} else {
+		e.away.CompareAndSwap(0, now)
+	}
+}
+
+// awoke says whether this process was asleep, and not the store away: its lease is over, and nothing had failed before. The
+// others have its calls by now, and a webhook that lay in its socket is theirs too.
+func (e *Engine) awoke() bool {
+	return e.lapsed() && e.Now().UnixNano()-e.away.Load() < int64(e.Timing.Lease/3)
 }
 
 // connectInMemory goes on without the store. The journal takes the call once, however often the webhook comes.
@@ -239,7 +250,7 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 }
 
 func (e *Engine) terminateInMemory(ctx context.Context, ev *Terminate, end CallerEnd, cause error) error {
-	if e.StoreDown == Refuse || ctx.Err() != nil {
+	if e.StoreDown == Refuse || e.awoke() || ctx.Err() != nil {
 		return fmt.Errorf("the store cannot take the end of the call: %w", cause)
 	}
 	if e.journal.insert(e.tombstone(ev, end)) {

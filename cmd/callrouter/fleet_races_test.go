@@ -104,7 +104,7 @@ func TestFleetSlotsOfTheDead(t *testing.T) {
 		within(t, 25*time.Second, "every slot is free once nobody calls any more", func() bool { n, _ := holding(t, s, ""); return n == 0 })
 		t.Logf("round %d: 200 slots, the first passed on %s after the kill, the last %s; all free %s after it", round+1,
 			first.Round(10*time.Millisecond), last.Round(10*time.Millisecond), time.Since(killed).Round(10*time.Millisecond))
-		if first < lease-3*time.Second || last > freedWithin {
+		if first < lease-3*time.Second || last > 15*time.Second {
 			t.Errorf("passed on after %s to %s; the lease is %s", first, last, lease)
 		}
 	}
