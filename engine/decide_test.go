@@ -313,7 +313,7 @@ func TestHangUpThatWasNeverSentIsNoAttempt(t *testing.T) {
 		w.platform.spoil("hang-up", func() error {
 			return &engine.ProviderError{Kind: engine.Unavailable, Unsent: true}
 		})
-		pass(20 * time.Minute)
+		pass(20*time.Minute + 43*time.Second)
 		w.want("a", engine.Active, "", "accept")
 		w.platform.spoil("hang-up", nil)
 		pass(5 * time.Second)
