@@ -28,8 +28,9 @@ func NewClock(wall func() time.Time) *Clock {
 	if wall == nil {
 		wall = time.Now
 	}
-	c := &Clock{wall: wall}
-	c.anchor.Store(&anchor{wall(), time.Now()})
+	// Without the monotonic reading: two instants that have one are compared by it, and it does not know of a clock that was set.
+	c := &Clock{wall: func() time.Time { return wall().Round(0) }}
+	c.anchor.Store(&anchor{c.wall(), time.Now()})
 	return c
 }
 

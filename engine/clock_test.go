@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,17 @@ func TestMachineClockIsSet(t *testing.T) {
 				w.want("talks", engine.Ended, engine.Reaped, "accept", "hang-up")
 			})
 		})
+	}
+}
+
+// Go compares two instants that carry a monotonic reading by that alone, so a clock that carries one would never see that the
+// machine's was set.
+func TestClockCarriesNoMonotonicReading(t *testing.T) {
+	c := engine.NewClock(nil)
+	for what, at := range map[string]time.Time{"the clock": c.Now(), "the wall": c.Wall()} {
+		if strings.Contains(at.String(), " m=") {
+			t.Errorf("%s says %s", what, at)
+		}
 	}
 }
 
