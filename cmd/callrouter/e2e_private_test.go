@@ -51,13 +51,16 @@ func (w *world) secrets() []string {
 // numbers are phone numbers of callers, in any form that begins with their area code.
 var numbers = regexp.MustCompile(`119[876]\d{7}|11 ?9[876]\d{3}-\d{4}`)
 
-// callKeys are the hashes under which logs know calls: with thousands of them, one has digits like those of a number.
-var callKeys = regexp.MustCompile(`\b[0-9a-f]{24}\b`)
+// hashes are what logs call calls (24) and rules files (16) by: with thousands of them, one has digits like those of a number.
+var hashes = regexp.MustCompile(`\b(?:[0-9a-f]{16}|[0-9a-f]{24})\b`)
+
+// fractions are times in seconds: 0.011979999999 has a number's digits, and is none.
+var fractions = regexp.MustCompile(`\d\.\d+`)
 
 // leaks are the private values that a text has in it.
 func leaks(text string, private []string) []string {
-	text = callKeys.ReplaceAllString(text, "KEY")
-	found := numbers.FindAllString(text, -1)
+	text = hashes.ReplaceAllString(text, "HASH")
+	found := numbers.FindAllString(fractions.ReplaceAllString(text, "FRACTION"), -1)
 	for _, v := range private {
 		if len(v) >= 4 && strings.Contains(text, v) {
 			found = append(found, v)

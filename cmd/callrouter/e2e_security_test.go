@@ -198,7 +198,11 @@ func TestLeaksAreFound(t *testing.T) {
 			t.Errorf("nothing was found in %s", line)
 		}
 	}
-	if found := leaks(`call 6b1f0a44c9d2 from +55119****4321`, []string{"canary-x"}); len(found) != 0 {
-		t.Errorf("found %q where there is nothing", found)
+	for _, line := range []string{
+		`call 6b1f0a44c9d2 from +55119****4321`, `call=6b1f11987654321044c9d211`, `rules=11987654321044c9`, `seconds_sum{request="accept"} 0.011979999999`,
+	} {
+		if found := leaks(line, []string{"canary-x"}); len(found) != 0 {
+			t.Errorf("found %q in %s, where there is nothing", found, line)
+		}
 	}
 }
