@@ -218,7 +218,27 @@ func (r *runner) offerNext(now time.Time) error {
 	if len(free) > 0 {
 		return r.offer(queue, free, snap.Revs[queue.Name], now)
 	}
-	return r.waitForAgent(now, len(rung) > 0)
+	return r.waitForAgent(now, snap.freed(left, now), len(rung) > 0)
+}
+
+// leastLook is the shortest time between two looks of a call that waits for a lease to end: the store's clock, by which
+// it does, may be a little behind.
+const leastLook = 100 * time.Millisecond
+
+// freed is when one of some agents next has a slot free by itself, as after a wrap-up: the end of a lease wakes nobody.
+// It is zero if none has.
+func (s Snapshot) freed(agents []string, now time.Time) (first time.Time) {
+	for _, name := range agents {
+		for _, slot := range s.Agents[name].Slots {
+			if first.IsZero() || slot.Until.Before(first) {
+				first = slot.Until
+			}
+		}
+	}
+	if soon := now.Add(leastLook); !first.IsZero() && first.Before(soon) {
+		return soon
+	}
+	return first
 }
 
 func (e *Engine) alive() ([]string, error) {
@@ -323,8 +343,8 @@ func (c *Call) stopWaiting(now time.Time) {
 	}
 }
 
-// waitForAgent waits its turn, as long as the rule allows.
-func (r *runner) waitForAgent(now time.Time, anyRung bool) error {
+// waitForAgent waits its turn, as long as the rule allows, and looks again when a slot becomes free by itself.
+func (r *runner) waitForAgent(now, freed time.Time, anyRung bool) error {
 	step := r.view().Step
 	until := now.Add(step.Wait)
 	if !step.Since.IsZero() {
@@ -341,6 +361,9 @@ func (r *runner) waitForAgent(now time.Time, anyRung bool) error {
 		return r.passOn(r.stepDecision(), why)
 	}
 	if r.c.State == Waiting && r.draft == nil {
+		if !freed.IsZero() && freed.Before(until) {
+			until = freed
+		}
 		return r.await(until, TopicSlots)
 	}
 	return r.write(func(n *Call) {

@@ -198,6 +198,31 @@ func TestWaitingInOrderOfArrival(t *testing.T) {
 	})
 }
 
+// The end of a wrap-up wakes nobody, so who waits must know of it: a caller does not wait for longer than the agent rests.
+func TestWrapUpEndsForWhoWaits(t *testing.T) {
+	const patient = `
+rules:
+  - {name: desk, then: {handoff: {queue: sales, wait: 14s}}}
+default: {accept: greeting}
+`
+	inWorld(t, header+patient, func(w *world) {
+		w.present("ana")
+		w.connect("a", caller)
+		w.offer("ana")
+		if err := w.answer("ana"); err != nil {
+			t.Fatal(err)
+		}
+		w.terminate("a")
+		pass(3300 * time.Millisecond)
+		w.connect("b", caller)
+		w.want("b", engine.Waiting, "")
+		pass(11600 * time.Millisecond)
+		w.want("b", engine.Waiting, "")
+		pass(200 * time.Millisecond)
+		w.offer("ana")
+	})
+}
+
 func TestWaitIsATotal(t *testing.T) {
 	inWorld(t, handing, func(w *world) {
 		w.connect("a", vip)
