@@ -85,11 +85,11 @@ var luaFiles embed.FS
 
 // scripts are the transitions, one file in lua/ each, which says what its KEYS, ARGV and answer are. Each either does
 // nothing the second time (it compares a revision, a value or a request's id) or sets what it set before; only
-// missed.lua counts, and may count twice if its reply was lost and the caller asks again.
+// missed.lua counts, once an offer.
 type scripts struct {
-	write, read, purge, snapshot                     *redis.Script // records
+	write, read, purge, snapshot, renew              *redis.Script // records
 	present, absent, status, capacity, missed, token *redis.Script // agents
-	once, beat, alive, put, drop                     *redis.Script // all else
+	once, beat, jumped, alive, put, drop             *redis.Script // all else
 }
 
 func loadScripts() (*scripts, error) {
@@ -99,9 +99,9 @@ func loadScripts() (*scripts, error) {
 	}
 	var s scripts
 	for name, at := range map[string]**redis.Script{
-		"write": &s.write, "read": &s.read, "purge": &s.purge, "snapshot": &s.snapshot,
+		"write": &s.write, "read": &s.read, "purge": &s.purge, "snapshot": &s.snapshot, "renew": &s.renew,
 		"present": &s.present, "absent": &s.absent, "status": &s.status, "capacity": &s.capacity, "missed": &s.missed, "token": &s.token,
-		"once": &s.once, "beat": &s.beat, "alive": &s.alive, "put": &s.put, "drop": &s.drop,
+		"once": &s.once, "beat": &s.beat, "jumped": &s.jumped, "alive": &s.alive, "put": &s.put, "drop": &s.drop,
 	} {
 		src, err := luaFiles.ReadFile("lua/" + name + ".lua")
 		if err != nil {

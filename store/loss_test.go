@@ -20,6 +20,8 @@ const (
 	lossBeat = 200 * time.Millisecond
 	lossGate = time.Second
 	lossTalk = 2 * lossGate // at most; calls that outlive the gate are those that the store must not forget
+	// lossLease is for how long the lease of a slot outlives the call: for a busy machine.
+	lossLease = 15 * time.Second
 
 	lossAgents, lossCapacity, lossWorkers = 6, 2, 8
 )
@@ -105,11 +107,11 @@ func (k *talker) talk(ctx context.Context, id string, rng *rand.Rand) {
 	}
 	c.Rev = 1
 	for ctx.Err() == nil {
-		agent := rng.IntN(lossAgents)
+		agent, talk := rng.IntN(lossAgents), time.Duration(rng.Int64N(int64(lossTalk)))
 		next := c.Clone()
 		next.State, next.Action = engine.Active, "handoff"
 		next.Holds = []engine.Hold{{
-			Agent: fmt.Sprint("agent", agent), Kind: engine.HoldRinging, Capacity: lossCapacity, Until: time.Now().Add(time.Hour),
+			Agent: fmt.Sprint("agent", agent), Kind: engine.HoldRinging, Capacity: lossCapacity, Until: time.Now().Add(talk + lossLease),
 		}}
 		got, err := k.s.Update(ctx, c, next)
 		if errors.Is(err, engine.ErrBusy) || errors.Is(err, engine.ErrGate) {
@@ -123,7 +125,7 @@ func (k *talker) talk(ctx context.Context, id string, rng *rand.Rand) {
 		}
 		k.note(got)
 		k.judge.Took(agent, lossCapacity)
-		<-time.After(time.Duration(rng.Int64N(int64(lossTalk))))
+		<-time.After(talk)
 		k.judge.Gives(agent)
 		c = got
 		break
@@ -161,8 +163,8 @@ type losing struct {
 	replica *storetest.Redis
 }
 
-func newLosing(t *testing.T, replicated bool) *losing {
-	l := &losing{T: t, judge: new(storetest.Judge), server: storetest.NewRedis(t, "repl-diskless-sync-delay 0")}
+func newLosing(t *testing.T, server *storetest.Redis, replicated bool) *losing {
+	l := &losing{T: t, judge: new(storetest.Judge), server: server}
 	l.server.OpenGate()
 	if replicated {
 		l.link = storetest.NewProxy(t, l.server.Addr, nil)
@@ -262,7 +264,7 @@ func seeds() []uint64 {
 func TestRedisLoss(t *testing.T) {
 	t.Parallel()
 	for _, seed := range seeds() {
-		l := newLosing(t, false)
+		l := newLosing(t, storetest.NewRedis(t), false)
 		l.run(seed, func() {
 			l.goOn()
 			l.lose("emptied", func() { l.server.Do("FLUSHALL") })
@@ -282,7 +284,7 @@ func TestRedisLoss(t *testing.T) {
 func TestRedisStaleReplica(t *testing.T) {
 	t.Parallel()
 	for _, seed := range seeds() {
-		l := newLosing(t, true)
+		l := newLosing(t, storetest.NewRedis(t, "repl-diskless-sync-delay 0"), true)
 		if seed == 1 { // the replica, which says that it is well, hears of no call at all
 			l.link.Set(storetest.Trouble{NoReplies: true})
 		}
@@ -298,6 +300,24 @@ func TestRedisStaleReplica(t *testing.T) {
 				l.server.Kill()
 				l.server = l.replica
 			})
+			l.goOn()
+		})
+	}
+}
+
+// The clock of Redis is set, forward by more than any lease lasts, and back: no slot is given while calls that have lost
+// theirs go on.
+func TestRedisClockIsSet(t *testing.T) {
+	t.Parallel()
+	for _, seed := range seeds() {
+		l := newLosing(t, storetest.NewRedisWithClock(t), false)
+		l.run(seed, func() {
+			l.goOn()
+			l.lose("its clock set forward by a minute", func() { l.server.SetClock(time.Minute) })
+			l.goOn()
+			l.lose("its clock set back by two", func() { l.server.SetClock(-time.Minute) })
+			l.goOn()
+			l.lose("its clock put right", func() { l.server.SetClock(0) })
 			l.goOn()
 		})
 	}

@@ -30,6 +30,7 @@ type redisStore struct {
 	gate    time.Duration
 	log     *slog.Logger
 	scripts *scripts
+	clock   serverClock
 	onWake  atomic.Pointer[func(string)]
 	wakes   *redis.PubSub
 	done    chan struct{} // closed when the subscriber has ended

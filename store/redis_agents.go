@@ -80,7 +80,6 @@ func agentState(reply []any, now time.Time) engine.AgentState {
 	return a
 }
 
-// waiters reads {call's key, waiter, ...} in order of arrival.
 // waiters reads who waits in a queue, in order of arrival, and the queue's revision.
 func waiters(reply []any) (all []engine.Waiter, rev int64, err error) {
 	for pair := range slices.Chunk(reply, 2) {
@@ -184,16 +183,6 @@ func (s *redisStore) AgentByToken(ctx context.Context, hash string) (agent strin
 func (s *redisStore) Once(ctx context.Context, key string, every time.Duration) (bool, error) {
 	reply, err := s.run(ctx, s.scripts.once, []string{keyOnce(key)}, rand.Text(), max(every.Milliseconds(), 1))
 	return number(reply) == 1, err
-}
-
-// Beat is part of [engine.Instances].
-func (s *redisStore) Beat(ctx context.Context, instance string, lease time.Duration) (string, time.Time, error) {
-	reply, err := s.run(ctx, s.scripts.beat, []string{keyInstances, keyEpoch}, instance, lease.Microseconds(), rand.Text(), s.gate.Microseconds())
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	answer := list(reply)
-	return text(answer[0]), time.UnixMicro(number(answer[1])), nil
 }
 
 // Leave is part of [engine.Instances].

@@ -98,7 +98,7 @@ func (s *redisStore) write(ctx context.Context, ch *change) (existing *engine.Ca
 		expected = ch.old.Rev
 	}
 	reply, err := s.runOnce(ctx, s.scripts.write, keysWrite(ch), ch.key, expected, ch.next.Rev, ch.doc, plan, channelWakes,
-		rand.Text(), s.gate.Microseconds())
+		rand.Text(), s.gate.Microseconds(), micros(s.clock.now()), (maxJump + s.timeout).Microseconds())
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (s *redisStore) Reassert(ctx context.Context, c *engine.Call) error {
 		}
 		n := engine.Reconcile(stored, c)
 		if n == nil {
-			return nil
+			return s.renew(ctx, stored)
 		}
 		ch, err := newReassertion(stored, n)
 		if err != nil {

@@ -16,14 +16,19 @@ local function prune(key, t)
 end
 
 -- The epoch, a hash: its id, the run_id of the server that has it, and open_at, until when no slot is taken.
--- If there is none, or the server is another one, a new one begins, with that id and a gate of so many microseconds: this
--- server is new, was emptied or restarted, or is a replica that took over and may not have heard of everything. Only a
--- script can look: what is asked before it could be answered by one server, and the step be taken by the next.
--- Answers open_at and the id.
+
+-- Begins a new one, with an id and a gate of so many microseconds.
+local function begin(key, t, run, id, gate)
+  redis.call('HSET', key, 'run', run, 'id', id, 'open_at', int(t + tonumber(gate)))
+end
+
+-- Answers open_at and the id. If there is no epoch, or the server is another one, a new one begins: this server is new,
+-- was emptied or restarted, or is a replica that took over and may not have heard of everything. Only a script can look:
+-- what is asked before it could be answered by one server, and the step be taken by the next.
 local function epoch(key, t, id, gate)
   local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
   if redis.call('HGET', key, 'run') ~= run then
-    redis.call('HSET', key, 'run', run, 'id', id, 'open_at', int(t + tonumber(gate)))
+    begin(key, t, run, id, gate)
   end
   return tonumber(redis.call('HGET', key, 'open_at')), redis.call('HGET', key, 'id')
 end

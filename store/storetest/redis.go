@@ -25,11 +25,13 @@ type Redis struct {
 	// Addr is host:port.
 	Addr string
 
-	t    testing.TB
-	args []string // of redis-server
-	mu   sync.Mutex
-	cmd  *exec.Cmd
-	done chan struct{}
+	t     testing.TB
+	args  []string // of redis-server
+	env   []string
+	clock string // file with what is added to the server's time of day, if it can be set
+	mu    sync.Mutex
+	cmd   *exec.Cmd
+	done  chan struct{}
 }
 
 // StartRedis starts a Redis server that has been in use, so that slots are given at once, and answers its address. Where
@@ -52,14 +54,29 @@ func (r *Redis) OpenGate() {
 // NewRedis is [StartRedis] for tests that do more with the server. config are further lines of its configuration.
 func NewRedis(t testing.TB, config ...string) *Redis {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		text := "redis-server is not on the PATH, so Redis is left out: install it (apt-get install redis-server, brew install redis)"
-		if os.Getenv("CALLROUTER_TEST_ALL") == "1" {
-			t.Fatal(text)
-		}
-		t.Skip(text)
+	return newRedis(t, nil, config)
+}
+
+func newRedis(t testing.TB, env, config []string) *Redis {
+	t.Helper()
+	need(t, "redis-server", "Redis (apt-get install redis-server, brew install redis)")
+	return start(t, env, nil, append([]string{"user router on >secret " + rights}, config...))
+}
+
+// need answers where a program is. Where it is not, the test is skipped, or fails if the environment says
+// CALLROUTER_TEST_ALL=1.
+func need(t testing.TB, program, what string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err == nil {
+		return path
 	}
-	return start(t, nil, append([]string{"user router on >secret " + rights}, config...))
+	text := program + " is not on the PATH, so this test is left out: install " + what
+	if os.Getenv("CALLROUTER_TEST_ALL") == "1" {
+		t.Fatal(text)
+	}
+	t.Skip(text)
+	return ""
 }
 
 // NewSentinel starts a Sentinel that watches a server, by the name main, and lets a replica of it take over some time
@@ -67,17 +84,17 @@ func NewRedis(t testing.TB, config ...string) *Redis {
 func NewSentinel(t testing.TB, master *Redis, after time.Duration) *Redis {
 	t.Helper()
 	host, port, _ := strings.Cut(master.Addr, ":")
-	return start(t, []string{"--sentinel"}, []string{
+	return start(t, nil, []string{"--sentinel"}, []string{
 		fmt.Sprintf("sentinel monitor main %s %s 1", host, port),
 		fmt.Sprint("sentinel down-after-milliseconds main ", after.Milliseconds()),
 	})
 }
 
-func start(t testing.TB, args, config []string) *Redis {
+func start(t testing.TB, env, args, config []string) *Redis {
 	t.Helper()
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "redis.conf")
-	r := &Redis{t: t, args: append([]string{conf}, args...)}
+	r := &Redis{t: t, args: append([]string{conf}, args...), env: env}
 	t.Cleanup(r.Kill)
 	for range 5 { // somebody may take the port between finding and using it
 		port := freePort(t)
@@ -111,6 +128,7 @@ func (r *Redis) Start() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	cmd := exec.Command("redis-server", r.args...)
+	cmd.Env = append(cmd.Environ(), r.env...)
 	if err := cmd.Start(); err != nil {
 		return err
 	}
