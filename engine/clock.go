@@ -8,10 +8,10 @@ import (
 // maxSkew is how far this machine's clock may be from the store's before the store's is believed instead.
 const maxSkew = 5 * time.Second
 
-// Clock is the time by which a router counts leases, answer windows and limits. It goes on evenly when the clock of the
-// machine is set, and follows the store's clock where the two disagree: else an instance whose clock is wrong would end
-// calls of the others, and one whose clock is put right would take every slot for expired. Opening hours go by the clock
-// on the wall.
+// Clock is the time by which a router counts leases, answer windows and limits. It begins with the machine's clock, or with
+// the store's where the two disagree: else an instance whose clock is wrong would end calls of the others. From then on it
+// goes on evenly when either clock is set, as long as calls are in hand: else those that ring would be too late at once,
+// and those that talk too long. Opening hours go by the clock on the wall.
 type Clock struct {
 	wall   func() time.Time
 	anchor atomic.Pointer[anchor]
@@ -19,8 +19,9 @@ type Clock struct {
 
 // anchor is an instant, and when it was that.
 type anchor struct {
-	at   time.Time
-	read time.Time // with the monotonic clock
+	at       time.Time
+	read     time.Time // with the monotonic clock
+	compared bool      // with the store's clock
 }
 
 // NewClock makes a clock that begins with what the wall says; time.Now if nil.
@@ -30,7 +31,7 @@ func NewClock(wall func() time.Time) *Clock {
 	}
 	// Without the monotonic reading: two instants that have one are compared by it, and it does not know of a clock that was set.
 	c := &Clock{wall: func() time.Time { return wall().Round(0) }}
-	c.anchor.Store(&anchor{c.wall(), time.Now()})
+	c.anchor.Store(&anchor{at: c.wall(), read: time.Now()})
 	return c
 }
 
@@ -43,14 +44,19 @@ func (c *Clock) Now() time.Time {
 // Wall is what the machine's clock says.
 func (c *Clock) Wall() time.Time { return c.wall() }
 
-// follow compares the machine's clock with the store's, and answers how far the machine's is ahead.
-func (c *Clock) follow(store time.Time) (ahead time.Duration) {
-	now, wall := time.Now(), c.wall()
-	ahead = wall.Sub(store)
+// follow compares the machine's clock with the store's. Small differences are made up for at once; one that was set is
+// followed when quiet says that no call is in hand. It answers how far the machine's clock is ahead of the store's, and
+// this one behind the time that it should follow.
+func (c *Clock) follow(store time.Time, quiet func() bool) (ahead, behind time.Duration) {
+	now, wall, a := time.Now(), c.wall(), c.anchor.Load()
 	at := wall
-	if ahead.Abs() > maxSkew {
+	if ahead = wall.Sub(store); ahead.Abs() > maxSkew {
 		at = store
 	}
-	c.anchor.Store(&anchor{at, now})
-	return ahead
+	even := a.at.Add(now.Sub(a.read))
+	if behind = at.Sub(even); behind.Abs() > maxSkew && a.compared && !quiet() {
+		at = even
+	}
+	c.anchor.Store(&anchor{at: at, read: now, compared: true})
+	return ahead, behind
 }

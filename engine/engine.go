@@ -81,11 +81,14 @@ type Engine struct {
 	current atomic.Pointer[rules.File]
 	runtime atomic.Pointer[rules.Runtime]
 	left    atomic.Bool
-	beat    atomic.Int64 // when the store last confirmed that this instance lives, Unix ns
-	away    atomic.Int64 // since when the store does not take calls, Unix ns; 0: it does
-	failed  atomic.Int64 // when it last did not, Unix ns
-	skewed  atomic.Bool  // the machine's clock is not the store's
-	unsure  atomic.Int64 // until when others who live may not have had the time to say so, Unix ns
+	skewed  atomic.Bool // the machine's clock is not the store's
+
+	// Instants of this process, as nanoseconds of uptime, which goes on evenly whatever is done to a clock.
+	began  time.Time
+	beat   atomic.Int64 // when the store last confirmed that this instance lives
+	away   atomic.Int64 // since when the store does not take calls; 0: it does
+	failed atomic.Int64 // when it last did not
+	unsure atomic.Int64 // until when others who live may not have had the time to say so
 
 	ctx       context.Context // ends when waiting must stop
 	stop      context.CancelFunc
@@ -119,7 +122,7 @@ func New(cfg Config) *Engine {
 	if cfg.StoreDown == "" {
 		cfg.StoreDown = DecideInMemory
 	}
-	e := &Engine{Config: cfg, instance: rand.Text(), runners: map[string]*runner{}, reaping: make(chan struct{}, maxReaping)}
+	e := &Engine{Config: cfg, instance: rand.Text(), began: time.Now(), runners: map[string]*runner{}, reaping: make(chan struct{}, maxReaping)}
 	e.log = cfg.Log.With("instance", e.instance[:6])
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.hub.init()
@@ -195,42 +198,55 @@ func (e *Engine) Beat(ctx context.Context) error {
 	if e.left.Load() {
 		return nil
 	}
-	sent := time.Now()
+	sent := e.uptime()
 	epoch, at, err := e.Store.Beat(ctx, e.instance, e.Timing.Lease)
 	if err != nil {
-		e.storeFailed(e.Now().UnixNano())
+		e.storeFailed(e.uptime())
 		return err
 	}
 	away := e.beat.Load() != 0 && e.lapsed() // the store was away, for the others too, or this process slept
-	took := time.Since(sent)
-	e.compareClocks(at.Add(took / 2))
+	e.compareClocks(ctx, at.Add((e.uptime()-sent)/2))
 	if away {
-		e.unsure.Store(e.Now().Add(e.Timing.Lease * 2 / 3).UnixNano())
+		e.doubt()
 	}
-	e.beat.Store(e.Now().Add(-took).UnixNano())
+	e.beat.Store(int64(sent))
 	return e.keepUp(ctx, epoch)
 }
 
-// compareClocks lets the clock follow the store's, and tells once when the machine's is wrong, or right again.
-func (e *Engine) compareClocks(store time.Time) {
-	ahead := e.Clock.follow(store)
-	wrong := ahead.Abs() > maxSkew
+// compareClocks lets the clock follow the others, and tells once when one of them is wrong, and when all is right again.
+func (e *Engine) compareClocks(ctx context.Context, store time.Time) {
+	ahead, behind := e.Clock.follow(store, func() bool {
+		live, err := e.Store.Due(ctx, store.AddDate(1, 0, 0), 1)
+		return err == nil && len(live) == 0 && e.journal.size() == 0
+	})
+	wrong := ahead.Abs() > maxSkew || behind.Abs() > maxSkew
 	switch was := e.skewed.Swap(wrong); {
 	case wrong && !was:
-		e.problem("clock", "this machine's clock is wrong, or was set, or the store's is: opening hours go by this one, all "+
-			"else by the store's; let both be set by NTP, and restart the router once they are", nil, "ahead", ahead.Round(time.Second).String())
+		e.problem("clock", "this machine's clock or the store's is wrong, or was set: opening hours go by this machine's, all else goes on "+
+			"as before; let both be set by NTP, and restart the router once they are", nil,
+			"ahead", ahead.Round(time.Second).String(), "set_by", behind.Round(time.Second).String())
 	case was && !wrong:
-		e.log.Info("this machine's clock and the store's agree again")
+		e.log.Info("this machine's clock, the store's and the router's own agree again")
 	}
 }
 
 // Now is the time by which calls are counted; see [Clock].
 func (e *Engine) Now() time.Time { return e.Clock.Now() }
 
+// uptime is for how long this process runs.
+func (e *Engine) uptime() time.Duration { return time.Since(e.began) }
+
+// sinceBeat is how long ago the store confirmed that this instance lives.
+func (e *Engine) sinceBeat() time.Duration { return e.uptime() - time.Duration(e.beat.Load()) }
+
 // lapsed says whether other instances may by now think that this one is gone.
-func (e *Engine) lapsed() bool {
-	return e.Now().Sub(time.Unix(0, e.beat.Load())) >= e.Timing.Lease
-}
+func (e *Engine) lapsed() bool { return e.sinceBeat() >= e.Timing.Lease }
+
+// doubt takes nobody for dead before all who live had the time to say so.
+func (e *Engine) doubt() { e.unsure.Store(int64(e.uptime() + e.Timing.Lease*2/3)) }
+
+// sure says whether they had.
+func (e *Engine) sure() bool { return int64(e.uptime()) >= e.unsure.Load() }
 
 // RefreshOverrides reads switches and run-time entries. It is a job.
 func (e *Engine) RefreshOverrides(ctx context.Context) error {

@@ -133,7 +133,7 @@ func (r *runner) await(until time.Time, topics ...string) error {
 
 // lookFailed lets a short absence of the store pass: a phone that rings goes on ringing, a call that waits goes on waiting.
 func (r *runner) lookFailed(err error) error {
-	if r.e.Now().Sub(time.Unix(0, r.e.beat.Load())) < r.e.Timing.Lease*2/3 {
+	if r.e.sinceBeat() < r.e.Timing.Lease*2/3 {
 		r.pause(100 * time.Millisecond)
 		return nil
 	}

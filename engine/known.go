@@ -99,7 +99,7 @@ func (k *known) newEpoch(epoch string) bool {
 func (e *Engine) keepUp(ctx context.Context, epoch string) error {
 	all, stale := e.known.look(e.Now())
 	if e.known.newEpoch(epoch) {
-		e.unsure.Store(e.Now().Add(e.Timing.Lease * 2 / 3).UnixNano())
+		e.doubt()
 		return e.reassert(ctx, all)
 	}
 	for _, c := range stale {

@@ -222,7 +222,7 @@ func (r *runner) write(change func(n *Call)) error {
 			if err = r.reread(); !errors.Is(err, errStore) || !next.acted() {
 				return err
 			}
-		case !p.over(r.now(), r.e.Timing.StoreWait):
+		case !p.over(r.e.uptime(), r.e.Timing.StoreWait):
 			r.pause(50 * time.Millisecond)
 			continue
 		case (r.takesSlot(next) || r.e.lapsed()) && !next.acted():

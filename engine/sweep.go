@@ -88,14 +88,14 @@ const (
 func (e *Engine) judge(c *Call, alive []string) Verdict {
 	now := e.Now()
 	// A store that forgot who lives, this instance too, or that was away, is no witness of a death.
-	ownerGone := !slices.Contains(alive, c.Owner) && slices.Contains(alive, e.instance) && now.UnixNano() >= e.unsure.Load()
+	ownerGone := !slices.Contains(alive, c.Owner) && slices.Contains(alive, e.instance) && e.sure()
 	if c.Owner == e.instance { // between its write and its runner there is a moment
 		running, _ := e.running(c.Key())
-		ownerGone = !running && now.Sub(c.Due) > e.Timing.StoreWait && now.UnixNano() >= e.unsure.Load() && e.journal.get(c.Key()) == nil
+		ownerGone = !running && now.Sub(c.Due) > e.Timing.StoreWait && e.sure() && e.journal.get(c.Key()) == nil
 	}
 	switch {
 	case c.State == Ended:
-	case c.State != Active && now.After(c.Deadline.Add(e.Timing.Lease)):
+	case c.State != Active && ownerGone && now.After(c.Deadline.Add(e.Timing.Lease)):
 		return Verdict{c, doEnd, "the answer window passed and nobody carried the action out"}
 	case c.State != Active && ownerGone:
 		return Verdict{c, doTakeOver, "the instance that had it is gone"}

@@ -425,9 +425,10 @@ func (o *observer) Error(kind string) {
 	o.errors = append(o.errors, kind)
 }
 
-// breakableStore is a store that can be away.
+// breakableStore is a store that can be away, and whose clock can be set.
 type breakableStore struct {
 	engine.Store
+	set  atomic.Int64 // by how much, ns
 	mu   sync.Mutex
 	away bool
 }
@@ -481,7 +482,8 @@ func (s *breakableStore) Beat(ctx context.Context, instance string, lease time.D
 	if err := s.check(); err != nil {
 		return "", time.Time{}, err
 	}
-	return s.Store.Beat(ctx, instance, lease)
+	epoch, _, err := s.Store.Beat(ctx, instance, lease)
+	return epoch, time.Now().Add(time.Duration(s.set.Load())), err
 }
 
 func (s *breakableStore) Alive(ctx context.Context) ([]string, error) {
