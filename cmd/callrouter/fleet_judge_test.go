@@ -80,7 +80,7 @@ func (s *slotWatch) look(ctx context.Context, f *fleet, admin *redis.Client) {
 				if s.held == nil {
 					s.held = map[string]time.Duration{}
 				}
-				s.held[c.ID] = now.Sub(end.At)
+				s.held[c.ID] = time.Since(end.At)
 				s.longest = max(s.longest, s.held[c.ID])
 			}
 		}
@@ -371,9 +371,12 @@ func (f *fleet) freed(limit time.Duration) {
 	admin := f.redis.Admin()
 	defer admin.Close()
 	within(f.t, limit, "every slot is free", func() bool {
-		now := time.Now().UnixMicro()
+		now, err := admin.Time(context.Background()).Result()
+		if err != nil {
+			return false
+		}
 		for i := range agentsN {
-			n, err := admin.ZCount(context.Background(), "cr1:{callrouter}:slots:"+agentName(i), fmt.Sprintf("(%d", now), "+inf").Result()
+			n, err := admin.ZCount(context.Background(), "cr1:{callrouter}:slots:"+agentName(i), fmt.Sprintf("(%d", now.UnixMicro()), "+inf").Result()
 			if err != nil || n > 0 {
 				return false
 			}

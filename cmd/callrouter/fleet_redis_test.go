@@ -41,7 +41,7 @@ func (f *fleet) hole(open bool) {
 	}
 }
 
-// Redis loses everything, or is away for a while, under load: every webhook is taken at once, rules that need no store
+// Redis loses everything, is away for a while, or has its clock set, under load: every webhook is taken at once, rules that need no store
 // decide meanwhile, no agent ever has too many calls, agents are rung again soon after, and the records tell the truth.
 func TestFleetRedis(t *testing.T) {
 	nothing := func(*fleet) {}
@@ -51,7 +51,9 @@ func TestFleetRedis(t *testing.T) {
 		"emptied": {lasts: time.Second, begin: func(f *fleet) { f.redis.Kill() }, end: (*fleet).startRedis},
 		"away": {lasts: 10 * time.Second, config: []string{"appendonly yes"},
 			begin: func(f *fleet) { f.redis.Kill() }, end: (*fleet).startRedis},
-		"black hole": {lasts: 5 * time.Second, begin: func(f *fleet) { f.hole(true) }, end: func(f *fleet) { f.hole(false) }},
+		"clock set forward": {begin: func(f *fleet) { f.redis.SetClock(time.Minute) }, end: nothing},
+		"clock set back":    {begin: func(f *fleet) { f.redis.SetClock(-time.Minute) }, end: nothing},
+		"black hole":        {lasts: 5 * time.Second, begin: func(f *fleet) { f.hole(true) }, end: func(f *fleet) { f.hole(false) }},
 	}
 	for name, trouble := range troubles {
 		t.Run(name, func(t *testing.T) {

@@ -136,7 +136,7 @@ func newFleet(t *testing.T, plan fleetPlan) *fleet {
 	t.Logf("CALLROUTER_TEST_SEED=%d", seed)
 	f := &fleet{
 		world: &world{t: t, dir: t.TempDir(), client: &http.Client{Timeout: 2500 * time.Millisecond, Transport: &http.Transport{MaxIdleConnsPerHost: 50}}},
-		plan:  plan, redis: storetest.NewRedis(t, plan.redis...), seed: seed, began: time.Now(),
+		plan:  plan, redis: storetest.NewRedisWithClock(t, plan.redis...), seed: seed, began: time.Now(),
 		talk:  [2]time.Duration{100 * time.Millisecond, 900 * time.Millisecond},
 		byKey: map[string]*fake.Call{}, placed: map[string]time.Time{}, ways: map[string]string{}, told: map[string][]int{},
 		balance: http.Client{Timeout: 2500 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}},
