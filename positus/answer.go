@@ -144,7 +144,7 @@ func readRefusal(body []byte) (r refusal, isJSON bool) {
 	failures := o.objects("errors")
 	var texts []string
 	for _, e := range append(failures[:min(len(failures), maxErrors)], o.object("error")) {
-		if code := int(e.integer("code")); r.code == 0 || r.code < 1000 && code > 100_000 {
+		if code := int(e.integer("code")); r.code == 0 || r.code < 100_000 && code > 100_000 { // WhatsApp's own says more
 			r.code = code
 		}
 		texts = append(texts, e.text("title"), e.text("message"), e.text("details"), e.object("error_data").text("details"))

@@ -92,6 +92,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		status := http.StatusRequestTimeout
 		if kind == ProblemTooLarge {
 			status = http.StatusRequestEntityTooLarge
+			_, _ = io.CopyN(io.Discard, r.Body, 4*MaxWebhook) // who sends all before listening would not hear why
 		}
 		h.refuse(w, from, kind, status, err)
 		return

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -88,7 +89,7 @@ func TestWebhookAnswers(t *testing.T) {
 		"source in an unbelieved header": {r: webhook("POST", path+testSecret, body, remote, "198.51.100.9"), sources: sources, status: 403, problem: ProblemSource},
 		"garbage for a source":           {r: webhook("POST", path+testSecret, body, "10.0.0.1:1", "198.51.100.9, x"), sources: sources, proxies: proxies, status: 403, problem: ProblemSource},
 		"not JSON":                       {r: webhook("POST", path+testSecret, "phone=+5511987654321", remote), status: 400, problem: ProblemNotJSON},
-		"a list":                         {r: webhook("POST", path+testSecret, "[]", remote), status: 400, problem: ProblemNotJSON},
+		"a list":                         {r: webhook("POST", path+testSecret, "[]", remote), status: 200},
 		"empty body":                     {r: webhook("POST", path+testSecret, "", remote), status: 400, problem: ProblemNotJSON},
 		"too deep":                       {r: webhook("POST", path+testSecret, strings.Repeat("[", 20_000), remote), status: 400, problem: ProblemNotJSON},
 		"unknown event":                  {r: webhook("POST", path+testSecret, `{"messages":[{"id":"x"}]}`, remote), status: 200},
@@ -202,6 +203,32 @@ func TestNothingWaitsLongerThanTwoSeconds(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestWhoSendsTooMuchHearsSo: many clients write all of a body before they listen.
+func TestWhoSendsTooMuchHearsSo(t *testing.T) {
+	server := httptest.NewServer(NewHandler(HandlerConfig{Secrets: []string{testSecret}}))
+	defer server.Close()
+	for _, length := range []int{MaxWebhook + 1, 2 * MaxWebhook} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := fmt.Fprintf(conn, "POST /webhooks/positus/%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s",
+			testSecret, length, strings.Repeat(" ", length)); err != nil {
+			t.Errorf("%d bytes: writing: %v", length, err)
+		}
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Errorf("%d bytes: reading: %v", length, err)
+			continue
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("%d bytes: status %d", length, res.StatusCode)
+		}
 	}
 }
 

@@ -28,10 +28,12 @@ func decodeObject(body []byte) (object, error) {
 	}
 	o, ok := v.(map[string]any)
 	if !ok {
-		return nil, errors.New("not a JSON object")
+		return nil, errNoObject
 	}
 	return o, nil
 }
+
+var errNoObject = errors.New("not a JSON object")
 
 // encode is JSON as it is sent: "<" and "&" of an SDP stay as they are.
 func encode(v any) ([]byte, error) {

@@ -1,6 +1,7 @@
 package positus
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,13 +16,13 @@ const noPayment = 131044
 
 // ParseWebhook reads the body of a webhook: Positus' flat form ({"calls": [...]}) or Meta's envelope
 // ({"entry": [{"changes": [{"value": {"calls": [...]}}]}]}), with any number of calls (Meta: webhooks). Events are in the
-// order of the body. Nothing that is missing or unknown is an error; only a body that is no JSON object is.
+// order of the body. Nothing that is missing or unknown is an error; only a body that is no JSON is.
 //
 // A call that does not say who started it is one of ours if pending says so of the user's digits, and a user's otherwise.
 // The sdp_type is never looked at: Positus' own samples have it wrong. pending may be nil.
 func ParseWebhook(body []byte, pending func(userDigits string) bool) ([]engine.Event, error) {
 	root, err := decodeObject(body)
-	if err != nil {
+	if err != nil && !errors.Is(err, errNoObject) {
 		return nil, fmt.Errorf("read webhook: %w", err)
 	}
 	p := parser{pending: pending}

@@ -121,11 +121,16 @@ func prune(v any) any {
 	return v
 }
 
-func TestParseWebhookRefusesWhatIsNoObject(t *testing.T) {
-	for _, body := range []string{"", " ", "calls", "[]", `"x"`, "null", "1", `{"calls":`, `{"calls":[]}{}`, `{} x`, "<html>", "\x00", "{\"a\":\xff",
+func TestParseWebhookRefusesWhatIsNoJSON(t *testing.T) {
+	for _, body := range []string{"", " ", "calls", `{"calls":`, `{"calls":[]}{}`, `{} x`, "<html>", "\x00", "{\"a\":\xff",
 		strings.Repeat("[", 20_000), `{"a":` + strings.Repeat("[", 20_000)} {
 		if events, err := ParseWebhook([]byte(body), nil); err == nil {
 			t.Errorf("%.20q was read as %v", body, events)
+		}
+	}
+	for _, body := range []string{"[]", `"x"`, "null", "1"} {
+		if events, err := ParseWebhook([]byte(body), nil); err != nil || len(events) != 1 || events[0].Unknown == "" {
+			t.Errorf("%s was read as %v, %v; want an event that is not known", body, events, err)
 		}
 	}
 }
