@@ -184,6 +184,9 @@ func (m *memory) List(ctx context.Context, f engine.Filter) (calls []*engine.Cal
 		slices.SortFunc(calls, func(a, b *engine.Call) int {
 			return cmp.Or(b.ReceivedAt.Compare(a.ReceivedAt), cmp.Compare(b.Key(), a.Key()))
 		})
+		if f.Oldest {
+			slices.Reverse(calls)
+		}
 		calls = calls[:min(cmp.Or(f.Limit, 100), len(calls))]
 		return nil, nil
 	})

@@ -54,7 +54,7 @@ type Calls interface {
 	Reassert(ctx context.Context, c *Call) error
 	// Due lists the keys of live calls whose Due is not after t, soonest first.
 	Due(ctx context.Context, t time.Time, limit int) ([]string, error)
-	// List reads records, newest first.
+	// List reads records, newest first, or oldest first.
 	List(ctx context.Context, f Filter) ([]*Call, error)
 	// Purge forgets calls that ended before t, and counts them.
 	Purge(ctx context.Context, t time.Time) (int, error)
@@ -66,6 +66,7 @@ type Filter struct {
 	Outcome Outcome
 	Since   time.Time // received at or after
 	Caller  string    // [rules.Caller.Key]
+	Oldest  bool      // oldest first
 	Limit   int       // 100 if zero
 }
 

@@ -205,7 +205,15 @@ func (s *embedded) List(ctx context.Context, f engine.Filter) ([]*engine.Call, e
 	err := s.view(ctx, func(tx *bolt.Tx) error {
 		since := timeKey(pre, f.Since, "")
 		c := tx.Bucket(bucket).Cursor()
-		for k := last(c, pre); k != nil && bytes.HasPrefix(k, pre) && bytes.Compare(k, since) >= 0 && len(calls) < limitOf(f); k, _ = c.Prev() {
+		var k []byte
+		next := c.Prev
+		if f.Oldest {
+			k, _ = c.Seek(since)
+			next = c.Next
+		} else {
+			k = last(c, pre)
+		}
+		for ; k != nil && bytes.HasPrefix(k, pre) && bytes.Compare(k, since) >= 0 && len(calls) < limitOf(f); k, _ = next() {
 			if err := ctx.Err(); err != nil {
 				return err
 			}

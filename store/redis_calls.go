@@ -229,9 +229,11 @@ func (s *redisStore) List(ctx context.Context, f engine.Filter) ([]*engine.Call,
 	var calls []*engine.Call
 	seen := map[string]bool{} // new records push others into the next batch
 	for offset := int64(0); ; offset += listBatch {
-		keys, err := s.scores(ctx, redis.ZRangeArgs{
-			Key: index, ByScore: true, Rev: true, Start: "+inf", Stop: micros(f.Since), Offset: offset, Count: listBatch,
-		})
+		z := redis.ZRangeArgs{Key: index, ByScore: true, Rev: !f.Oldest, Start: "+inf", Stop: micros(f.Since), Offset: offset, Count: listBatch}
+		if f.Oldest {
+			z.Start, z.Stop = z.Stop, z.Start
+		}
+		keys, err := s.scores(ctx, z)
 		if err != nil {
 			return nil, err
 		}

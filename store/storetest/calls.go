@@ -229,6 +229,11 @@ func testList(s *suite) {
 		{"caller since", engine.Filter{Caller: "+1", Since: base.Add(2 * time.Second)}, "d"},
 		{"caller and state", engine.Filter{Caller: "+1", State: engine.Active}, "b"},
 		{"unknown caller", engine.Filter{Caller: "+"}, ""},
+		{"oldest", engine.Filter{Oldest: true}, "a b c d"},
+		{"oldest, limit", engine.Filter{Oldest: true, Limit: 2}, "a b"},
+		{"oldest since", engine.Filter{Oldest: true, Since: base.Add(2 * time.Second)}, "c d"},
+		{"oldest of a caller since", engine.Filter{Oldest: true, Caller: "+1", Since: base.Add(2 * time.Second)}, "d"},
+		{"oldest of a caller and state", engine.Filter{Oldest: true, Caller: "+1", State: engine.Active}, "b"},
 	} {
 		calls, err := s.List(s.Context(), test.f)
 		s.ok(err)
