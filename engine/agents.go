@@ -114,7 +114,7 @@ func (e *Engine) takeOffer(c *Call, offerID, sdp, sum string) error {
 func (e *Engine) awaitAccept(ctx context.Context, c *Call) error {
 	wake, cancel := e.Subscribe(TopicCall(c.Key()))
 	defer cancel()
-	if c.Owner == e.instance {
+	if c.Owner == e.instance && c.Live() {
 		f, ok := e.version(c.RulesVersion)
 		if !ok {
 			f = e.Rules()

@@ -109,13 +109,15 @@ type Call struct {
 	Transitions []Transition  `json:"transitions"`
 }
 
-// FactRecord is what the store answered for one evaluation.
+// FactRecord is what one evaluation was given beside the call and the rules file: what the store answered, and what was
+// set at run time.
 type FactRecord struct {
-	At     time.Time                   `json:"at"`
-	Listed map[string]bool             `json:"listed,omitempty"`
-	Queues map[string]rules.QueueFacts `json:"queues,omitempty"`
-	Calls  map[string]int              `json:"calls,omitempty"`
-	Error  string                      `json:"error,omitempty"`
+	At       time.Time                   `json:"at"`
+	Listed   map[string]bool             `json:"listed,omitempty"` // by lists of the store, and by run-time entries of others
+	Queues   map[string]rules.QueueFacts `json:"queues,omitempty"`
+	Calls    map[string]int              `json:"calls,omitempty"`    // by duration
+	Switches map[string]string           `json:"switches,omitempty"` // "open" or "closed", of hours that were switched
+	Error    string                      `json:"error,omitempty"`
 }
 
 // MessageState is the text a reject sends to the caller, at most once a call.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -22,7 +23,7 @@ func (r *runner) decide() error {
 
 // evaluate asks the rules, with one instant, and with the facts they turn out to need.
 func (r *runner) evaluate(now time.Time) (rules.Decision, []rules.Trace) {
-	r.at, r.wall, r.facts = now, r.e.Clock.Wall(), rules.Facts{}
+	r.at, r.wall, r.facts, r.runtime = now, r.e.Clock.Wall(), rules.Facts{}, r.e.runtime.Load()
 	if r.c.Next > 0 && !now.Before(r.cut()) {
 		return r.f.Default(), nil
 	}
@@ -45,7 +46,7 @@ func (r *runner) input() rules.Input {
 	call := rules.Call{
 		Caller: rules.NewCaller(r.c.From, r.c.UserID, r.c.Name), Number: r.c.Number, Payload: r.c.Payload,
 	}
-	return r.f.Input(call, r.wall, r.e.runtime.Load(), r.facts)
+	return r.f.Input(call, r.wall, r.runtime, r.facts)
 }
 
 // facts asks the store for what an evaluation needs, in one round trip.
@@ -123,12 +124,32 @@ func (a AgentState) capacity(file int, now time.Time) int {
 	return file
 }
 
-// recordFacts is what the record says of the facts of an evaluation, or nil if none were needed.
-func recordFacts(at time.Time, f rules.Facts) *FactRecord {
-	if len(f.Listed)+len(f.Queues)+len(f.Calls) == 0 && f.Err == nil {
+// recordFacts is what the record says of the facts of an evaluation, or nil if there were none.
+func (r *runner) recordFacts() *FactRecord {
+	f := r.facts
+	switched, listed := r.input().AtRuntime()
+	if len(f.Listed)+len(f.Queues)+len(f.Calls)+len(switched)+len(listed) == 0 && f.Err == nil {
 		return nil
 	}
-	rec := &FactRecord{At: at, Listed: f.Listed, Queues: f.Queues}
+	rec := &FactRecord{At: r.at, Listed: f.Listed, Queues: f.Queues}
+	if len(listed) > 0 {
+		rec.Listed = maps.Clone(f.Listed)
+	}
+	for _, list := range listed {
+		if rec.Listed == nil {
+			rec.Listed = map[string]bool{}
+		}
+		rec.Listed[list] = true
+	}
+	for hours, open := range switched {
+		if rec.Switches == nil {
+			rec.Switches = map[string]string{}
+		}
+		rec.Switches[hours] = "closed"
+		if open {
+			rec.Switches[hours] = "open"
+		}
+	}
 	if len(f.Calls) > 0 {
 		rec.Calls = map[string]int{}
 		for d, n := range f.Calls {
@@ -145,7 +166,7 @@ func recordFacts(at time.Time, f rules.Facts) *FactRecord {
 // with the next rule.
 func (r *runner) take(d rules.Decision, trace []rules.Trace) error {
 	r.draft = r.c.Clone()
-	if facts := recordFacts(r.at, r.facts); facts != nil {
+	if facts := r.recordFacts(); facts != nil {
 		r.draft.Facts = append(r.draft.Facts, *facts)
 	}
 	r.draft.Trace = append(r.draft.Trace, trace...)

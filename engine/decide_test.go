@@ -337,8 +337,35 @@ func TestUnknownNumberIsIgnored(t *testing.T) {
 				t.Errorf("%s was taken: %v", id, err)
 			}
 		}
-		if w.e.Alarm() == nil || w.e.Alarm().Code != 131044 {
-			t.Error("the alarm is not visible")
+		w.must(w.e.Receive(w.t.Context(), []engine.Event{{Alarm: &engine.Alarm{Code: 131026, Message: "not delivered"}}}))
+		if a := w.e.Alarms(); len(a) != 2 || a[0].Code != 131026 || a[1].Code != 131044 {
+			t.Errorf("alarms: %v", a)
+		}
+		w.connect("c", caller)
+		if a := w.e.Alarms(); len(a) != 1 || a[0].Code != 131026 {
+			t.Errorf("alarms after a call has come: %v", a)
+		}
+	})
+}
+
+// What was set at run time, and so decided with the file, is in the record.
+func TestRecordHasWhatWasSetAtRunTime(t *testing.T) {
+	inWorld(t, clockRules, func(w *world) {
+		ctx := w.t.Context()
+		w.must(w.store.SetSwitch(ctx, "office", rules.Switch{Until: time.Now().Add(time.Hour)}))
+		w.must(w.store.PutEntry(ctx, "vip", rules.Entry{Key: "+" + caller}))
+		w.must(w.e.RefreshOverrides(ctx))
+		w.connect("a", caller)
+		c := w.want("a", engine.Ended, engine.Rejected, "reject")
+		if len(c.Facts) != 1 || c.Facts[0].Switches["office"] != "closed" || !c.Facts[0].Listed["vip"] {
+			t.Errorf("facts: %+v", c.Facts)
+		}
+		w.must(w.store.ClearSwitch(ctx, "office"))
+		w.must(w.store.DeleteEntry(ctx, "vip", "+"+caller))
+		w.must(w.e.RefreshOverrides(ctx))
+		w.connect("b", vip)
+		if c := w.want("b", engine.Active, "", "accept"); len(c.Facts) != 0 {
+			t.Errorf("facts: %+v", c.Facts)
 		}
 	})
 }

@@ -102,7 +102,7 @@ type Engine struct {
 	runners   map[string]*runner
 	versions  []*rules.File // lately current, newest last, so that a call keeps its version
 	stopping  bool
-	alarms    atomic.Pointer[Alarm]
+	alarms    alarms
 }
 
 // ErrStopping: the engine takes no more work.
@@ -126,6 +126,7 @@ func New(cfg Config) *Engine {
 	e.log = cfg.Log.With("instance", e.instance[:6])
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.hub.init()
+	e.alarms.init()
 	e.journal.init()
 	e.receiving.init()
 	e.known.init()

@@ -48,6 +48,7 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 		e.Observer.Error("too_many_calls")
 		return ErrTooMany
 	}
+	e.alarms.inboundWorks()
 	c := e.newCall(f, number, ev)
 	// One webhook of a call at a time: while one does not know yet whether the store took the call, another must not
 	// find out for itself and go on otherwise.
@@ -310,15 +311,6 @@ func (e *CallerEnd) mediaFailed() bool {
 	}
 	return false
 }
-
-func (e *Engine) alarm(a *Alarm) {
-	e.Observer.Error("platform_alarm")
-	e.alarms.Store(a)
-	e.log.Error("WhatsApp reports an error that belongs to no call", "code", a.Code, "message", a.Message)
-}
-
-// Alarm is the last error webhook that belonged to no call, or nil.
-func (e *Engine) Alarm() *Alarm { return e.alarms.Load() }
 
 // errUnchanged is returned by a change that has nothing to do.
 var errUnchanged = errors.New("nothing to change")

@@ -15,17 +15,19 @@ import (
 // runner goes on with one call while this instance owns it. Of a call there is at most one runner in a process, and only
 // runners act on calls that ring.
 type runner struct {
-	e      *Engine
-	f      *rules.File // the version with which the call began
-	c      *Call       // as last read or written
-	draft  *Call       // decided and not yet written: the next write begins from it
-	at     time.Time   // the instant of the present evaluation
-	wall   time.Time   // the same on the wall, by which hours are open
-	facts  rules.Facts // and what it was given
-	memory bool        // the store is away, the record is in the journal
-	stale  bool        // c must be read again before anything is done
-	play   Playback    // prepared, of an accept with audio
-	log    *slog.Logger
+	e     *Engine
+	f     *rules.File // the version with which the call began
+	c     *Call       // as last read or written
+	draft *Call       // decided and not yet written: the next write begins from it
+	at    time.Time   // the instant of the present evaluation
+	wall  time.Time   // the same on the wall, by which hours are open
+	facts rules.Facts // and what it was given
+	// runtime is what was set at run time when it began.
+	runtime *rules.Runtime
+	memory  bool     // the store is away, the record is in the journal
+	stale   bool     // c must be read again before anything is done
+	play    Playback // prepared, of an accept with audio
+	log     *slog.Logger
 
 	playing atomic.Bool // the call is active: the sweep may end it
 }

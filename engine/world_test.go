@@ -150,6 +150,13 @@ const (
 	vip    = "5511988887777"
 )
 
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 func (w *world) connect(id, from string) { w.connectAt(id, from, time.Time{}) }
 
 func (w *world) connectAt(id, from string, timestamp time.Time) {

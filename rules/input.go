@@ -34,9 +34,9 @@ type Facts struct {
 
 // QueueFacts is the state of a queue.
 type QueueFacts struct {
-	Free    int // slots of agents who are connected and available, less those ringing, active and in wrap-up
-	Online  int // agents connected and available
-	Waiting int // calls
+	Free    int `json:"free"`    // slots of agents who are connected and available, less those ringing, active and in wrap-up
+	Online  int `json:"online"`  // agents connected and available
+	Waiting int `json:"waiting"` // calls
 }
 
 // Needs are facts to fetch: all that one decision may need, so that one round trip is enough. The zero Needs is none.
@@ -66,6 +66,28 @@ type input struct {
 	minute   *minute
 	cursors  []cursor
 	seen     observer // told of every part of a condition that is explained; nil: nobody
+}
+
+// AtRuntime is what was set at run time that this evaluation is subject to: which hours are switched open (true) or closed,
+// and on which lists of the file the caller stands by an entry of that kind.
+func (in Input) AtRuntime() (switched map[string]bool, listed []string) {
+	for i, s := range in.switches {
+		if s.active(in.now) {
+			if switched == nil {
+				switched = map[string]bool{}
+			}
+			switched[in.file.hours[i].name] = s.Open
+		}
+	}
+	if in.runtime == nil {
+		return switched, nil
+	}
+	for list := range in.runtime.Entries {
+		if in.enteredAtRuntime(list) {
+			listed = append(listed, list)
+		}
+	}
+	return switched, listed
 }
 
 // Input prepares an evaluation. rt may be nil. It may allocate; deciding does not.

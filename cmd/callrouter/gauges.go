@@ -41,7 +41,7 @@ func newGauges(f factory) gauges {
 		storeUp: f.gauge("store_up", "1 if this instance reached the store when it last looked, 0 if not."),
 		journal: f.gauge("journal_calls", "Calls that this instance keeps in memory until the store can take their records."),
 		alarm: f.gauges("platform_alarm",
-			"1 for the code of the last error that WhatsApp reported for no call in particular, since this instance started.", "code"),
+			"1 for the code of each error that WhatsApp reported for no call in particular, since this instance started. 131044 (no payment method) ends with the next call that comes.", "code"),
 
 		agents:    f.set("agents", "Agents of the rules file, by status: available, away, offline."+everywhere, "status"),
 		slots:     f.set("slots", "Agents' slots, by state: free (of agents who are available), ringing, active, wrap_up."+everywhere, "state"),
@@ -68,7 +68,7 @@ func (g *gauges) refresh(ctx context.Context, e *engine.Engine, s engine.Store) 
 	defer cancel()
 	g.journal.Set(float64(e.Journaled()))
 	g.alarm.Reset()
-	if a := e.Alarm(); a != nil {
+	for _, a := range e.Alarms() {
 		g.alarm.WithLabelValues(strconv.Itoa(a.Code)).Set(1)
 	}
 	if err := g.refreshStored(ctx, e, s); err != nil {

@@ -182,9 +182,11 @@ func (r *router) ready(w http.ResponseWriter, req *http.Request) {
 	if err := r.store.Ping(ctx); err != nil {
 		body.Ready, body.Store = false, "cannot be reached: "+err.Error()
 	}
-	if a := r.engine.Alarm(); a != nil {
-		body.Alarm = fmt.Sprintf("WhatsApp reported %d: %s", a.Code, a.Message)
+	var alarms []string
+	for _, a := range r.engine.Alarms() {
+		alarms = append(alarms, fmt.Sprintf("WhatsApp reported %d: %s", a.Code, a.Message))
 	}
+	body.Alarm = strings.Join(alarms, "; ")
 	w.Header().Set("Content-Type", "application/json")
 	if !body.Ready {
 		w.WriteHeader(http.StatusServiceUnavailable)
