@@ -70,14 +70,10 @@ const withheld = "withheld"
 func (l *loader) readTestCall(t *testCase, n *yaml.Node) {
 	from := ""
 	if v := l.child(n, "from"); v != nil && v.Value != withheld {
-		number, err := NormalizePhone(v.Value)
-		if err != nil {
+		if _, err := NormalizePhone(v.Value); err != nil {
 			l.failWith(v, "bad-phone", err)
 		}
-		from = onlyDigits(v.Value)
-		if strings.HasPrefix(strings.TrimSpace(v.Value), "00") {
-			from = onlyDigits(number)
-		}
+		from = v.Value
 	}
 	t.call = Call{Caller: NewCaller(from, l.text(n, "id"), l.text(n, "name")), Payload: l.text(n, "payload")}
 	if len(l.f.numbers) > 0 {

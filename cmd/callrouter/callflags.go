@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strings"
-
 	"callrouter/rules"
 )
 
@@ -37,11 +35,10 @@ func (c *callFlags) call(f *rules.File, from string) (rules.Call, error) {
 		call.Caller = rules.NewCaller("", c.ID, c.Name)
 		return call, nil
 	}
-	phone, err := rules.NormalizePhone(from)
-	if err != nil {
+	if _, err := rules.NormalizePhone(from); err != nil {
 		return call, usage("--from: %w", err)
 	}
-	call.Caller = rules.NewCaller(strings.TrimPrefix(phone, "+"), c.ID, c.Name)
+	call.Caller = rules.NewCaller(from, c.ID, c.Name)
 	return call, nil
 }
 
