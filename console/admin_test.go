@@ -20,7 +20,6 @@ func TestACapacitySetByHandAlwaysHasAnEnd(t *testing.T) {
 		`{"capacity":-1,"until":"1h"}`:             "invalid_capacity",
 		`{"capacity":101,"until":"1h"}`:            "invalid_capacity",
 		`{"capacity":"3","until":"1h"}`:            "invalid_json",
-		`{"capacity":null,"until":"1h"}`:           "capacity_required",
 		`{"status":"away","until":"1h"}`:           "capacity_required",
 		`{"status":"offline"}`:                     "invalid_status",
 		`{"status":"gone"}`:                        "invalid_status",

@@ -158,7 +158,7 @@ func (a *api) checkPatch(p agentPatch) (until time.Time, err error) {
 		return until, invalid("nothing_to_change", "send status (available or away, with a reason) or capacity (with until), or both")
 	case p.Status == "" && p.Reason != "":
 		return until, invalid("status_required", "a reason goes with a status")
-	case p.Until != "" && (!p.Capacity.set || p.Capacity.value == nil):
+	case p.Until != "" && !p.Capacity.set:
 		return until, invalid("capacity_required", "until goes with a capacity: a status holds until it is set again")
 	}
 	if p.Status != "" {

@@ -37,7 +37,7 @@ func (a *api) filter(q url.Values) (engine.Filter, error) {
 	var f engine.Filter
 	for name := range q {
 		v := q.Get(name)
-		if v == "" && slices.Contains([]string{"state", "outcome", "since", "caller", "limit"}, name) {
+		if v == "" && slices.Contains([]string{"state", "outcome", "since", "caller", "order", "limit"}, name) {
 			continue
 		}
 		var err error
@@ -53,8 +53,15 @@ func (a *api) filter(q url.Values) (engine.Filter, error) {
 				err = invalid("invalid_since", "since: %s", err)
 			}
 		case "caller":
-			if f.Caller, err = rules.ParseEntry(plus(v)); err != nil {
+			f.Caller, err = rules.ParseEntry(plus(v))
+			if c := rules.NewCaller(plus(v), "", ""); err != nil && c.Number != "" { // not a valid number, and yet somebody calls with it
+				f.Caller, err = c.Key(), nil
+			} else if err != nil {
 				err = invalid("invalid_caller", "caller: %s (a caller without a number: id:USER_ID)", err)
+			}
+		case "order":
+			if _, err = oneOf(name, v, "newest", "oldest"); err == nil {
+				f.Oldest = v == "oldest"
 			}
 		case "limit":
 			f.Limit, err = strconv.Atoi(v)
@@ -62,7 +69,7 @@ func (a *api) filter(q url.Values) (engine.Filter, error) {
 				err = invalid("invalid_limit", "limit %q is not a number from 1 to %d", v, maxCalls)
 			}
 		default:
-			err = invalid("unknown_parameter", "parameter %q is not known; there are state, outcome, since, caller and limit", name)
+			err = invalid("unknown_parameter", "parameter %q is not known; there are state, outcome, since, caller, order and limit", name)
 		}
 		if err != nil {
 			return f, err

@@ -126,14 +126,14 @@ func explainJSON(err error, limit int64, takes string) error {
 	return invalid("invalid_json", "%s; send a JSON object with %s", strings.TrimPrefix(err.Error(), "json: "), takes)
 }
 
-// checkContentType refuses what is plainly not JSON. What curl says of any body (a form) is let through: the body itself
-// is judged strictly.
+// checkContentType refuses what is plainly not JSON. What curl (a form) and browsers (text) say of any body is let through:
+// the body itself is judged strictly.
 func checkContentType(header string) error {
 	if header == "" {
 		return nil
 	}
 	kind, _, err := mime.ParseMediaType(header)
-	if err == nil && (strings.HasSuffix(kind, "json") || kind == "application/x-www-form-urlencoded") {
+	if err == nil && (strings.HasSuffix(kind, "json") || kind == "application/x-www-form-urlencoded" || kind == "text/plain") {
 		return nil
 	}
 	return problem(http.StatusUnsupportedMediaType, "unsupported_media_type", "send JSON, with the header Content-Type: application/json")

@@ -24,7 +24,8 @@ func (a *api) until(s, what string) (time.Time, error) {
 	return t, nil
 }
 
-// instant reads a time, a date (its end, or with sign -1 its start), or a duration from now (or back).
+// instant reads a time (18:00 is the next time the clock shows it, or with sign -1 the last), a date (its end, or its start),
+// or a duration from now (or back).
 func (a *api) instant(s string, now time.Time, sign int) (time.Time, error) {
 	loc := a.Engine.Rules().Location()
 	if d, err := rules.ParseDuration(s); err == nil {
@@ -37,6 +38,9 @@ func (a *api) instant(s string, now time.Time, sign int) (time.Time, error) {
 		return day, nil
 	}
 	t, err := rules.ParseTime(s, loc, now)
+	if sign < 0 && err == nil && t.After(now) { // of a clock's time the last, if it says no day
+		t, err = rules.ParseTime(s, loc, now.AddDate(0, 0, -1))
+	}
 	if err != nil {
 		return t, fmt.Errorf("%w, or a duration (90s, 1h30m, 7d)", err)
 	}
