@@ -83,9 +83,9 @@ type callFilter struct {
 }
 
 // query is the path that lists the calls that are selected.
-func (f *callFilter) query(limit int) string {
+func (f *callFilter) query(limit int, order string) string {
 	q := url.Values{}
-	for name, v := range map[string]string{"state": f.State, "outcome": f.Outcome, "since": f.Since, "caller": f.Caller} {
+	for name, v := range map[string]string{"state": f.State, "outcome": f.Outcome, "since": f.Since, "caller": f.Caller, "order": order} {
 		if v != "" {
 			q.Set(name, v)
 		}
@@ -102,7 +102,7 @@ type callsListCmd struct {
 
 func (c *callsListCmd) Run(env *environment) error {
 	var reply struct{ Calls []apiCall }
-	return c.show(env, http.MethodGet, c.query(c.Limit), nil, &reply, func() error {
+	return c.show(env, http.MethodGet, c.query(c.Limit, "newest"), nil, &reply, func() error {
 		loc, err := c.zone(env)
 		if err != nil {
 			return err

@@ -89,9 +89,10 @@ func unreadable(problems rules.Problems) bool {
 	return false
 }
 
-// loadRules loads the file of a command that needs a good one. What is wrong is printed as check prints it.
-func loadRules(env *environment, path string) (*rules.File, error) {
-	return loadGood(env, path, rules.Load)
+// loadRules loads the file of a command that needs a good one. What is wrong is printed as check prints it, or with asJSON as
+// check --json does.
+func loadRules(env *environment, path string, asJSON bool) (*rules.File, error) {
+	return loadGood(env, path, asJSON, rules.Load)
 }
 
 // loadForService is rules.Load for a router, which must be able to act on calls.
@@ -103,12 +104,18 @@ func loadForService(path string) (*rules.File, rules.Problems) {
 	return f, append(problems, f.ForService()...)
 }
 
-func loadGood(env *environment, path string, load func(path string) (*rules.File, rules.Problems)) (*rules.File, error) {
+func loadGood(env *environment, path string, asJSON bool, load func(path string) (*rules.File, rules.Problems)) (*rules.File, error) {
 	f, problems := load(path)
-	if !problems.HasErrors() {
+	switch {
+	case !problems.HasErrors():
 		return f, nil
+	case asJSON:
+		if err := printCheckJSON(env.stdout, false, problems); err != nil {
+			return nil, err
+		}
+	default:
+		printProblems(env.stderr, problems)
 	}
-	printProblems(env.stderr, problems)
 	if unreadable(problems) {
 		return nil, &exitError{code: exitUsage}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,13 +35,14 @@ const (
 
 type demoCmd struct {
 	Once bool `help:"End after the handful of calls."`
+	JSON bool `name:"json" help:"Print a JSON object for each call, and one with the addresses."`
 }
 
 // Run plays a handful of calls against a stand-in of Positus, and prints a line for each.
 func (c *demoCmd) Run(env *environment) error {
 	ctx, cancel := context.WithCancel(env.ctx)
 	defer cancel()
-	d, err := startDemo(ctx, env)
+	d, err := startDemo(ctx, env, c.JSON)
 	if err != nil {
 		return err
 	}
@@ -57,6 +59,7 @@ func (c *demoCmd) Run(env *environment) error {
 // demo is a router, a stand-in of Positus, and those who play the people.
 type demo struct {
 	env    *environment
+	json   bool
 	folder string
 	fake   *fake.Server
 	router *router
@@ -66,8 +69,8 @@ type demo struct {
 	failed error // of a call that was not placed, or not decided
 }
 
-func startDemo(ctx context.Context, env *environment) (d *demo, err error) {
-	d = &demo{env: env}
+func startDemo(ctx context.Context, env *environment, asJSON bool) (d *demo, err error) {
+	d = &demo{env: env, json: asJSON}
 	defer func() {
 		if err != nil {
 			d.close()
@@ -84,7 +87,7 @@ func startDemo(ctx context.Context, env *environment) (d *demo, err error) {
 		return d, err
 	}
 	path := filepath.Join(d.folder, "rules.example.yaml")
-	file, err := loadRules(env, path)
+	file, err := loadRules(env, path, false)
 	if err != nil {
 		return d, err
 	}
@@ -191,27 +194,55 @@ func (d *demo) setOffice(ctx context.Context, open bool) error {
 	return d.router.engine.RefreshOverrides(ctx)
 }
 
-func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.env.stdout, "· "+format+"\n", args...) }
+func (d *demo) say(format string, args ...any) {
+	if !d.json {
+		fmt.Fprintf(d.env.stdout, "· "+format+"\n", args...)
+	}
+}
+
+// demoLine is what is told of a call.
+type demoLine struct {
+	Call   int    `json:"call"`
+	What   string `json:"what"`
+	Action string `json:"action"`
+	By     string `json:"by"`
+	TookMS int64  `json:"took_ms"`
+	Error  string `json:"error,omitempty"`
+}
+
+func (d *demo) tell(l demoLine) {
+	switch {
+	case d.json:
+		_ = json.NewEncoder(d.env.stdout).Encode(l) // whoever reads may be gone, as with every other line
+	case l.Error != "":
+		fmt.Fprintf(d.env.stdout, "%2d  %-50s %s\n", l.Call, l.What, l.Error)
+	default:
+		fmt.Fprintf(d.env.stdout, "%2d  %-50s %-18s %-22s  %d ms\n", l.Call, l.What, l.Action, l.By, l.TookMS)
+	}
+}
 
 // place makes a call, waits until it is decided, and prints its line.
 func (d *demo) place(ctx context.Context, what string, p fake.Phone) *fake.Call {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.placed++
+	line := demoLine{Call: d.placed, What: what}
+	defer func() { d.tell(line) }()
 	start := time.Now()
 	call, err := d.fake.Call(p)
+	var c *engine.Call
 	if err != nil {
-		d.failed = errors.Join(d.failed, fmt.Errorf("call %d could not be placed: %w", d.placed, err))
-		fmt.Fprintf(d.env.stdout, "%2d  %-50s could not be placed: %s\n", d.placed, what, err)
-		return nil
+		err = fmt.Errorf("could not be placed: %w", err)
+	} else {
+		c, err = d.decided(ctx, call.ID)
 	}
-	c, err := d.decided(ctx, call.ID)
 	if err != nil {
+		line.Error = err.Error()
 		d.failed = errors.Join(d.failed, fmt.Errorf("call %d: %w", d.placed, err))
-		fmt.Fprintf(d.env.stdout, "%2d  %-50s %s\n", d.placed, what, err)
 		return call
 	}
-	fmt.Fprintf(d.env.stdout, "%2d  %-50s %s  %d ms\n", d.placed, what, d.verdict(c), d.took(call.ID, c, start).Milliseconds())
+	line.Action, line.By = happened(c)
+	line.TookMS = d.took(call.ID, c, start).Milliseconds()
 	return call
 }
 
@@ -262,8 +293,9 @@ func (d *demo) took(callID string, c *engine.Call, start time.Time) time.Duratio
 	return c.Transitions[len(c.Transitions)-1].At.Sub(start)
 }
 
-func (d *demo) verdict(c *engine.Call) string {
-	action := string(c.Action)
+// happened is what was done with a call, and what decided it.
+func happened(c *engine.Call) (action, by string) {
+	action = string(c.Action)
 	switch {
 	case c.Outcome == engine.Abandoned:
 		action = "abandoned"
@@ -274,11 +306,11 @@ func (d *demo) verdict(c *engine.Call) string {
 	case c.Message != nil:
 		action = "reject + message"
 	}
-	by := string(c.By)
+	by = string(c.By)
 	if c.By == rules.ByRule {
 		by = fmt.Sprintf("rule %q", c.Rule)
 	}
-	return fmt.Sprintf("%-18s %-22s", action, by)
+	return action, by
 }
 
 // stay goes on running, so that the reader can place more calls.
@@ -295,21 +327,32 @@ func (d *demo) stay(ctx context.Context) error {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		d.place(r.Context(), "a call from "+from, fake.Phone{Number: phone[1:], Name: "you", Media: true, TalkFor: time.Minute})
+		d.place(r.Context(), "a call from "+phone, fake.Phone{Number: phone[1:], Name: "you", Media: true, TalkFor: time.Minute})
 		fmt.Fprintln(w, "see the demo's window")
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 2 * time.Second, MaxHeaderBytes: 16 << 10}
 	go func() { _ = server.Serve(l) }() // ends with Close
 	defer server.Close()
+	at := map[string]string{
+		"webhooks": d.webhookURL(), "api": "http://" + d.router.listenI.Addr().String(), "admin_token": d.router.cfg.adminToken,
+		"positus": d.fake.URL(), "call": "http://" + l.Addr().String() + "/call",
+	}
+	if d.json {
+		if err := json.NewEncoder(d.env.stdout).Encode(at); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return nil
+	}
 	fmt.Fprintf(d.env.stdout, `
 The router goes on running:
   webhooks   %s
-  API        http://%s   (Authorization: Bearer %s)
+  API        %s   (Authorization: Bearer %s)
   Positus    %s   (the stand-in)
 Place a call yourself:
-  curl -d from=+5521977776666 http://%s/call
+  curl -d from=+5521977776666 %s
 Ctrl-C ends it.
-`, d.webhookURL(), d.router.listenI.Addr(), d.router.cfg.adminToken, d.fake.URL(), l.Addr())
+`, at["webhooks"], at["api"], at["admin_token"], at["positus"], at["call"])
 	<-ctx.Done()
 	return nil
 }

@@ -2,7 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -11,13 +11,17 @@ import (
 	"callrouter/rules"
 )
 
-// maxExported is how many calls one answer of the router holds at most.
-const maxExported = 10_000
+const (
+	// exportPage is how many calls are asked for at once.
+	exportPage = 1000
+	// maxExported is how many calls one answer of the router holds at most.
+	maxExported = 10_000
+)
 
 type callsExportCmd struct {
 	serverFlags
 	callFilter
-	Limit int `default:"10000" help:"How many at most, the newest."`
+	Limit int `placeholder:"N" help:"Only the newest so many, at most 10000. Left out: all that are kept."`
 }
 
 // exportFormat is the version of the lines. Fields are added without a new one.
@@ -61,13 +65,10 @@ type exportedDecision struct {
 	Message *string       `json:"message"` // its name
 }
 
+// Run writes the calls from the oldest on.
 func (c *callsExportCmd) Run(env *environment) error {
-	if c.Limit < 1 || c.Limit > maxExported {
-		return usage("--limit %d is not a number from 1 to %d", c.Limit, maxExported)
-	}
-	var reply struct{ Calls []apiCall }
-	if err := c.call(env, http.MethodGet, c.query(c.Limit), nil, &reply); err != nil {
-		return err
+	if c.Limit < 0 || c.Limit > maxExported {
+		return usage("--limit %d is not a number from 1 to %d; left out, all are written", c.Limit, maxExported)
 	}
 	loc, err := c.zone(env)
 	if err != nil {
@@ -75,15 +76,44 @@ func (c *callsExportCmd) Run(env *environment) error {
 	}
 	enc := json.NewEncoder(env.stdout)
 	enc.SetEscapeHTML(false)
-	for _, call := range slices.Backward(reply.Calls) {
-		if err := enc.Encode(export(call, loc)); err != nil {
+	write := func(calls []apiCall) error {
+		for _, call := range calls {
+			if err := enc.Encode(export(call, loc)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if c.Limit == 0 {
+		return c.pages(env, write)
+	}
+	calls, err := c.page(env, c.Limit, "newest")
+	slices.Reverse(calls)
+	return errors.Join(err, write(calls))
+}
+
+func (c *callsExportCmd) page(env *environment, limit int, order string) ([]apiCall, error) {
+	var reply struct{ Calls []apiCall }
+	err := c.call(env, http.MethodGet, c.query(limit, order), nil, &reply)
+	return reply.Calls, err
+}
+
+// pages reads all calls, page by page. The next page begins with the instant at which the last one ended.
+func (c *callsExportCmd) pages(env *environment, write func([]apiCall) error) error {
+	var before []apiCall
+	for {
+		page, err := c.page(env, exportPage, "oldest")
+		if err != nil {
 			return err
 		}
+		fresh := slices.DeleteFunc(slices.Clone(page), func(call apiCall) bool {
+			return slices.ContainsFunc(before, func(b apiCall) bool { return b.ID == call.ID })
+		})
+		if err := write(fresh); err != nil || len(page) < exportPage || len(fresh) == 0 {
+			return err
+		}
+		c.Since, before = page[len(page)-1].ReceivedAt.Format(time.RFC3339Nano), page
 	}
-	if len(reply.Calls) == c.Limit {
-		fmt.Fprintf(env.stderr, "callrouter: only the newest %d calls were written, there may be older ones; export more often, or select with --caller, --state or --outcome\n", c.Limit)
-	}
-	return nil
 }
 
 func export(c apiCall, loc *time.Location) exportedCall {

@@ -75,7 +75,17 @@ func main() {
 		<-ctx.Done()
 		stop()
 	}()
+	forgetEmpty()
 	os.Exit(run(os.Args[1:], &environment{ctx: ctx, getenv: os.Getenv, stdout: os.Stdout, stderr: os.Stderr}))
+}
+
+// forgetEmpty unsets settings that are set to nothing, as a container's may be: they are left out.
+func forgetEmpty() {
+	for _, v := range os.Environ() {
+		if name, ok := strings.CutSuffix(v, "="); ok && strings.HasPrefix(name, "CALLROUTER_") {
+			_ = os.Unsetenv(name) // fails for names that cannot be set either
+		}
+	}
 }
 
 // run is the program without the process around it.

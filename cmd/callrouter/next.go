@@ -19,7 +19,7 @@ type nextCmd struct {
 }
 
 func (c *nextCmd) Run(env *environment) error {
-	f, err := loadRules(env, c.Rules)
+	f, err := loadRules(env, c.Rules, c.JSON)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -424,9 +425,40 @@ func (o *operated) checkExport(vip, other string) {
 	if d, needs := file.Decide(in, 0); !needs.None() || d.Action != *c.Decision.Action || d.Rule != *c.Decision.Rule {
 		o.Errorf("decided again: %+v, needs %+v", d, needs)
 	}
-	code, _, stderr := o.run("calls", "export", "--limit", "1")
-	if code != 0 || !strings.Contains(stderr, "only the newest 1 calls were written") {
-		o.Errorf("a cut export says %q, code %d", stderr, code)
+	var newest exportedCall
+	o.must(json.Unmarshal([]byte(o.ok([]string{"calls", "export", "--limit", "1"})), &newest))
+	if newest.Key != other {
+		o.Errorf("the newest is %s, want %s", newest.Key, other)
+	}
+}
+
+// An export has every call that is kept once, from the oldest on, also those of one instant.
+func TestExportOfManyCalls(t *testing.T) {
+	t.Parallel()
+	o := startOperated(t)
+	const n = 2 * exportPage
+	began := time.Now().Add(-time.Hour)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			c := &engine.Call{ID: fmt.Sprint("call ", i), State: engine.Ended, Outcome: engine.Rejected, ReceivedAt: began.Add(time.Duration(i/7) * time.Second)}
+			if _, err := o.router.store.Insert(t.Context(), c); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	seen, last := map[string]bool{}, time.Time{}
+	for line := range strings.Lines(o.ok([]string{"calls", "export"})) {
+		var c exportedCall
+		o.must(json.Unmarshal([]byte(line), &c))
+		if seen[c.ID] || c.ReceivedAt.Before(last) {
+			t.Errorf("%s, of %s, comes twice, or after %s", c.ID, c.ReceivedAt, last)
+		}
+		seen[c.ID], last = true, c.ReceivedAt
+	}
+	if len(seen) != n {
+		t.Errorf("%d calls, want %d", len(seen), n)
 	}
 }
 

@@ -59,7 +59,7 @@ func (k *rulesKeeper) Reload(ctx context.Context) (console.RulesStatus, rules.Pr
 		return k.status, problems, nil
 	}
 	k.seen = looks(f.Paths())
-	k.bad = false
+	k.bad, k.status.LastRefusal = false, nil
 	if f.Version() == k.status.Version {
 		k.metrics.reloadOK.Set(1)
 		return k.status, problems, nil

@@ -27,13 +27,14 @@ func (c *serveCmd) Run(env *environment) error {
 	if d := time.Duration(c.Drain); d > maxDrain {
 		return usage("--drain: %s is longer than %s, which is half of what a stop may take", d, maxDrain)
 	}
-	if cfg.file, err = loadGood(env, c.Rules, loadForService); err != nil {
+	if cfg.file, err = loadGood(env, c.Rules, false, loadForService); err != nil {
 		return err
 	}
 	r, err := startRouter(env.ctx, cfg)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
+	s.weak(cfg.log)
 	cfg.log.Info("callrouter is ready", "version", buildVersion(), "public", r.listenP.Addr().String(),
 		"internal", r.listenI.Addr().String(), "rules", cfg.file.Version(), "store", storeKind(c.Store))
 	return c.wait(env, r)

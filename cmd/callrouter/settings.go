@@ -58,7 +58,7 @@ const (
 	envPositusToken  = "POSITUS_TOKEN"
 	envWebhookSecret = "CALLROUTER_WEBHOOK_SECRET"
 	envAdminToken    = "CALLROUTER_ADMIN_TOKEN"
-	minSecret        = 16 // characters
+	minSecret        = 16 // characters, of a webhook secret
 )
 
 // readSecrets names everything that is missing at once, and how to make it.
@@ -78,20 +78,29 @@ func readSecrets(getenv func(string) string) (secrets, error) {
 		positusToken: read(envPositusToken, "generate an API token at studio.posit.us, under my account"),
 		adminToken:   read(envAdminToken, "make one with: openssl rand -hex 24"),
 	}
-	for _, w := range strings.Split(read(envWebhookSecret, "make one with: openssl rand -hex 24"), ",") {
+	webhook := read(envWebhookSecret, "make one with: openssl rand -hex 24")
+	for w := range strings.SplitSeq(webhook, ",") {
 		if w = strings.TrimSpace(w); w != "" && len(w) < minSecret {
 			missing = append(missing, fmt.Sprintf("%s is shorter than %d characters: make one with: openssl rand -hex 24", envWebhookSecret, minSecret))
 		} else if w != "" {
 			s.webhookSecrets = append(s.webhookSecrets, w)
 		}
 	}
-	if s.adminToken != "" && len(s.adminToken) < minSecret {
-		missing = append(missing, fmt.Sprintf("%s is shorter than %d characters: make one with: openssl rand -hex 24", envAdminToken, minSecret))
+	if n := len(s.webhookSecrets); webhook != "" && (n == 0 && len(missing) == 0 || n > 2) {
+		missing = append(missing, fmt.Sprintf("%s has %s: write one, or two with a comma between them while one replaces the other",
+			envWebhookSecret, plural(n, "secret")))
 	}
 	if len(missing) > 0 {
 		return s, usage("serve cannot start:\n  %s", strings.Join(missing, "\n  "))
 	}
 	return s, nil
+}
+
+// weak says what is wrong with secrets that will do.
+func (s secrets) weak(log *slog.Logger) {
+	if len(s.adminToken) < minSecret {
+		log.Warn(fmt.Sprintf("%s is shorter than %d characters, so it can be guessed: make one with: openssl rand -hex 24", envAdminToken, minSecret))
+	}
 }
 
 func readSecret(getenv func(string) string, name string) (string, error) {

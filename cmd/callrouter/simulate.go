@@ -20,7 +20,7 @@ type simulateCmd struct {
 }
 
 func (c *simulateCmd) Run(env *environment) error {
-	f, err := loadRules(env, c.Rules)
+	f, err := loadRules(env, c.Rules, c.JSON)
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ type weekCmd struct {
 }
 
 func (c *weekCmd) Run(env *environment) error {
-	f, err := loadRules(env, c.Rules)
+	f, err := loadRules(env, c.Rules, c.JSON)
 	if err != nil {
 		return err
 	}
