@@ -17,7 +17,7 @@ var clockSource []byte
 // server is given a time of day of ours.
 func NewRedisWithClock(t testing.TB, config ...string) *Redis {
 	t.Helper()
-	compiler := need(t, "cc", "a C compiler (apt-get install build-essential)")
+	compiler := Need(t, "cc", "a C compiler (apt-get install build-essential)")
 	dir := t.TempDir()
 	source, library, file := filepath.Join(dir, "clock.c"), filepath.Join(dir, "clock.so"), filepath.Join(dir, "offset")
 	for name, text := range map[string][]byte{source: clockSource, file: make([]byte, 8)} {

@@ -59,13 +59,13 @@ func NewRedis(t testing.TB, config ...string) *Redis {
 
 func newRedis(t testing.TB, env, config []string) *Redis {
 	t.Helper()
-	need(t, "redis-server", "Redis (apt-get install redis-server, brew install redis)")
+	Need(t, "redis-server", "Redis (apt-get install redis-server, brew install redis)")
 	return start(t, env, nil, append([]string{"user router on >secret " + rights}, config...))
 }
 
-// need answers where a program is. Where it is not, the test is skipped, or fails if the environment says
+// Need answers where a program is. Where it is not, the test is skipped, or fails if the environment says
 // CALLROUTER_TEST_ALL=1.
-func need(t testing.TB, program, what string) string {
+func Need(t testing.TB, program, what string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err == nil {
