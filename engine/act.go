@@ -193,16 +193,17 @@ func (r *runner) accepted(echo error) error {
 	deadAudio := echo != nil && r.play != nil // it was accepted with an SDP whose process is gone
 	err := r.finish(func(n *Call) {
 		now := r.now()
-		if n.Caller != nil {
-			o, why := Abandoned, "the caller hung up as the call was accepted"
-			if n.Caller.PickedUp {
-				o, why = Answered, ""
-			}
-			n.end(o, why, now)
+		if n.Caller != nil && !n.Caller.PickedUp {
+			n.end(Abandoned, "the caller hung up as the call was accepted", now)
 			return
 		}
 		n.Active = now
 		n.to(Active, now, "")
+		if n.Caller != nil { // an agent who has talked has a wrap-up, however short it was
+			outcome, why := n.Caller.outcome()
+			n.end(outcome, why, now)
+			return
+		}
 		n.Due = now.Add(n.MaxCall)
 		if n.Agent != "" {
 			n.Due = now.Add(min(n.MaxCall, r.e.Timing.AgentLook))

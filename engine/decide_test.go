@@ -189,6 +189,33 @@ func TestAcceptAndTerminateCross(t *testing.T) {
 	})
 }
 
+// The end of a call that an agent has just picked up overtakes the answer of Positus: it was answered, and has a wrap-up.
+func TestAgentTalkedBeforePositusSaidSo(t *testing.T) {
+	inWorld(t, handing, func(w *world) {
+		w.present("ana")
+		w.connect("a", caller)
+		o := w.offer("ana")
+		entered, leave := make(chan struct{}), make(chan struct{})
+		w.platform.loseReply("accept", func() error { close(entered); <-leave; return nil })
+		answered := make(chan error, 1)
+		go func() { answered <- w.e.Answer(w.t.Context(), "ana", o.ID, "answer of ana") }()
+		<-entered
+		w.terminate("a")
+		close(leave)
+		if err := <-answered; !errors.Is(err, engine.ErrEnded) {
+			t.Errorf("ana was told %v", err)
+		}
+		c := w.want("a", engine.Ended, engine.Answered, "accept")
+		if c.Agent != "ana" || c.Active.IsZero() || w.free("ana") != 0 {
+			t.Errorf("agent %q, active since %s, %d slots free", c.Agent, c.Active, w.free("ana"))
+		}
+		pass(16 * time.Second)
+		if w.free("ana") != 1 {
+			t.Error("the slot is not free after the wrap-up")
+		}
+	})
+}
+
 func TestPositusAwayUntilTheWindowEnds(t *testing.T) {
 	inWorld(t, closing, func(w *world) {
 		w.platform.spoil("reject", func() error {

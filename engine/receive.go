@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"callrouter/rules"
@@ -289,27 +290,23 @@ func (c *Call) callerEnded(end CallerEnd) {
 	switch c.State {
 	case Accepting, Rejecting, Ended:
 	case Active:
-		switch {
-		case c.HangUp != nil:
-			c.end(c.HangUp.Outcome, c.HangUp.Why, end.At)
-		case end.mediaFailed():
-			c.end(Failed, fmt.Sprintf("no audio came through (WhatsApp codes %v)", end.Codes), end.At)
-		default:
-			c.end(Answered, "", end.At)
+		outcome, why := end.outcome()
+		if c.HangUp != nil {
+			outcome, why = c.HangUp.Outcome, c.HangUp.Why
 		}
+		c.end(outcome, why, end.At)
 	default:
 		c.end(Abandoned, "the caller hung up before a decision was carried out", end.At)
 	}
 }
 
-// mediaFailed says whether the platform ended the call for want of audio (Meta: troubleshooting, 138021 and 138023).
-func (e *CallerEnd) mediaFailed() bool {
-	for _, code := range e.Codes {
-		if code == 138021 || code == 138023 {
-			return true
-		}
+// outcome is that of an accepted call which ended so. The platform ends a call for want of audio with codes of its own
+// (Meta: troubleshooting, 138021 and 138023).
+func (e *CallerEnd) outcome() (o Outcome, why string) {
+	if slices.Contains(e.Codes, 138021) || slices.Contains(e.Codes, 138023) {
+		return Failed, fmt.Sprintf("no audio came through (WhatsApp codes %v)", e.Codes)
 	}
-	return false
+	return Answered, ""
 }
 
 // errUnchanged is returned by a change that has nothing to do.
