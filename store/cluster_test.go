@@ -115,6 +115,54 @@ func newCluster(t *testing.T, masters int, replica bool) (nodes []*storetest.Red
 	return nodes
 }
 
+// Moving the slot that has all keys to another node is an outage for as long as it takes: scripts find some of their keys
+// here and some there, and are refused. No slot is given twice, and calls that talk keep theirs.
+func TestRedisClusterMovesItsSlot(t *testing.T) {
+	t.Parallel()
+	for _, seed := range seeds() {
+		nodes := newCluster(t, 2, false)
+		slot := nodes[0].Do("CLUSTER", "KEYSLOT", "cr1:{callrouter}:due").(int64)
+		from, to := nodes[0], nodes[1]
+		if slot >= 16384/2 {
+			from, to = to, from
+		}
+		from.OpenGate()
+		l := &losing{T: t, judge: new(storetest.Judge), server: from}
+		for i := range l.stores {
+			l.open(i, nodes[0].URL+"?addr="+nodes[1].Addr)
+		}
+		l.run(seed, func() {
+			l.goOn()
+			l.lose("moved to another node", func() {
+				moved := moveSlot(from, to, slot)
+				l.Logf("%d keys were moved", moved)
+				l.server = to
+			})
+			l.goOn()
+		})
+	}
+}
+
+// moveSlot moves a slot with its keys, as redis-cli does, one by one, and counts them.
+func moveSlot(from, to *storetest.Redis, slot int64) (moved int) {
+	target := to.Do("CLUSTER", "MYID")
+	to.Do("CLUSTER", "SETSLOT", slot, "IMPORTING", from.Do("CLUSTER", "MYID"))
+	from.Do("CLUSTER", "SETSLOT", slot, "MIGRATING", target)
+	host, port, _ := strings.Cut(to.Addr, ":")
+	for {
+		<-time.After(5 * time.Millisecond) // calls come meanwhile
+		keys := from.Do("CLUSTER", "GETKEYSINSLOT", slot, 1).([]any)
+		if len(keys) == 0 {
+			break
+		}
+		from.Do(append([]any{"MIGRATE", host, port, "", 0, 5000, "KEYS"}, keys...)...)
+		moved += len(keys)
+	}
+	to.Do("CLUSTER", "SETSLOT", slot, "NODE", target)
+	from.Do("CLUSTER", "SETSLOT", slot, "NODE", target)
+	return moved
+}
+
 // A replica of a Cluster that has not heard of everything takes over. There were connections to it before, when it was a
 // replica, and over these too no slot is given until its gate opens.
 func TestRedisClusterFailover(t *testing.T) {

@@ -175,15 +175,20 @@ func newLosing(t *testing.T, server *storetest.Redis, replicated bool) *losing {
 	}
 	for i := range l.stores {
 		l.proxies[i] = storetest.NewProxy(t, l.server.Addr, nil)
-		url := strings.Replace(l.server.URL, l.server.Addr, l.proxies[i].Addr, 1)
-		s, err := store.Open(t.Context(), url, store.Options{Timeout: time.Second, Gate: lossGate})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = s.Close() })
-		l.stores[i] = s
+		l.open(i, strings.Replace(l.server.URL, l.server.Addr, l.proxies[i].Addr, 1))
 	}
 	return l
+}
+
+// open lets an instance use an address.
+func (l *losing) open(i int, url string) {
+	l.Helper()
+	s, err := store.Open(l.Context(), url, store.Options{Timeout: time.Second, Gate: lossGate})
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.Cleanup(func() { _ = s.Close() })
+	l.stores[i] = s
 }
 
 // lose loses something, and waits until slots are given again.
