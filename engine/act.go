@@ -164,11 +164,42 @@ func (r *runner) accept() error {
 		return r.end(Abandoned, "the caller hung up as the call was accepted")
 	case errors.As(err, &pe) && pe.Kind == Gone:
 		return r.end(Abandoned, "the call was over before the accept arrived")
-	case !errors.As(err, &pe) || pe.Kind == Unavailable:
-		// It may have been carried out, and nobody would ever end it.
-		r.hangUpBestEffort()
+	case errors.As(err, &pe) && pe.Kind == InProgress: // with something that this record does not know
+		return r.hangUpUnknown(Failed, err)
+	case !errors.As(err, &pe), pe.Kind == Unavailable && !pe.Unsent:
+		return r.hangUpUnknown(TimedOut, err)
 	}
 	return r.refused(err)
+}
+
+// hangUpUnknown ends a call of which nobody knows whether Positus accepted it. It may be going on, so it is live, and its
+// agent busy, until the hang-up is confirmed. Only who has the call may hang up: it may be another's by now, and talk.
+func (r *runner) hangUpUnknown(o Outcome, cause error) error {
+	r.e.problem("positus", "whether Positus took the accept is not known; the call is hung up", cause, "call", r.c.Key())
+	err := r.finish(func(n *Call) {
+		now := r.now()
+		switch {
+		case n.Caller == nil:
+			n.HangUp = &HangUp{Why: cause.Error(), Outcome: o, Since: now}
+			r.e.claimHangUp(n, now)
+		case n.Caller.PickedUp:
+			outcome, why := n.Caller.outcome()
+			n.end(outcome, why, now)
+		default:
+			n.end(Abandoned, "the caller hung up while Positus could not be reached", now)
+		}
+	})
+	switch {
+	case err != nil:
+		return err
+	case r.c.State == Ended:
+		r.e.ended(r.c)
+	case r.memory:
+		r.hangUpBestEffort()
+	default:
+		_, _ = r.e.tryHangUp(r.c) // it tells of its own errors, and the sweep goes on
+	}
+	return nil
 }
 
 // renewAudio prepares audio anew for a played answer that was written by a process that is gone: its connection died

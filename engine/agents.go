@@ -132,6 +132,8 @@ func (e *Engine) awaitAccept(ctx context.Context, c *Call) error {
 			return nil
 		case c.State == Ended:
 			return acceptResult(c)
+		case c.HangUp != nil:
+			return &ProviderError{Kind: Unavailable, Message: c.HangUp.Why}
 		}
 		select {
 		case <-wake:

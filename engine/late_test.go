@@ -68,7 +68,8 @@ func TestDecidedInMemoryWhileTheWriteWasUnderWay(t *testing.T) {
 	inWorld(t, closing, func(w *world) {
 		slow := &stallingStore{Store: w.store.Store, stall: true}
 		w.store.Store = slow
-		w.platform.spoil("accept", func() error { return &engine.ProviderError{Kind: engine.Unavailable, Status: 503} })
+		dies := make(chan struct{})
+		w.platform.spoil("accept", func() error { <-dies; return &engine.ProviderError{Kind: engine.Unavailable, Unsent: true} })
 		w.connect("a", caller) // nobody can tell whether it is a partner, so on_error decides: accept
 		w.stopJobs()           // it dies before its next job
 		dead := w.e
@@ -80,6 +81,7 @@ func TestDecidedInMemoryWhileTheWriteWasUnderWay(t *testing.T) {
 		w.start(w.e)
 		w.want("a", engine.Active, "", "accept")
 		w.terminate("a")
+		close(dies)
 		if err := dead.Stop(w.t.Context()); err != nil {
 			t.Error(err)
 		}

@@ -75,7 +75,7 @@ var ErrNotActive = errors.New("the call is not active")
 // ErrNotActive.
 func (e *Engine) hangUp(ctx context.Context, key, why string, outcome Outcome) (*Call, error) {
 	c, err := e.modify(ctx, key, func(c *Call) error {
-		if c.State != Active {
+		if c.State != Active && c.HangUp == nil {
 			return ErrNotActive
 		}
 		now := e.Now()
@@ -114,7 +114,7 @@ func (e *Engine) tryHangUp(c *Call) (*Call, error) {
 	ctx, cancel = context.WithTimeout(context.Background(), e.Timing.StoreWait)
 	defer cancel()
 	n, err := e.modify(ctx, c.Key(), func(n *Call) error {
-		if n.State != Active || n.HangUp == nil {
+		if n.HangUp == nil {
 			return errUnchanged
 		}
 		now := e.Now()

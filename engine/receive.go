@@ -287,14 +287,14 @@ func (e *Engine) tombstone(ev *Terminate, end CallerEnd) *Call {
 // says more.
 func (c *Call) callerEnded(end CallerEnd) {
 	c.Caller = &end
-	switch c.State {
-	case Accepting, Rejecting, Ended:
-	case Active:
+	switch {
+	case c.State == Ended:
+	case c.HangUp != nil:
+		c.end(c.HangUp.Outcome, c.HangUp.Why, end.At)
+	case c.State == Active:
 		outcome, why := end.outcome()
-		if c.HangUp != nil {
-			outcome, why = c.HangUp.Outcome, c.HangUp.Why
-		}
 		c.end(outcome, why, end.At)
+	case c.State == Accepting, c.State == Rejecting:
 	default:
 		c.end(Abandoned, "the caller hung up before a decision was carried out", end.At)
 	}

@@ -106,6 +106,9 @@ func (r *runner) loop() {
 		case Waiting, Offered:
 			err = r.handoff()
 		case Accepting:
+			if r.c.HangUp != nil {
+				return
+			}
 			err = r.accept()
 		case Rejecting:
 			err = r.reject()
@@ -300,7 +303,7 @@ func (r *runner) read() (*Call, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.StoreWait)
 	defer cancel()
 	c, err := r.e.Store.Get(ctx, r.c.Key())
-	if errors.Is(err, ErrNotFound) && r.c.Rev > 0 { // the store has lost it; whoever has a newer one says so too
+	if lost := errors.Is(err, ErrNotFound) || err == nil && c.Rev < r.c.Rev; lost && r.c.Rev > 0 { // whoever has a newer one says so too
 		if err := r.e.Store.Reassert(ctx, r.c); err != nil {
 			return nil, err
 		}

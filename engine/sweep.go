@@ -10,7 +10,11 @@ import (
 	"callrouter/rules"
 )
 
-const sweepBatch = 10_000
+const (
+	sweepBatch = 10_000
+	// hangUpFor is how long a hang-up is tried. No call of WhatsApp is as long, so the record is wrong by then, or Positus is.
+	hangUpFor = 24 * time.Hour
+)
 
 // Sweep looks at every live call whose time has come: calls whose instance is gone are taken over, calls past their
 // answer window or their longest duration are ended, and hang-ups that are not confirmed are tried again. It is a job:
@@ -95,13 +99,17 @@ func (e *Engine) judge(c *Call, alive []string) Verdict {
 	}
 	switch {
 	case c.State == Ended:
+	case c.HangUp != nil && now.Sub(c.HangUp.Since) >= hangUpFor:
+		return Verdict{c, doEnd, fmt.Sprintf("Positus has not confirmed the hang-up for %s: %s", hangUpFor, c.HangUp.Error)}
+	case c.HangUp != nil:
+		return Verdict{c, doAgain, fmt.Sprintf("the hang-up is not confirmed after %d attempts: %s", c.HangUp.Attempts, c.HangUp.Error)}
+	case c.State == Accepting && ownerGone && now.After(c.Deadline.Add(e.Timing.Lease)):
+		return Verdict{c, doHangUp, "the answer window passed, and whether Positus took the accept is not known"}
 	case c.State != Active && ownerGone && now.After(c.Deadline.Add(e.Timing.Lease)):
 		return Verdict{c, doEnd, "the answer window passed and nobody carried the action out"}
 	case c.State != Active && ownerGone:
 		return Verdict{c, doTakeOver, "the instance that had it is gone"}
 	case c.State != Active:
-	case c.HangUp != nil:
-		return Verdict{c, doAgain, fmt.Sprintf("the hang-up is not confirmed after %d attempts: %s", c.HangUp.Attempts, c.HangUp.Error)}
 	case !now.Before(c.Active.Add(c.MaxCall)):
 		return Verdict{c, doHangUp, fmt.Sprintf("longer than max_call (%s)", c.MaxCall)}
 	case c.played() && ownerGone:
@@ -130,10 +138,17 @@ func (e *Engine) sweepCall(ctx context.Context, key string, alive []string) erro
 			if n.Rev != c.Rev {
 				return errUnchanged
 			}
-			n.end(TimedOut, v.Why, e.Now())
+			outcome := TimedOut
+			if n.HangUp != nil {
+				outcome = n.HangUp.Outcome
+			}
+			n.end(outcome, v.Why, e.Now())
 			return nil
 		})
 		if err == nil {
+			if c.HangUp != nil {
+				e.problem("hang_up", "a hang-up was given up; look at the call at Positus", errors.New(c.HangUp.Error), "call", key, "attempts", c.HangUp.Attempts)
+			}
 			e.ended(n)
 		}
 		return err
@@ -164,6 +179,9 @@ func (e *Engine) reap(ctx context.Context, c *Call, why string) {
 		now := e.Now()
 		if n.HangUp == nil {
 			n.HangUp = &HangUp{Why: why, Outcome: Reaped, Since: now}
+			if n.State == Accepting {
+				n.HangUp.Outcome = TimedOut
+			}
 		}
 		e.claimHangUp(n, now)
 		return nil

@@ -1,0 +1,221 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"callrouter/engine"
+)
+
+// errNoAnswer is what a request ends with that Positus may have carried out.
+func errNoAnswer() error {
+	return &engine.ProviderError{Kind: engine.Unavailable, Message: "no answer in time"}
+}
+
+const ringing = header + `
+rules:
+  - {name: vips, when: 'listed("vip")', then: {accept: greeting}}
+  - {name: one, then: {handoff: {queue: one, ring: 15s}}}
+default: reject
+`
+
+// Positus took the accept, its answer was lost, and it stays away for the hang-up as well: until it confirms that the call
+// is over the agent is not free, and it is tried again.
+func TestAcceptWithoutAnAnswer(t *testing.T) {
+	inWorld(t, ringing, func(w *world) {
+		w.present("ana")
+		w.connect("a", caller)
+		w.platform.loseReply("accept", func() error { pass(10 * time.Second); return errNoAnswer() })
+		w.platform.spoil("hang-up", func() error { pass(8 * time.Second); return errNoAnswer() })
+		var pe *engine.ProviderError
+		if err := w.answer("ana"); !errors.As(err, &pe) || pe.Kind != engine.Unavailable {
+			t.Errorf("ana was told %v", err)
+		}
+		if w.free("ana") != 0 {
+			t.Error("ana is free, and her call may be going on")
+		}
+		w.connect("b", caller)
+		w.want("b", engine.Ended, engine.Rejected, "reject")
+		pass(10 * time.Minute)
+		if c := w.want("a", engine.Accepting, "", "accept"); c.HangUp == nil || c.HangUp.Attempts < 5 {
+			t.Errorf("hang-up: %+v", c.HangUp)
+		}
+		w.platform.spoil("hang-up", nil)
+		pass(engine.DefaultTiming().HangUpMax + 15*time.Second)
+		w.want("a", engine.Ended, engine.TimedOut, "accept", "hang-up")
+		if w.free("ana") != 1 {
+			t.Error("ana is not free")
+		}
+	})
+}
+
+// The caller's end confirms it as well.
+func TestAcceptWithoutAnAnswerThenTheCallersEnd(t *testing.T) {
+	inWorld(t, ringing, func(w *world) {
+		w.present("ana")
+		w.connect("a", caller)
+		w.platform.loseReply("accept", errNoAnswer)
+		w.platform.spoil("hang-up", errNoAnswer)
+		_ = w.answer("ana")
+		w.terminate("a")
+		w.want("a", engine.Ended, engine.TimedOut, "accept")
+		if w.free("ana") != 1 {
+			t.Error("ana is not free")
+		}
+	})
+}
+
+// Nothing was sent: there is nothing to hang up.
+func TestAcceptThatWasNeverSent(t *testing.T) {
+	inWorld(t, ringing, func(w *world) {
+		w.present("ana")
+		w.connect("a", caller)
+		w.platform.spoil("accept", func() error { return &engine.ProviderError{Kind: engine.Unavailable, Unsent: true} })
+		_ = w.answer("ana")
+		w.want("a", engine.Ended, engine.TimedOut)
+	})
+}
+
+// A process dies after Positus took its accept, and nobody looks before the answer window is over: the call is hung up.
+func TestCrashInAcceptUntilTheWindowIsOver(t *testing.T) {
+	inWorld(t, ringing, func(w *world) {
+		w.present("ana")
+		w.connect("a", caller)
+		o := w.offer("ana")
+		dies := make(chan struct{})
+		w.platform.loseReply("accept", func() error { <-dies; return errNoAnswer() })
+		w.stopJobs()
+		dead, told := w.e, make(chan error, 1)
+		go func() { told <- dead.Answer(context.Background(), "ana", o.ID, "answer of ana") }()
+		pass(32 * time.Second)
+		w.platform.loseReply("accept", nil)
+		w.e = w.newEngine()
+		w.start(w.e)
+		pass(3 * time.Second)
+		w.want("a", engine.Ended, engine.TimedOut, "accept", "hang-up")
+		close(dies)
+		<-told
+		if err := dead.Stop(w.t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A process sleeps in its accept, and another takes the call over and has it answered. The one that wakes, for whom the
+// request has failed, leaves the call alone.
+func TestWokenInAcceptItHangsUpNobodysCall(t *testing.T) {
+	inWorld(t, ringing, func(w *world) {
+		w.present("ana")
+		w.connect("a", caller)
+		o := w.offer("ana")
+		var slept atomic.Bool
+		w.platform.loseReply("accept", func() error {
+			if slept.CompareAndSwap(false, true) {
+				pass(40 * time.Second)
+				return errNoAnswer()
+			}
+			return nil
+		})
+		w.stopJobs()
+		asleep, told := w.e, make(chan error, 1)
+		go func() { told <- asleep.Answer(context.Background(), "ana", o.ID, "answer of ana") }()
+		pass(7 * time.Second)
+		w.e = w.newEngine()
+		w.start(w.e)
+		pass(13 * time.Second)
+		w.want("a", engine.Active, "", "accept")
+		pass(30 * time.Second)
+		w.want("a", engine.Active, "", "accept")
+		if err := <-told; err != nil {
+			t.Errorf("ana was told %v, and talks", err)
+		}
+		if err := asleep.Stop(w.t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Positus never takes the hang-up, nor says that the call is over: after a day it is given up, and told of.
+func TestHangUpIsGivenUpAfterADay(t *testing.T) {
+	inWorld(t, ringing, func(w *world) {
+		w.present("ana")
+		w.connect("a", caller)
+		if err := w.answer("ana"); err != nil {
+			t.Fatal(err)
+		}
+		w.platform.spoil("hang-up", func() error { return &engine.ProviderError{Kind: engine.Refused, Status: 400, Message: "no"} })
+		pass(24 * time.Hour)
+		w.want("a", engine.Active, "", "accept")
+		if w.free("ana") != 0 {
+			t.Error("ana is free, and her call may be going on")
+		}
+		pass(12 * time.Minute)
+		w.want("a", engine.Ended, engine.Reaped, "accept")
+		pass(time.Minute)
+		if w.free("ana") != 1 {
+			t.Error("ana is not free")
+		}
+	})
+}
+
+// forgetful is a store that can go back to what it knew, as when a replica that lags is made master.
+type forgetful struct {
+	*memory
+	epoch atomic.Int64
+}
+
+func (s *forgetful) Beat(ctx context.Context, instance string, lease time.Duration) (string, time.Time, error) {
+	_, at, err := s.memory.Beat(ctx, instance, lease)
+	return fmt.Sprint(s.epoch.Load()), at, err
+}
+
+// back makes a record what it was.
+func (s *forgetful) back(c *engine.Call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls[c.Key()], s.live[c.Key()] = c, c
+	s.epoch.Add(1)
+}
+
+// The store forgets that an agent has answered, while Positus is asked: what is known here is newer, and stands.
+func TestStoreForgetsTheAnswer(t *testing.T) {
+	file := loadRules(t, t.TempDir(), ringing)
+	synctest.Test(t, func(t *testing.T) {
+		s, p := &forgetful{memory: newMemory(time.Now)}, newPlatform()
+		w := &world{t: t, platform: p}
+		w.e = engine.New(engine.Config{
+			Store: s, Provider: p, Media: &audio{}, Answerer: &answerer{}, Rules: file, Log: slog.New(slog.DiscardHandler), Observer: &observer{},
+		})
+		w.start(w.e)
+		ctx, leave := context.WithCancel(t.Context())
+		w.must(w.e.Present(ctx, "ana", "tab"))
+		w.connect("a", caller)
+		synctest.Wait()
+		offered, err := s.Get(t.Context(), engine.Key("a"))
+		w.must(err)
+		p.loseReply("accept", func() error { pass(100 * time.Millisecond); s.back(offered); return nil })
+		if err := w.e.Answer(t.Context(), "ana", offered.Offers[0].ID, "answer of ana"); err != nil {
+			t.Errorf("ana was told %v", err)
+		}
+		pass(5 * time.Second)
+		c, err := s.Get(t.Context(), engine.Key("a"))
+		w.must(err)
+		snap, err := s.Snapshot(t.Context(), engine.Query{Agents: []string{"ana"}})
+		w.must(err)
+		if c.State != engine.Active || len(snap.Agents["ana"].Slots) != 1 {
+			t.Errorf("%s %s (%s), %d slots taken", c.State, c.Outcome, c.Why, len(snap.Agents["ana"].Slots))
+		}
+		if got := p.actions("a"); len(got) != 1 {
+			t.Errorf("Positus was asked for %v", got)
+		}
+		leave()
+		w.stopJobs()
+		w.must(w.e.Stop(t.Context()))
+	})
+}
