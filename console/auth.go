@@ -73,20 +73,38 @@ func (a *api) identify(r *http.Request) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
-	if _, ok := a.Engine.Rules().Agent(agent); !ok {
+	switch works, err := a.works(r.Context(), agent); {
+	case err != nil:
+		return identity{}, err
+	case !works:
 		return identity{}, unauthorized("the token's agent is not in the rules file any more")
 	}
 	return identity{agent: agent, hash: hash}, nil
 }
 
-// stillValid says whether a token that was let in would be let in again.
+// works says whether an agent is in the rules file, or was taken out while a call rang or went on.
+func (a *api) works(ctx context.Context, agent string) (bool, error) {
+	if a.employed(agent) {
+		return true, nil
+	}
+	v, err := a.Engine.View(ctx, agent)
+	return busy(v), err
+}
+
+func (a *api) employed(agent string) bool {
+	_, ok := a.Engine.Rules().Agent(agent)
+	return ok
+}
+
+func busy(v engine.AgentView) bool { return len(v.Calls)+len(v.Offers) > 0 }
+
+// stillValid says whether a token that was let in is still the agent's.
 func (a *api) stillValid(ctx context.Context, who identity) (bool, error) {
 	agent, err := a.Store.AgentByToken(ctx, who.hash)
 	if errors.Is(err, engine.ErrNotFound) {
 		return false, nil
 	}
-	_, known := a.Engine.Rules().Agent(who.agent)
-	return err == nil && agent == who.agent && known, err
+	return err == nil && agent == who.agent, err
 }
 
 func unauthorized(message string) error {

@@ -57,6 +57,29 @@ func TestAnAgentAnswersACallAndHangsUp(t *testing.T) {
 	r.want(409, "ended", ana, "POST", path+"/answer", sdp(answerSDP))
 }
 
+// An agent whom a reload takes out while on a call keeps it, and the means to end it; with the call they end.
+func TestAgentIsTakenOutWhileOnACall(t *testing.T) {
+	const id = "wacid.1"
+	r := newRig(t)
+	ana, screen := r.online("ana")
+	r.call(id, caller)
+	r.want(200, "", ana, "POST", "/api/v1/offers/"+screen.next("offer")["offer"].(string)+"/answer", sdp(answerSDP))
+	screen.untilCall(id, "active")
+	r.rewriteRules(func(text string) string {
+		text = strings.ReplaceAll(text, "  ana: {name: Ana Souza, capacity: 1}\n", "")
+		return strings.NewReplacer("[ana, bruno]", "[bruno]", "[ana]", "[bruno]").Replace(text)
+	})
+	r.want(200, "", adminToken, "POST", "/api/v1/rules/reload", "")
+	again := r.connect(ana) // her page is loaded again
+	again.next("status")
+	again.untilCall(id, "active")
+	r.want(200, "", ana, "POST", "/api/v1/calls/"+id+"/hang-up", "")
+	screen.untilCall(id, "ended")
+	r.want(401, "unauthorized", ana, "GET", "/api/v1/me", "")
+	again.untilCall(id, "ended")
+	again.ends()
+}
+
 func TestOfTwoWhoAreRungOneHasTheCall(t *testing.T) {
 	r := newRig(t)
 	ana, screenA := r.online("ana")
