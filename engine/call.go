@@ -143,8 +143,9 @@ type Handoff struct {
 	Ring   time.Duration `json:"ring"`
 	Wait   time.Duration `json:"wait"` // what is left of it
 	Joined time.Time     `json:"joined"`
-	Seen   int64         `json:"-"`              // revision of the queue that the present step was decided by; 0: it does not matter
-	Since  time.Time     `json:"since,omitzero"` // start of the present waiting; zero while somebody can be rung
+	Seen   int64         `json:"-"`                // revision of the queue that the present step was decided by; 0: it does not matter
+	Since  time.Time     `json:"since,omitzero"`   // start of the present waiting; zero while somebody can be rung
+	Agents []string      `json:"agents,omitempty"` // whom it waits for: the queue's, by the rules of this call
 }
 
 // OfferResult is what became of an offer; empty while it is pending.

@@ -278,6 +278,13 @@ func (e *Engine) wake(topic string) {
 			}
 		})
 	}
+	if topic == TopicLeft {
+		e.background(func(ctx context.Context) {
+			if err := e.Sweep(ctx); err != nil {
+				e.problem("store", "a call that another instance has left could not be taken at once; the next sweep does", err)
+			}
+		})
+	}
 	e.known.woken(topic)
 	e.hub.wake(topic)
 }

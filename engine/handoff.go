@@ -38,13 +38,20 @@ func (r *runner) evaluationFailed(err error) error {
 
 // handoff takes the next step of the hand-off in hand: it rings the next agent, waits for one, or passes on.
 func (r *runner) handoff() error {
-	for {
+	for busy := 0; ; {
 		now := r.now()
 		switch {
+		case r.memory: // nobody can be reserved
+			return r.endHandoff()
+		case r.c.rangOut(now): // before all else: an offer that rang until the end of all ringing was missed too
+			if err := r.ranOut(now); err != nil {
+				return err
+			}
+			continue
 		case !now.Before(r.cut()):
 			return r.passOn(r.stepDecision(), "the answer window leaves no more time to ring")
 		case r.c.pending():
-			if err := r.ring(now); err != nil {
+			if err := r.ring(); err != nil {
 				return err
 			}
 			continue
@@ -54,6 +61,9 @@ func (r *runner) handoff() error {
 		err := r.offerNext(now)
 		switch {
 		case errors.Is(err, ErrBusy): // somebody else was faster: look again
+			if busy++; busy > 1 { // or this machine's clock and the store's differ
+				r.pause(20 * time.Millisecond)
+			}
 			continue
 		case errors.Is(err, ErrGate): // it is over in a moment, and then somebody may be free
 			r.e.Observer.Error("gate")
@@ -87,17 +97,19 @@ func (r *runner) stepDecision() rules.Decision {
 
 // ring waits while offers are pending, until the first of: an answer, every one declined or rung out, the caller's end,
 // and the end of the time for ringing.
-func (r *runner) ring(now time.Time) error {
+func (r *runner) ring() error {
 	until := r.cut()
 	for _, o := range r.c.Offers {
 		if o.Result == "" && o.RingsUntil.Before(until) {
 			until = o.RingsUntil
 		}
 	}
-	if now.Before(until) {
-		return r.await(until)
-	}
-	return r.ranOut(now)
+	return r.await(until)
+}
+
+// rangOut says whether an offer of the call has rung to its end.
+func (c *Call) rangOut(now time.Time) bool {
+	return slices.ContainsFunc(c.Offers, func(o Offer) bool { return o.Result == "" && !now.Before(o.RingsUntil) })
 }
 
 // await sleeps until an instant, a change of the call, or a look in between.
@@ -218,7 +230,7 @@ func (r *runner) offerNext(now time.Time) error {
 	if len(free) > 0 {
 		return r.offer(queue, free, snap.Revs[queue.Name], now)
 	}
-	return r.waitForAgent(now, snap.freed(left, now), len(rung) > 0)
+	return r.waitForAgent(now, snap.freed(left, now), queue.Agents, len(rung) > 0)
 }
 
 // leastLook is the shortest time between two looks of a call that waits for a lease to end: the store's clock, by which
@@ -262,12 +274,14 @@ type candidate struct {
 	state    AgentState
 }
 
+// candidates are those of some agents who are free. One whom a reload has taken out gets no more calls, also none that began
+// before.
 func (r *runner) candidates(names []string, s Snapshot, now time.Time) []candidate {
 	var free []candidate
 	for _, name := range names {
 		a, state := s.Agents[name], s.Agents[name]
 		file, ok := r.f.Agent(name)
-		if ok && a.Available() && len(a.Slots) < a.capacity(file.Capacity, now) {
+		if ok && r.e.employs(name) && a.Available() && len(a.Slots) < a.capacity(file.Capacity, now) {
 			free = append(free, candidate{agent: name, capacity: file.Capacity, state: state})
 		}
 	}
@@ -300,7 +314,7 @@ func (r *runner) yieldToEarlier(free []candidate, waiters []Waiter, alive []stri
 			continue
 		}
 		// The earlier call takes one agent; it is the first it may have.
-		if i := slices.IndexFunc(free, func(f candidate) bool { return !slices.Contains(w.Rung, f.agent) }); i >= 0 {
+		if i := slices.IndexFunc(free, func(f candidate) bool { return w.mayRing(f.agent) }); i >= 0 {
 			free = slices.Delete(free, i, i+1)
 		}
 	}
@@ -344,7 +358,7 @@ func (c *Call) stopWaiting(now time.Time) {
 }
 
 // waitForAgent waits its turn, as long as the rule allows, and looks again when a slot becomes free by itself.
-func (r *runner) waitForAgent(now, freed time.Time, anyRung bool) error {
+func (r *runner) waitForAgent(now, freed time.Time, agents []string, anyRung bool) error {
 	step := r.view().Step
 	until := now.Add(step.Wait)
 	if !step.Since.IsZero() {
@@ -367,7 +381,7 @@ func (r *runner) waitForAgent(now, freed time.Time, anyRung bool) error {
 		return r.await(until, TopicSlots)
 	}
 	return r.write(func(n *Call) {
-		n.Step.Since, n.Due = now, now
+		n.Step.Since, n.Step.Agents, n.Due = now, agents, now
 		n.to(Waiting, now, "")
 	})
 }

@@ -1,12 +1,12 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"callrouter/engine"
@@ -290,14 +290,14 @@ func TestAnotherInstanceTakesOver(t *testing.T) {
 		w.present("bruno")
 		w.connect("a", caller)
 		w.offer("ana")
+		first := w.call("a").Owner
 		w.stopJobs() // the instance is paused: it renews nothing and sees nothing
 		paused := w.e
 		w.e = w.newEngine()
 		w.start(w.e)
 		pass(10 * time.Second)
 		w.present("bruno")
-		synctest.Wait()
-		if c := w.call("a"); !c.Adopted {
+		if c := w.call("a"); c.Owner == first {
 			t.Error("nobody took the call over")
 		}
 		pass(15 * time.Second)
@@ -305,6 +305,163 @@ func TestAnotherInstanceTakesOver(t *testing.T) {
 		if err := paused.Stop(w.t.Context()); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// A call that was only waiting when its instance died was not acted upon: what Positus says of it now is no echo.
+func TestTakenOverWhileItWaited(t *testing.T) {
+	const text = `
+rules:
+  - {name: desk, then: {handoff: {queue: sales, wait: 10s}}}
+default: {reject: {message: sorry}}
+`
+	inWorld(t, header+text, func(w *world) {
+		w.connect("a", caller)
+		pass(time.Second)
+		w.want("a", engine.Waiting, "")
+		w.stopJobs()
+		w.must(w.e.Stop(w.t.Context()))
+		w.e = w.newEngine()
+		w.start(w.e)
+		pass(5 * time.Second)
+		w.platform.end("a") // the caller hangs up, and the webhook of it is late
+		pass(10 * time.Second)
+		w.want("a", engine.Ended, engine.Abandoned)
+		if len(w.platform.texts) != 0 {
+			t.Errorf("texts were sent although no reject stood: %v", w.platform.texts)
+		}
+	})
+}
+
+// An instance that stops has audio to end and Positus is slow. The calls that ring do not wait for that.
+func TestStopLeavesCallsThatRing(t *testing.T) {
+	const text = `
+rules:
+  - {name: vips, when: 'listed("vip")', then: {accept: greeting}}
+  - {name: desk, then: {handoff: {queue: sales, wait: 17s}}}
+default: reject
+`
+	inWorld(t, header+text, func(w *world) {
+		w.media.length = time.Minute
+		other := w.newEngine()
+		w.must(other.Start(w.t.Context()))
+		w.connect("plays", vip)
+		w.connect("rings", caller)
+		pass(16 * time.Second)
+		w.want("rings", engine.Waiting, "")
+		w.platform.spoil("hang-up", func() error { pass(3 * time.Second); return nil })
+		ctx, cancel := context.WithTimeout(w.t.Context(), 8*time.Second)
+		defer cancel()
+		stopped := make(chan error, 1)
+		go func() { stopped <- w.e.Stop(ctx) }()
+		pass(time.Second)
+		w.present("ana")
+		if err := w.answerAt(other, "ana"); err != nil {
+			t.Errorf("one second after the stop began: %v", err)
+		}
+		w.want("rings", engine.Active, "", "accept")
+		w.must(<-stopped)
+		w.stopJobs()
+		w.e = other
+		w.start(w.e)
+	})
+}
+
+// The store takes nothing for a while as an offer rings out, and can be read: nobody is rung who was not reserved.
+func TestNobodyIsRungInMemory(t *testing.T) {
+	const text = `
+rules:
+  - {name: desk, then: {handoff: sales}}
+default: {accept: greeting}
+on_error: reject
+`
+	inWorld(t, header+text, func(w *world) {
+		w.present("ana")
+		w.present("bruno")
+		w.connect("a", caller)
+		w.offer("ana")
+		pass(5 * time.Second)
+		w.store.refuseWrites(true)
+		pass(3 * time.Second)
+		w.store.refuseWrites(false)
+		pass(10 * time.Second)
+		c := w.want("a", engine.Ended, engine.Rejected, "reject")
+		if c.By != rules.ByOnError || len(c.Offers) != 1 {
+			t.Errorf("by %q after %d offers", c.By, len(c.Offers))
+		}
+		s, err := w.store.Snapshot(w.t.Context(), engine.Query{Agents: []string{"bruno"}})
+		w.must(err)
+		if n := s.Agents["bruno"].Missed; n != 0 {
+			t.Errorf("bruno missed %d offers that he never had", n)
+		}
+	})
+}
+
+// An offer that rings until the default is taken was missed like any other.
+func TestRungUntilTheDefaultIsMissed(t *testing.T) {
+	const text = `
+rules:
+  - {name: desk, then: {handoff: {queue: sales, ring: 22s}}}
+default: reject
+`
+	inWorld(t, header+text, func(w *world) {
+		w.present("ana")
+		for i, want := range []string{"", "missed 2 calls in a row"} {
+			id := fmt.Sprint("call ", i)
+			w.connectAt(id, caller, time.Now().Add(-1500*time.Millisecond))
+			pass(30 * time.Second)
+			if c := w.want(id, engine.Ended, engine.Rejected, "reject"); c.Offers[0].Result != engine.OfferMissed {
+				t.Errorf("%s: the offer was %s", id, c.Offers[0].Result)
+			}
+			s, err := w.store.Snapshot(w.t.Context(), engine.Query{Agents: []string{"ana"}})
+			w.must(err)
+			if got := s.Agents["ana"].Reason; got != want {
+				t.Errorf("after %s: %q, want %q", id, got, want)
+			}
+		}
+	})
+}
+
+// A reload takes an agent out while he talks and while another call rings: the one goes on for as long as it wants, the
+// other's ringing too, and no further call comes. One whom a reload brings is rung, although an older call waits that may not
+// have him.
+func TestReloadChangesWhoIsThere(t *testing.T) {
+	const both = header + `
+rules:
+  - {name: all, when: 'payload == "all"', then: {handoff: all}}
+  - {name: desk, then: {handoff: {queue: one, ring: 6s, wait: 16s}}}
+default: reject
+`
+	inWorld(t, both, func(w *world) {
+		w.present("ana")
+		w.connect("talks", caller)
+		w.must(w.answer("ana"))
+		without := strings.NewReplacer("ana: {}, ", "", "[ana, bruno]", "[bruno, carla]", "one: {agents: [ana]", "one: {agents: [bruno]").Replace(both)
+		w.connect("waits", caller) // for ana
+		w.e.SetRules(loadRules(t, t.TempDir(), without))
+		w.present("bruno")
+		w.connect("new", caller)
+		w.offer("bruno")
+		w.want("new", engine.Offered, "")
+		w.want("waits", engine.Waiting, "")
+		w.terminate("talks")
+		pass(2 * time.Second)
+		w.want("waits", engine.Waiting, "")
+		if len(w.offers("ana")) != 0 {
+			t.Error("an agent who was taken out is rung")
+		}
+	})
+	inWorld(t, both, func(w *world) {
+		leave := w.present("carla")
+		w.e.SetRules(loadRules(t, t.TempDir(), strings.Replace(both, "one: {agents: [ana]", "one: {agents: [carla]", 1)))
+		w.connect("talks", caller)
+		w.must(w.answer("carla"))
+		w.e.SetRules(loadRules(t, t.TempDir(), strings.Replace(both, ", carla: {capacity: 2}", "", 1)))
+		leave()
+		w.platform.spoil("hang-up", func() error { t.Error("an agent who was taken out is cut off"); return nil })
+		pass(9*time.Minute + 50*time.Second)
+		w.want("talks", engine.Active, "", "accept")
+		w.platform.spoil("hang-up", nil)
 	})
 }
 

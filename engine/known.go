@@ -1,9 +1,13 @@
 package engine
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -105,6 +109,10 @@ func (e *Engine) keepUp(ctx context.Context, epoch string) error {
 	for _, c := range stale {
 		n, err := e.Store.Get(ctx, c.Key())
 		switch {
+		case errors.Is(err, ErrNotFound) && c.Live(): // lost since the beat, which did not see it yet
+			if err := e.Store.Reassert(ctx, c); err != nil {
+				return err
+			}
 		case errors.Is(err, ErrNotFound):
 			e.known.forget(c.Key())
 		case err != nil:
@@ -119,18 +127,40 @@ func (e *Engine) keepUp(ctx context.Context, epoch string) error {
 // reassert tells the store what it has lost.
 func (e *Engine) reassert(ctx context.Context, calls []*Call) error {
 	e.problem("store_lost", "the store may have lost what it was told; what this instance knows is written back", nil, "calls", len(calls))
-	var errs []error
-	for _, c := range calls {
-		if err := e.Store.Reassert(ctx, c); err != nil {
-			errs = append(errs, err)
-		}
+	// Those that hold slots first: the gate opens after a while.
+	slices.SortStableFunc(calls, func(a, b *Call) int { return cmp.Compare(len(b.Holds), len(a.Holds)) })
+	var (
+		workers sync.WaitGroup
+		mu      sync.Mutex
+		failed  int
+		last    error
+	)
+	todo := make(chan *Call)
+	for range min(reasserters, len(calls)) {
+		workers.Go(func() {
+			for c := range todo {
+				if err := e.Store.Reassert(ctx, c); err != nil {
+					mu.Lock()
+					failed, last = failed+1, err
+					mu.Unlock()
+				}
+			}
+		})
 	}
-	if len(errs) > 0 { // the next beat begins again
+	for _, c := range calls {
+		todo <- c
+	}
+	close(todo)
+	workers.Wait()
+	if failed > 0 { // the next beat begins again
 		e.known.newEpoch("not told yet")
-		return fmt.Errorf("writing back what the store lost: %w", errors.Join(errs...))
+		return fmt.Errorf("writing back what the store lost: %d of %d calls: %w", failed, len(calls), last)
 	}
 	return nil
 }
+
+// reasserters is how many calls are written back at once: the beat, which does it, must not be late.
+const reasserters = 32
 
 // insert and update write a call and remember it.
 
@@ -146,10 +176,22 @@ func (e *Engine) insert(ctx context.Context, c *Call) (*Call, error) {
 
 func (e *Engine) update(ctx context.Context, old, next *Call) (*Call, error) {
 	c, err := e.Store.Update(ctx, old, next)
+	if errors.Is(err, ErrConflict) { // perhaps with ourselves: an earlier attempt, whose answer was lost
+		if stored, rerr := e.Store.Get(ctx, old.Key()); rerr == nil && stored.Rev == old.Rev+1 && same(stored, next) {
+			c, err = stored, nil
+		}
+	}
 	if err == nil {
 		e.note(c)
 	}
 	return c, err
+}
+
+// same says whether two records have the same in them.
+func same(a, b *Call) bool {
+	x, xerr := json.Marshal(a)
+	y, yerr := json.Marshal(b)
+	return xerr == nil && yerr == nil && bytes.Equal(x, y)
 }
 
 // note remembers a call that is this instance's own; another's is the other's to remember.

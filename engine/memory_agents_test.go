@@ -84,7 +84,8 @@ func (m *memoryAgents) changeSlots(old, next *engine.Call, force bool, now time.
 			continue
 		}
 		stale := !held && next.Step != nil && next.Step.Seen > 0 && next.Step.Seen != m.queue
-		if !force && (stale || !m.agent(h.Agent, now).mayHold(key, h)) {
+		talks := held && b.Kind == engine.HoldActive && h.Kind == engine.HoldActive
+		if !force && !talks && (stale || !m.agent(h.Agent, now).mayHold(key, h)) {
 			return nil, engine.ErrBusy
 		}
 		changed = append(changed, h)

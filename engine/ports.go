@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"callrouter/rules"
@@ -40,7 +41,7 @@ type Calls interface {
 	// slots: holds in next and not in old are taken (ErrBusy if one cannot be: nothing is written then), holds in both
 	// are extended or change their kind, holds in old and not in next are given back. A hold of kind ringing is only
 	// taken from an agent who is connected and available, and whose slots are fewer than its capacity; the time a hold
-	// lasts is counted on the store's clock. It answers next with its new revision. Repeating an Update whose reply was
+	// lasts is counted on the store's clock. An active hold is kept in any case, since the agent talks. It answers next with its new revision. Repeating an Update whose reply was
 	// lost is answered with ErrConflict: read again.
 	//
 	// A step that takes a slot for ringing may name, in Step.Seen, the revision of the queue that it was decided by: if
@@ -114,8 +115,14 @@ type Slot struct {
 type Waiter struct {
 	Key    string
 	Joined time.Time
-	Rung   []string // agents that were already offered it
+	Agents []string // whom it waits for; none: all agents of the queue
+	Rung   []string // those who were already offered it
 	Owner  string
+}
+
+// mayRing says whether the call may still be offered to an agent.
+func (w Waiter) mayRing(agent string) bool {
+	return (len(w.Agents) == 0 || slices.Contains(w.Agents, agent)) && !slices.Contains(w.Rung, agent)
 }
 
 // Agents keeps what is known of agents at run time, by the name they have in the rules.
@@ -188,6 +195,9 @@ func TopicAgent(agent string) string { return "agent:" + agent }
 
 // TopicSlots is woken when a slot may have become free: one was given back, an agent came or is available again.
 const TopicSlots = "slots"
+
+// TopicLeft is woken when an instance that stops has left a call that rings to whoever is first.
+const TopicLeft = "left"
 
 // TopicOverrides is woken when switches or entries of lists change.
 const TopicOverrides = "overrides"

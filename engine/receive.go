@@ -227,6 +227,9 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 		})
 		switch {
 		case errors.Is(err, errUnchanged):
+			if waited.tries > 0 && over && c.EndedAt.Equal(end.At) { // an earlier attempt, whose answer was lost
+				e.ended(c)
+			}
 			return nil
 		case err == nil:
 			if c.State == Ended && !over {

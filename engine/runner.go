@@ -124,12 +124,28 @@ func (r *runner) loop() {
 		switch {
 		case err == nil, errors.Is(err, errChanged):
 		case errors.Is(err, errStore) && r.degrade(err):
+		case errors.Is(err, context.Canceled):
+			r.letGo()
+			return
 		default:
-			if !errors.Is(err, context.Canceled) {
-				r.log.Error("the call is left for another instance", "error", err)
-			}
+			r.log.Error("the call is left for another instance", "error", err)
 			return
 		}
+	}
+}
+
+// letGo leaves a call that rings to whoever is first, since this instance stops and may have other work to finish: the call
+// cannot wait for that. A call that nobody takes, or that is kept in memory, goes on with the next start.
+func (r *runner) letGo() {
+	if r.memory {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.StoreWait)
+	defer cancel()
+	next := r.c.Clone()
+	next.Owner, next.Due = "", r.now()
+	if _, err := r.e.update(ctx, r.c, next); err != nil && !errors.Is(err, ErrConflict) {
+		r.log.Warn("the call could not be left to another instance, which takes it once this one has stopped", "error", err)
 	}
 }
 
@@ -144,13 +160,18 @@ func (r *runner) degrade(cause error) bool {
 	if !r.c.State.Ringing() {
 		return true
 	}
-	_ = r.write(func(n *Call) { // in memory, a write does not fail
-		now := r.e.Now()
+	_ = r.endHandoff() // in memory, a write does not fail
+	return true
+}
+
+// endHandoff goes back to the rules, since the store cannot be reached.
+func (r *runner) endHandoff() error {
+	return r.write(func(n *Call) {
+		now := r.now()
 		n.settle(OfferEnded, now)
 		n.Holds, n.Step = nil, nil
 		n.to(Deciding, now, "the store cannot be reached")
 	})
-	return true
 }
 
 // toMemory keeps the record in memory from now on. The write that had no answer may land yet, so the record's revision

@@ -97,6 +97,7 @@ func (e *Engine) judge(c *Call, alive []string) Verdict {
 		running, _ := e.running(c.Key())
 		ownerGone = !running && now.Sub(c.Due) > e.Timing.StoreWait && e.sure() && e.journal.get(c.Key()) == nil
 	}
+	ownerGone = ownerGone || c.Owner == "" // it stopped, and left the call
 	switch {
 	case c.State == Ended:
 	case c.HangUp != nil && now.Sub(c.HangUp.Since) >= hangUpFor:
@@ -114,10 +115,16 @@ func (e *Engine) judge(c *Call, alive []string) Verdict {
 		return Verdict{c, doHangUp, fmt.Sprintf("longer than max_call (%s)", c.MaxCall)}
 	case c.played() && ownerGone:
 		return Verdict{c, doHangUp, "the process that played the audio is gone"}
-	case !c.Gone.IsZero() && now.Sub(c.Gone) >= e.Timing.AgentGone:
+	case !c.Gone.IsZero() && now.Sub(c.Gone) >= e.Timing.AgentGone && e.employs(c.Agent):
 		return Verdict{c, doHangUp, fmt.Sprintf("agent %s has not been connected for %s", c.Agent, e.Timing.AgentGone)}
 	}
 	return Verdict{Call: c, Do: doLook}
+}
+
+// employs says whether the rules in force have an agent.
+func (e *Engine) employs(agent string) bool {
+	_, ok := e.Rules().Agent(agent)
+	return ok
 }
 
 // played says whether a process of ours sends the audio of this call.
@@ -206,7 +213,8 @@ func (e *Engine) takeOver(ctx context.Context, c *Call, why string) error {
 		if n.Rev != c.Rev {
 			return errUnchanged
 		}
-		n.Owner, n.Adopted, n.Due = e.instance, true, e.Now()
+		n.Owner, n.Due = e.instance, e.Now()
+		n.Adopted = !n.State.Ringing() // while it rang nothing was sent
 		if !ok && n.State.Ringing() {
 			f = e.begin(n)
 		}

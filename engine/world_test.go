@@ -240,6 +240,12 @@ func (w *world) answer(agent string) error {
 	return w.e.Answer(w.t.Context(), agent, w.offer(agent).ID, "answer of "+agent)
 }
 
+// answerAt answers the offer that rings at an agent, at an instance.
+func (w *world) answerAt(e *engine.Engine, agent string) error {
+	w.t.Helper()
+	return e.Answer(w.t.Context(), agent, w.offer(agent).ID, "answer of "+agent)
+}
+
 // free counts the slots an agent has left, as the store sees it.
 func (w *world) free(agent string) int {
 	w.t.Helper()
@@ -436,6 +442,7 @@ func (o *observer) Error(kind string) {
 type breakableStore struct {
 	engine.Store
 	set  atomic.Int64 // by how much, ns
+	full atomic.Bool  // it takes no write
 	mu   sync.Mutex
 	away bool
 }
@@ -471,9 +478,14 @@ func (s *breakableStore) Get(ctx context.Context, key string) (*engine.Call, err
 	return s.Store.Get(ctx, key)
 }
 
+func (s *breakableStore) refuseWrites(full bool) { s.full.Store(full) }
+
 func (s *breakableStore) Update(ctx context.Context, old, next *engine.Call) (*engine.Call, error) {
 	if err := s.check(); err != nil {
 		return nil, err
+	}
+	if s.full.Load() {
+		return nil, errors.New("OOM")
 	}
 	return s.Store.Update(ctx, old, next)
 }

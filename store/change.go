@@ -35,6 +35,7 @@ type agentChange struct {
 	agent   string
 	op      slotOp
 	hold    engine.Hold // as in next; for a drop as in old
+	sure    bool        // an agent talks: the slot is kept in any case
 	offered bool        // a call is offered now
 	idle    bool        // a call ends now
 }
@@ -98,7 +99,7 @@ func (c *change) diffAgents() {
 		case !held:
 			a.op, a.hold = slotTake, h
 		case before.Kind != h.Kind || !before.Until.Equal(h.Until):
-			a.op, a.hold = slotKeep, h
+			a.op, a.hold, a.sure = slotKeep, h, before.Kind == engine.HoldActive && h.Kind == engine.HoldActive
 			a.idle = before.Kind == engine.HoldActive && h.Kind == engine.HoldWrapUp
 		}
 	}
@@ -137,6 +138,9 @@ func (c *change) diffTopics() {
 	}
 	if c.old != nil {
 		wake(engine.TopicCall(c.key))
+	}
+	if c.old != nil && c.old.Owner != "" && c.next.Owner == "" && c.next.Live() {
+		wake(engine.TopicLeft)
 	}
 	for _, a := range c.agents {
 		wake(engine.TopicAgent(a.agent))
@@ -179,6 +183,7 @@ func offerOf(c *engine.Call, id string) (engine.Offer, bool) {
 // waiter is what a store keeps about a call that waits in a queue.
 type waiter struct {
 	Joined time.Time `json:"joined"`
+	Agents []string  `json:"agents,omitempty"`
 	Rung   []string  `json:"rung,omitempty"`
 	Owner  string    `json:"owner,omitempty"`
 }
@@ -188,7 +193,7 @@ func waits(c *engine.Call) (queue string, w waiter, ok bool) {
 	if c == nil || c.State != engine.Waiting || c.Step == nil {
 		return "", waiter{}, false
 	}
-	w = waiter{Joined: c.Step.Joined, Owner: c.Owner}
+	w = waiter{Joined: c.Step.Joined, Agents: c.Step.Agents, Owner: c.Owner}
 	for _, o := range c.Offers {
 		if !slices.Contains(w.Rung, o.Agent) {
 			w.Rung = append(w.Rung, o.Agent)

@@ -97,7 +97,7 @@ func waiting(tx *bolt.Tx, queue string) ([]engine.Waiter, error) {
 		if err := json.Unmarshal(v, &w); err != nil {
 			return nil, err
 		}
-		list = append(list, engine.Waiter{Key: string(k[len(pre)+8:]), Joined: w.Joined, Rung: w.Rung, Owner: w.Owner})
+		list = append(list, engine.Waiter{Key: string(k[len(pre)+8:]), Joined: w.Joined, Agents: w.Agents, Rung: w.Rung, Owner: w.Owner})
 	}
 	return list, nil
 }

@@ -101,9 +101,9 @@ func (s *embedded) changeSlots(tx *bolt.Tx, ch *change) error {
 }
 
 // mayHold says whether a call may have the slot that a change wants. A slot that it still has is its own; one that has
-// expired since is taken like a new one. Wrap-up is a fact, not a call: it is never refused.
+// expired since is taken like a new one. Wrap-up, and that an agent talks, are facts: they are never refused.
 func (s *embedded) mayHold(d *agentDoc, key string, a agentChange, now time.Time) bool {
-	if a.op != slotTake && a.op != slotKeep || a.hold.Kind == engine.HoldWrapUp {
+	if a.op != slotTake && a.op != slotKeep || a.hold.Kind == engine.HoldWrapUp || a.sure {
 		return true
 	}
 	if _, own := d.Slots[key]; own {

@@ -91,7 +91,7 @@ func waiters(reply []any) (all []engine.Waiter, rev int64, err error) {
 		if err := json.Unmarshal([]byte(text(at(pair, 1))), &w); err != nil {
 			return nil, 0, err
 		}
-		all = append(all, engine.Waiter{Key: text(pair[0]), Joined: w.Joined, Rung: w.Rung, Owner: w.Owner})
+		all = append(all, engine.Waiter{Key: text(pair[0]), Joined: w.Joined, Agents: w.Agents, Rung: w.Rung, Owner: w.Owner})
 	}
 	slices.SortFunc(all, func(a, b engine.Waiter) int {
 		if c := a.Joined.Compare(b.Joined); c != 0 {

@@ -37,6 +37,7 @@ type luaAgent struct {
 	Kind     engine.HoldKind `json:"kind"`
 	Capacity int             `json:"capacity"`
 	Left     int64           `json:"left"` // of the lease
+	Sure     bool            `json:"sure"`
 	Offered  bool            `json:"offered"`
 	Idle     bool            `json:"idle"`
 }
@@ -77,7 +78,7 @@ func (s *redisStore) plan(ch *change) (string, error) {
 		p.Waiter = string(doc)
 	}
 	for _, a := range ch.agents {
-		la := luaAgent{Agent: a.agent, Op: a.op, Offered: a.offered, Idle: a.idle}
+		la := luaAgent{Agent: a.agent, Op: a.op, Sure: a.sure, Offered: a.offered, Idle: a.idle}
 		if a.op == slotTake || a.op == slotKeep {
 			la.Kind, la.Capacity, la.Left = a.hold.Kind, a.hold.Capacity, a.hold.Until.Sub(s.now()).Microseconds()
 		}

@@ -22,7 +22,7 @@ end
 
 -- First look at all slots, then take them.
 local function mayHold(a, slots, presence, agent)
-  if a.op ~= 'take' and a.op ~= 'keep' or a.kind == 'wrap_up' then
+  if a.op ~= 'take' and a.op ~= 'keep' or a.kind == 'wrap_up' or a.sure then
     return true
   end
   prune(slots, t)

@@ -113,7 +113,8 @@ func (m *model) hold(t *rapid.T) {
 			}
 			next.Holds = append(next.Holds, h)
 			if before < 0 || h.Kind != old.Holds[before].Kind || !h.Until.Equal(old.Holds[before].Until) {
-				allowed = allowed && m.allows(a, old.Key(), h)
+				talks := before >= 0 && h.Kind == engine.HoldActive && old.Holds[before].Kind == engine.HoldActive
+				allowed = allowed && (talks || m.allows(a, old.Key(), h))
 			}
 		}
 	}

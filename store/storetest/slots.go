@@ -144,7 +144,8 @@ func testSlotLost(s *suite) {
 	s.clock.Pass(moment)
 	s.ok(s.SetStatus(s.Context(), "ana", false, ""))
 	s.change(b, holding(s.hold("ana", engine.HoldRinging, 1, long)))
-	s.change(a, holding(s.hold("ana", engine.HoldWrapUp, 1, long))) // wrap-up is a fact, and never refused
+	a = s.change(a, holding(s.hold("ana", engine.HoldActive, 1, long))) // she talks, whoever else has her by now
+	s.change(a, holding(s.hold("ana", engine.HoldWrapUp, 1, long)))     // wrap-up is a fact, and never refused
 	if got := s.slots("ana"); len(got) != 2 {
 		s.Errorf("slots %v", got)
 	}
