@@ -5,8 +5,13 @@ import (
 	"time"
 )
 
-// maxSkew is how far this machine's clock may be from the store's before the store's is believed instead.
-const maxSkew = 5 * time.Second
+const (
+	// followSkew is how far this machine's clock may be from the store's before the store's is believed instead: instances
+	// must agree on when a phone stops to ring.
+	followSkew = time.Second
+	// maxSkew is how far before the operator is told, and by how much this clock may jump.
+	maxSkew = 5 * time.Second
+)
 
 // Clock is the time by which a router counts leases, answer windows and limits. It begins with the machine's clock, or with
 // the store's where the two disagree: else an instance whose clock is wrong would end calls of the others. From then on it
@@ -44,16 +49,21 @@ func (c *Clock) Now() time.Time {
 // Wall is what the machine's clock says.
 func (c *Clock) Wall() time.Time { return c.wall() }
 
-// follow compares the machine's clock with the store's. Small differences are made up for at once; one that was set is
-// followed when quiet says that no call is in hand. It answers how far the machine's clock is ahead of the store's, and
-// this one behind the time that it should follow.
+// follow keeps this clock near the store's: by the machine's, or where that is not near it either by the store's own. What
+// would be a jump is left for when quiet says that no call is in hand. It answers how far the machine's clock is ahead of
+// the store's, and this one behind the time that it should follow.
 func (c *Clock) follow(store time.Time, quiet func() bool) (ahead, behind time.Duration) {
 	now, wall, a := time.Now(), c.wall(), c.anchor.Load()
-	at := wall
-	if ahead = wall.Sub(store); ahead.Abs() > maxSkew {
+	even := a.at.Add(now.Sub(a.read))
+	at := even
+	ahead = wall.Sub(store)
+	switch near := ahead.Abs() <= followSkew; {
+	case a.compared && even.Sub(store).Abs() <= followSkew:
+	case near:
+		at = wall
+	default:
 		at = store
 	}
-	even := a.at.Add(now.Sub(a.read))
 	if behind = at.Sub(even); behind.Abs() > maxSkew && a.compared && !quiet() {
 		at = even
 	}

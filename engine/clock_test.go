@@ -120,6 +120,23 @@ func TestInstanceWithAnotherClock(t *testing.T) {
 	})
 }
 
+// Instances whose clocks differ by some seconds agree on what is when, without anybody being told of it.
+func TestClockThatIsSomeSecondsAhead(t *testing.T) {
+	for _, ahead := range []time.Duration{-4 * time.Second, 4 * time.Second} {
+		inWorld(t, clockRules, func(w *world) {
+			w.set.Store(int64(ahead))
+			pass(3 * time.Second)
+			w.connect("a", caller)
+			if at := w.call("a").ReceivedAt; time.Since(at).Abs() > time.Second {
+				t.Errorf("%s ahead: received at %s, and it is %s", ahead, at, time.Now())
+			}
+			if n := w.observed.count("clock"); n != 0 {
+				t.Errorf("%s ahead: the operator was told", ahead)
+			}
+		})
+	}
+}
+
 // Go compares two instants that carry a monotonic reading by that alone, so a clock that carries one would never see that the
 // machine's was set.
 func TestClockCarriesNoMonotonicReading(t *testing.T) {

@@ -103,6 +103,7 @@ type Engine struct {
 	versions  []*rules.File // lately current, newest last, so that a call keeps its version
 	stopping  bool
 	alarms    alarms
+	alone     alone
 }
 
 // ErrStopping: the engine takes no more work.
@@ -127,6 +128,7 @@ func New(cfg Config) *Engine {
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.hub.init()
 	e.alarms.init()
+	e.alone.init()
 	e.journal.init()
 	e.receiving.init()
 	e.known.init()

@@ -347,7 +347,7 @@ default: reject
 		w.must(other.Start(w.t.Context()))
 		w.connect("plays", vip)
 		w.connect("rings", caller)
-		pass(16 * time.Second)
+		pass(14 * time.Second)
 		w.want("rings", engine.Waiting, "")
 		w.platform.spoil("hang-up", func() error { pass(3 * time.Second); return nil })
 		ctx, cancel := context.WithTimeout(w.t.Context(), 8*time.Second)

@@ -22,8 +22,10 @@ const (
 func (e *Engine) Sweep(ctx context.Context) error {
 	alive, err := e.Store.Alive(ctx)
 	if err != nil {
+		e.sweepAlone()
 		return fmt.Errorf("sweep: %w", err)
 	}
+	e.alone.clear()
 	keys, err := e.Store.Due(ctx, e.Now(), sweepBatch)
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)

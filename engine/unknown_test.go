@@ -164,6 +164,41 @@ func TestHangUpIsGivenUpAfterADay(t *testing.T) {
 	})
 }
 
+// The store is away when a call has become too long: it is hung up all the same, and recorded later.
+func TestCallsAreEndedWhileTheStoreIsAway(t *testing.T) {
+	inWorld(t, ringing, func(w *world) {
+		w.present("ana")
+		w.connect("a", caller)
+		if err := w.answer("ana"); err != nil {
+			t.Fatal(err)
+		}
+		var asked atomic.Int64
+		w.platform.spoil("hang-up", func() error {
+			if asked.Add(1) == 1 {
+				return errNoAnswer()
+			}
+			return nil
+		})
+		pass(9 * time.Minute)
+		w.store.setAway(true)
+		pass(58 * time.Second)
+		if n := asked.Load(); n != 0 {
+			t.Errorf("it was hung up %d times before max_call", n)
+		}
+		pass(16 * time.Second)
+		if got := w.platform.actions("a"); len(got) != 2 || asked.Load() != 2 {
+			t.Errorf("Positus was asked for %v, hung up %d times", got, asked.Load())
+		}
+		pass(10 * time.Minute)
+		if n := asked.Load(); n != 2 {
+			t.Errorf("a call that is over was hung up %d times more", n-2)
+		}
+		w.store.setAway(false)
+		pass(5 * time.Second)
+		w.want("a", engine.Ended, engine.Reaped, "accept", "hang-up")
+	})
+}
+
 // forgetful is a store that can go back to what it knew, as when a replica that lags is made master.
 type forgetful struct {
 	*memory

@@ -76,7 +76,7 @@ func startRouter(ctx context.Context, cfg routerConfig) (_ *router, err error) {
 	}
 	m := newMetrics()
 	r.store = r.crash.store(&instrumentedStore{r.store, m})
-	if err = r.listen(); err != nil {
+	if err = r.listen(ctx); err != nil {
 		return nil, err
 	}
 	if r.positus, err = positus.New(positus.Config{
@@ -118,11 +118,11 @@ func localURL(a net.Addr) string {
 	return "http://" + a.String()
 }
 
-func (r *router) listen() (err error) {
-	if r.listenP, err = net.Listen("tcp", r.cfg.Listen); err != nil {
+func (r *router) listen(ctx context.Context) (err error) {
+	if r.listenP, err = listen(ctx, r.cfg.Listen); err != nil {
 		return fmt.Errorf("public side: %w; choose another address with --listen", err)
 	}
-	if r.listenI, err = net.Listen("tcp", r.cfg.InternalListen); err != nil {
+	if r.listenI, err = listen(ctx, r.cfg.InternalListen); err != nil {
 		return fmt.Errorf("internal side: %w; choose another address with --internal-listen", err)
 	}
 	return nil
