@@ -58,6 +58,8 @@ type Transition struct {
 type Call struct {
 	ID  string `json:"id"`
 	Rev int64  `json:"-"` // revision in the store, for compare-and-set
+	// Write names the write that made this revision, so that whoever lost its answer knows it again.
+	Write string `json:"write,omitempty"`
 
 	State   State         `json:"state"`
 	Outcome Outcome       `json:"outcome,omitempty"`

@@ -81,7 +81,9 @@ type Engine struct {
 	current atomic.Pointer[rules.File]
 	runtime atomic.Pointer[rules.Runtime]
 	left    atomic.Bool
-	skewed  atomic.Bool // the machine's clock is not the store's
+	writes  atomic.Int64 // of records, for their names
+	asked   atomic.Bool  // a sweep was asked for and has not begun
+	skewed  atomic.Bool  // the machine's clock is not the store's
 
 	// Instants of this process, as nanoseconds of uptime, which goes on evenly whatever is done to a clock.
 	began  time.Time
@@ -280,8 +282,9 @@ func (e *Engine) wake(topic string) {
 			}
 		})
 	}
-	if topic == TopicLeft {
+	if topic == TopicLeft && e.asked.CompareAndSwap(false, true) {
 		e.background(func(ctx context.Context) {
+			e.asked.Store(false)
 			if err := e.Sweep(ctx); err != nil {
 				e.problem("store", "a call that another instance has left could not be taken at once; the next sweep does", err)
 			}

@@ -1,13 +1,12 @@
 package engine
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -175,9 +174,12 @@ func (e *Engine) insert(ctx context.Context, c *Call) (*Call, error) {
 }
 
 func (e *Engine) update(ctx context.Context, old, next *Call) (*Call, error) {
+	if next.Write == old.Write { // the first attempt
+		next.Write = e.instance[:6] + "-" + strconv.FormatInt(e.writes.Add(1), 36)
+	}
 	c, err := e.Store.Update(ctx, old, next)
 	if errors.Is(err, ErrConflict) { // perhaps with ourselves: an earlier attempt, whose answer was lost
-		if stored, rerr := e.Store.Get(ctx, old.Key()); rerr == nil && stored.Rev == old.Rev+1 && same(stored, next) {
+		if stored, rerr := e.Store.Get(ctx, old.Key()); rerr == nil && stored.Write == next.Write {
 			c, err = stored, nil
 		}
 	}
@@ -185,13 +187,6 @@ func (e *Engine) update(ctx context.Context, old, next *Call) (*Call, error) {
 		e.note(c)
 	}
 	return c, err
-}
-
-// same says whether two records have the same in them.
-func same(a, b *Call) bool {
-	x, xerr := json.Marshal(a)
-	y, yerr := json.Marshal(b)
-	return xerr == nil && yerr == nil && bytes.Equal(x, y)
 }
 
 // note remembers a call that is this instance's own; another's is the other's to remember.

@@ -40,9 +40,9 @@ type Calls interface {
 	// Update replaces old by next if the call still has old's revision (ErrConflict otherwise), in one step with the
 	// slots: holds in next and not in old are taken (ErrBusy if one cannot be: nothing is written then), holds in both
 	// are extended or change their kind, holds in old and not in next are given back. A hold of kind ringing is only
-	// taken from an agent who is connected and available, and whose slots are fewer than its capacity; the time a hold
-	// lasts is counted on the store's clock. An active hold is kept in any case, since the agent talks. It answers next with its new revision. Repeating an Update whose reply was
-	// lost is answered with ErrConflict: read again.
+	// taken from an agent who is connected and available, and whose slots are fewer than its capacity; an active one is
+	// kept in any case, since the agent talks. The time a hold lasts is counted on the store's clock. It answers next
+	// with its new revision. Repeating an Update whose reply was lost is answered with ErrConflict: read again.
 	//
 	// A step that takes a slot for ringing may name, in Step.Seen, the revision of the queue that it was decided by: if
 	// the calls that wait have changed since, it is ErrBusy too. ErrGate is possible where ErrBusy is. A wrap-up is never

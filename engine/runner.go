@@ -142,9 +142,14 @@ func (r *runner) letGo() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.StoreWait)
 	defer cancel()
-	next := r.c.Clone()
-	next.Owner, next.Due = "", r.now()
-	if _, err := r.e.update(ctx, r.c, next); err != nil && !errors.Is(err, ErrConflict) {
+	_, err := r.e.modify(ctx, r.c.Key(), func(n *Call) error {
+		if n.Owner != r.e.instance || !n.State.Ringing() {
+			return errUnchanged
+		}
+		n.Owner, n.Due = "", r.now()
+		return nil
+	})
+	if err != nil && !errors.Is(err, errUnchanged) {
 		r.log.Warn("the call could not be left to another instance, which takes it once this one has stopped", "error", err)
 	}
 }

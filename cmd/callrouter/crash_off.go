@@ -17,4 +17,6 @@ func (*crashPoints) store(s engine.Store) engine.Store { return s }
 
 func (*crashPoints) provider(p engine.Provider) engine.Provider { return p }
 
+func (*crashPoints) reload(take func()) { take() }
+
 func (*crashPoints) webhooks(h http.Handler) http.Handler { return h }

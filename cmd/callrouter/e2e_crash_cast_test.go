@@ -96,6 +96,8 @@ var crashScenarios = []crashScenario{
 	// Waiting and ringing calls whose rules are gone take the default.
 	{name: "other rules after the restart", phones: []fake.Phone{{CTAPayload: "one", TalkFor: 300 * time.Millisecond}},
 		cast: func(r *crashRun) { r.agent("ana", true) }, edited: true, outcomes: []engine.Outcome{engine.Answered, engine.Rejected}},
+	{name: "the rules are reloaded while it rings", phones: []fake.Phone{{CTAPayload: "one", TalkFor: 300 * time.Millisecond}},
+		cast: func(r *crashRun) { r.agent("ana", true); r.edit(); r.goes(r.reloads) }, outcomes: []engine.Outcome{engine.Answered, engine.Rejected}},
 	// The audio dies with its process: what was accepted is hung up, what was not is accepted with new audio.
 	{name: "audio", phones: []fake.Phone{{CTAPayload: "play", Media: true}}, renewed: true, hangsUp: true,
 		outcomes: []engine.Outcome{engine.Answered, engine.Reaped, engine.Failed}},
@@ -191,6 +193,15 @@ func (r *crashRun) administrator() {
 			if rec, ok := r.peek(c.ID); ok && rec.State == engine.Active {
 				_, _, _ = r.try(http.MethodPost, "/api/v1/calls/"+url.PathEscape(c.ID)+"/hang-up", r.admin, nil)
 			}
+		}
+	}
+}
+
+// reloads has the rules read again, until that was done.
+func (r *crashRun) reloads() {
+	for r.pause() {
+		if status, _, err := r.try(http.MethodPost, "/api/v1/rules/reload", r.admin, nil); err == nil && status == http.StatusOK {
+			return
 		}
 	}
 }

@@ -95,7 +95,7 @@ func startRouter(ctx context.Context, cfg routerConfig) (_ *router, err error) {
 		Rules: cfg.file, Log: cfg.log, Observer: m, StoreDown: cfg.storeDown(), Clock: clock,
 		HangUpURL: func(callID string) string { return console.HangUpURL(internalURL, cfg.adminToken, callID) },
 	})
-	r.keeper = newRulesKeeper(cfg.Rules, cfg.file, r.engine, m, cfg.log)
+	r.keeper = newRulesKeeper(cfg.Rules, cfg.file, r.engine, m, r.crash, cfg.log)
 	if err = r.engine.Start(ctx); err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ type rulesKeeper struct {
 	path    string
 	engine  *engine.Engine
 	metrics *metrics
+	crash   *crashPoints
 	log     *slog.Logger
 
 	mu     sync.Mutex
@@ -34,8 +35,8 @@ type rulesKeeper struct {
 	seen   map[string]string // of every file it is made of, what was last seen of it
 }
 
-func newRulesKeeper(path string, f *rules.File, e *engine.Engine, m *metrics, log *slog.Logger) *rulesKeeper {
-	k := &rulesKeeper{path: path, engine: e, metrics: m, log: log}
+func newRulesKeeper(path string, f *rules.File, e *engine.Engine, m *metrics, crash *crashPoints, log *slog.Logger) *rulesKeeper {
+	k := &rulesKeeper{path: path, engine: e, metrics: m, crash: crash, log: log}
 	k.status = console.RulesStatus{Version: f.Version(), LoadedAt: time.Now()}
 	k.seen = looks(f.Paths())
 	m.rulesLoaded(f.Version(), k.status.LoadedAt)
@@ -64,7 +65,7 @@ func (k *rulesKeeper) Reload(ctx context.Context) (console.RulesStatus, rules.Pr
 		k.metrics.reloadOK.Set(1)
 		return k.status, problems, nil
 	}
-	k.engine.SetRules(f)
+	k.crash.reload(func() { k.engine.SetRules(f) })
 	k.status.Version, k.status.LoadedAt = f.Version(), time.Now()
 	k.metrics.rulesLoaded(f.Version(), k.status.LoadedAt)
 	k.log.Info("rules loaded", "file", k.path, "version", f.Version(), "rules", len(f.RuleNames()))

@@ -71,7 +71,7 @@ func keeperInFolder(t *testing.T) (*rulesKeeper, *metrics, *engine.Engine, engin
 			t.Error(err)
 		}
 	})
-	return newRulesKeeper(path, f, e, m, log), m, e, s
+	return newRulesKeeper(path, f, e, m, newCrashPoints(), log), m, e, s
 }
 
 func write(t *testing.T, path, text string) {
