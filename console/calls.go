@@ -17,7 +17,7 @@ import (
 const maxCalls = 10_000
 
 func (a *api) listCalls(w http.ResponseWriter, r *http.Request, _ identity) error {
-	f, err := a.filter(r.URL.Query())
+	f, err := a.filter(r.Context(), r.URL.Query())
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (a *api) listCalls(w http.ResponseWriter, r *http.Request, _ identity) erro
 }
 
 // filter reads the parameters of a list of calls. A misspelt one must not select everything.
-func (a *api) filter(q url.Values) (engine.Filter, error) {
+func (a *api) filter(ctx context.Context, q url.Values) (engine.Filter, error) {
 	var f engine.Filter
 	for name := range q {
 		v := q.Get(name)
@@ -53,12 +53,7 @@ func (a *api) filter(q url.Values) (engine.Filter, error) {
 				err = invalid("invalid_since", "since: %s", err)
 			}
 		case "caller":
-			f.Caller, err = rules.ParseEntry(plus(v))
-			if c := rules.NewCaller(plus(v), "", ""); err != nil && c.Number != "" { // not a valid number, and yet somebody calls with it
-				f.Caller, err = c.Key(), nil
-			} else if err != nil {
-				err = invalid("invalid_caller", "caller: %s (a caller without a number: id:USER_ID)", err)
-			}
+			f.Caller, err = a.caller(ctx, plus(v))
 		case "order":
 			if _, err = oneOf(name, v, "newest", "oldest"); err == nil {
 				f.Oldest = v == "oldest"
@@ -76,6 +71,22 @@ func (a *api) filter(q url.Values) (engine.Filter, error) {
 		}
 	}
 	return f, nil
+}
+
+// caller is the key of a caller, however the number is written. One that is not valid, or could be of two countries, is
+// refused, unless somebody has called with it.
+func (a *api) caller(ctx context.Context, written string) (string, error) {
+	key, perr := rules.ParseEntry(written)
+	if perr == nil {
+		return key, nil
+	}
+	if c := rules.NewCaller(written, "", ""); c.Number != "" {
+		calls, err := a.Store.List(ctx, engine.Filter{Caller: c.Key(), Limit: 1})
+		if err != nil || len(calls) > 0 {
+			return c.Key(), err
+		}
+	}
+	return "", invalid("invalid_caller", "caller: %s (a caller without a number: id:USER_ID)", perr)
 }
 
 // plus puts back a "+" that was not escaped in a query, and so was read as a space: at the start of a number, or before

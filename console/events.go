@@ -121,7 +121,8 @@ func (s *stream) run(ctx context.Context, wake <-chan struct{}) {
 }
 
 // look reads what the agent's screen should show, and sends how that differs from what it was told. It answers false once
-// the agent's token has ended, or a reload has taken the agent out and the last call is over. After an error the next look goes on where this one stopped.
+// the agent's token has ended, or a reload has taken the agent out and the last call is over. After an error the next look
+// goes on where this one stopped.
 func (s *stream) look(ctx context.Context) (valid bool, err error) {
 	if valid, err = s.api.stillValid(ctx, s.who); err != nil || !valid {
 		return false, err
