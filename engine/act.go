@@ -164,10 +164,10 @@ func (r *runner) accept() error {
 		return r.end(Abandoned, "the caller hung up as the call was accepted")
 	case errors.As(err, &pe) && pe.Kind == Gone:
 		return r.end(Abandoned, "the call was over before the accept arrived")
-	case errors.As(err, &pe) && pe.Kind == InProgress: // with something that this record does not know
-		return r.hangUpUnknown(Failed, err)
-	case !errors.As(err, &pe), pe.Kind == Unavailable && !pe.Unsent:
+	case !errors.As(err, &pe), pe.Kind == Unavailable && (!pe.Unsent || r.c.Adopted):
 		return r.hangUpUnknown(TimedOut, err)
+	case pe.Kind == InProgress, r.c.Adopted: // with something that this record does not know, or by whoever had the call before
+		return r.hangUpUnknown(Failed, err)
 	}
 	return r.refused(err)
 }

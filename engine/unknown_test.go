@@ -84,6 +84,12 @@ func TestAcceptThatWasNeverSent(t *testing.T) {
 
 // A process dies after Positus took its accept, and nobody looks before the answer window is over: the call is hung up.
 func TestCrashInAcceptUntilTheWindowIsOver(t *testing.T) {
+	for _, away := range []time.Duration{27 * time.Second, 32 * time.Second} {
+		t.Run(away.String(), func(t *testing.T) { crashInAccept(t, away) })
+	}
+}
+
+func crashInAccept(t *testing.T, away time.Duration) {
 	inWorld(t, ringing, func(w *world) {
 		w.present("ana")
 		w.connect("a", caller)
@@ -93,7 +99,7 @@ func TestCrashInAcceptUntilTheWindowIsOver(t *testing.T) {
 		w.stopJobs()
 		dead, told := w.e, make(chan error, 1)
 		go func() { told <- dead.Answer(context.Background(), "ana", o.ID, "answer of ana") }()
-		pass(32 * time.Second)
+		pass(away)
 		w.platform.loseReply("accept", nil)
 		w.e = w.newEngine()
 		w.start(w.e)

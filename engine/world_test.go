@@ -294,7 +294,10 @@ func (p *platform) actions(id string) []string {
 	return append([]string(nil), p.log[id]...)
 }
 
-func (p *platform) act(action, id string, allowed map[string]string) error {
+func (p *platform) act(ctx context.Context, action, id string, allowed map[string]string) error {
+	if ctx.Err() != nil {
+		return &engine.ProviderError{Kind: engine.Unavailable, Message: "no time left", Unsent: true}
+	}
 	p.mu.Lock()
 	fault, after := p.fault[action], p.after[action]
 	p.mu.Unlock()
@@ -322,16 +325,16 @@ func (p *platform) act(action, id string, allowed map[string]string) error {
 	return &engine.ProviderError{Kind: engine.Gone, Status: 404, Message: "no such call"}
 }
 
-func (p *platform) Accept(_ context.Context, _, id, _ string) error {
-	return p.act("accept", id, map[string]string{"ringing": "accepted"})
+func (p *platform) Accept(ctx context.Context, _, id, _ string) error {
+	return p.act(ctx, "accept", id, map[string]string{"ringing": "accepted"})
 }
 
-func (p *platform) Reject(_ context.Context, _, id string) error {
-	return p.act("reject", id, map[string]string{"ringing": "over"})
+func (p *platform) Reject(ctx context.Context, _, id string) error {
+	return p.act(ctx, "reject", id, map[string]string{"ringing": "over"})
 }
 
-func (p *platform) HangUp(_ context.Context, _, id string) error {
-	return p.act("hang-up", id, map[string]string{"accepted": "over"})
+func (p *platform) HangUp(ctx context.Context, _, id string) error {
+	return p.act(ctx, "hang-up", id, map[string]string{"accepted": "over"})
 }
 
 func (p *platform) SendText(_ context.Context, _, to, text string) error {

@@ -119,7 +119,9 @@ func (c *Client) do(ctx context.Context, r request) ([]byte, error) {
 	})
 	switch {
 	case last == nil:
-		return nil, failure(r.kind, engine.Unavailable, "there was no time left, and nothing was sent", ctx.Err())
+		e := failure(r.kind, engine.Unavailable, "there was no time left, and nothing was sent", ctx.Err())
+		e.Unsent = true
+		return nil, e
 	case last.err != nil:
 		return nil, last.err
 	}
