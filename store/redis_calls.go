@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -218,7 +219,8 @@ func (s *redisStore) scores(ctx context.Context, z redis.ZRangeArgs) (keys []str
 // listBatch is how many records are read in one step.
 const listBatch = 100
 
-// List is part of [engine.Calls]. It reads in several steps, so a long list is not of one instant.
+// List is part of [engine.Calls]. It reads in several steps, so a long list is not of one instant. Each step begins where the
+// last one ended, by time and by how many of that time were read: to count all that was read before would keep Redis busy.
 func (s *redisStore) List(ctx context.Context, f engine.Filter) ([]*engine.Call, error) {
 	index := keyReceived
 	switch {
@@ -227,33 +229,44 @@ func (s *redisStore) List(ctx context.Context, f engine.Filter) ([]*engine.Call,
 	case f.State != "" && f.State != engine.Ended:
 		index = keyLive
 	}
+	z := redis.ZRangeArgs{Key: index, ByScore: true, Rev: !f.Oldest, Start: "+inf", Stop: micros(f.Since), Count: listBatch}
+	if f.Oldest {
+		z.Start, z.Stop = z.Stop, z.Start
+	}
 	var calls []*engine.Call
-	seen := map[string]bool{} // new records push others into the next batch
-	for offset := int64(0); ; offset += listBatch {
-		z := redis.ZRangeArgs{Key: index, ByScore: true, Rev: !f.Oldest, Start: "+inf", Stop: micros(f.Since), Offset: offset, Count: listBatch}
-		if f.Oldest {
-			z.Start, z.Stop = z.Stop, z.Start
-		}
-		keys, err := s.scores(ctx, z)
+	for at := math.Inf(-1); ; {
+		var page []redis.Z
+		err := s.do(ctx, func(ctx context.Context) (err error) {
+			page, err = s.client.ZRangeArgsWithScores(ctx, z).Result()
+			return err
+		})
 		if err != nil {
 			return nil, err
+		}
+		keys := make([]string, len(page))
+		for i, m := range page {
+			keys[i], _ = m.Member.(string)
+			if m.Score != at {
+				at, z.Offset = m.Score, 0
+			}
+			z.Offset++
 		}
 		batch, err := s.read(ctx, keys)
 		if err != nil {
 			return nil, err
 		}
 		for _, c := range batch {
-			if matches(f, c) && !seen[c.Key()] {
-				seen[c.Key()] = true
+			if matches(f, c) {
 				calls = append(calls, c)
 			}
 			if len(calls) == limitOf(f) {
 				return calls, nil
 			}
 		}
-		if len(keys) < listBatch {
+		if len(page) < listBatch {
 			return calls, nil
 		}
+		z.Start = int64(at)
 	}
 }
 

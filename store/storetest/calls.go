@@ -248,8 +248,11 @@ func testList(s *suite) {
 			s.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
 	}
-	for i := range 120 {
+	for i := range 320 { // more than are read at once, most of them of one instant
 		c := s.call(fmt.Sprint("many ", i))
+		if i > 20 {
+			c.ReceivedAt = base
+		}
 		s.insert(c)
 	}
 	calls, err := s.List(s.Context(), engine.Filter{})
@@ -257,8 +260,16 @@ func testList(s *suite) {
 	if len(calls) != 100 {
 		s.Errorf("%d records without a limit, want 100", len(calls))
 	}
-	if calls, _ = s.List(s.Context(), engine.Filter{Limit: 1000}); len(calls) != 124 {
-		s.Errorf("%d records with a high limit, want 124", len(calls))
+	for _, oldest := range []bool{false, true} {
+		calls, err := s.List(s.Context(), engine.Filter{Oldest: oldest, Limit: 1000})
+		s.ok(err)
+		seen := map[string]bool{}
+		for _, c := range calls {
+			seen[c.ID] = true
+		}
+		if len(calls) != 324 || len(seen) != 324 {
+			s.Errorf("oldest first %t: %d records, %d of them different, want 324", oldest, len(calls), len(seen))
+		}
 	}
 }
 
