@@ -65,7 +65,7 @@ func (f *fleet) finals(id string) int {
 // A router that rings at two hundred phones is killed, three times: its slots are passed on within the lease and a sweep,
 // not before the lease is over, and all are free once the callers are gone.
 func TestFleetSlotsOfTheDead(t *testing.T) {
-	f := newFleet(t, fleetPlan{capacity: 25, ring: 10 * time.Second})
+	f := newFleet(t, fleetPlan{capacity: 25, ring: 10 * time.Second, stay: true})
 	f.silent.Store(true)
 	s, err := store.Open(t.Context(), f.redis.URL, store.Options{})
 	if err != nil {

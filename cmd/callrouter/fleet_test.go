@@ -42,6 +42,7 @@ type fleetPlan struct {
 	capacity int           // of each agent; 1 or 2 if zero
 	ring     time.Duration // how long a phone rings, 3 s if zero
 	maxCall  time.Duration // 1 h if zero
+	stay     bool          // nobody is set away, however much is missed
 }
 
 // capacityOf is what the rules give an agent.
@@ -58,7 +59,10 @@ func (p fleetPlan) rules(answerer string) string {
 			race = append(race, agentName(i))
 		}
 	}
-	ring := cmp.Or(p.ring, 3*time.Second).String()
+	ring, awayAfter := cmp.Or(p.ring, 3*time.Second).String(), "3"
+	if p.stay {
+		awayAfter = "0"
+	}
 	return `version: 1
 timezone: America/Sao_Paulo
 numbers:
@@ -66,8 +70,8 @@ numbers:
 agents:
 ` + strings.Join(agents, "\n") + `
 queues:
-  line: {agents: [` + strings.Join(line, ", ") + `], strategy: longest_idle, ring: ` + ring + `, away_after: 3}
-  race: {agents: [` + strings.Join(race, ", ") + `], strategy: ring_all, ring: ` + ring + `, away_after: 3}
+  line: {agents: [` + strings.Join(line, ", ") + `], strategy: longest_idle, ring: ` + ring + `, away_after: ` + awayAfter + `}
+  race: {agents: [` + strings.Join(race, ", ") + `], strategy: ring_all, ring: ` + ring + `, away_after: ` + awayAfter + `}
 answers:
   bot: {url: "` + answerer + `", timeout: 2s}
 limits: {answer_within: 20s, max_call: ` + cmp.Or(p.maxCall, time.Hour).String() + `}
