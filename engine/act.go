@@ -166,7 +166,7 @@ func (r *runner) accept() error {
 		return r.end(Abandoned, "the call was over before the accept arrived")
 	case !errors.As(err, &pe), pe.Kind == Unavailable && (!pe.Unsent || r.c.Adopted):
 		return r.hangUpUnknown(TimedOut, err)
-	case pe.Kind == InProgress, r.c.Adopted: // with something that this record does not know, or by whoever had the call before
+	case pe.Kind == InProgress, pe.Repeated, r.c.Adopted: // an earlier attempt may have been taken, whoever made it
 		return r.hangUpUnknown(Failed, err)
 	}
 	return r.refused(err)
@@ -221,7 +221,7 @@ func (r *runner) renewAudio() error {
 // accepted records that Positus took the accept. If the call ended meanwhile, it is hung up: nobody else will.
 func (r *runner) accepted(echo error) error {
 	r.e.Observer.Acted(r.c, r.now().Sub(r.c.Timestamp))
-	deadAudio := echo != nil && r.play != nil // it was accepted with an SDP whose process is gone
+	deadAudio := echo != nil && r.play != nil && r.c.Adopted // it was accepted with an SDP whose process is gone
 	err := r.finish(func(n *Call) {
 		now := r.now()
 		if n.Caller != nil && !n.Caller.PickedUp {

@@ -83,13 +83,17 @@ func (e *Engine) hangUpAlone(c *Call) {
 	}
 	e.alone.over(c.Key())
 	e.log.Info("hung up while the store is away", "call", c.Key())
-	e.journal.update(c.Key(), func(n *Call) { // if its record is kept here
-		switch {
-		case !n.Live():
+	ended := false
+	n := e.journal.update(c.Key(), func(n *Call) { // if its record is kept here
+		switch ended = n.Live(); {
+		case !ended:
 		case n.HangUp != nil:
 			n.end(n.HangUp.Outcome, n.HangUp.Why, e.Now())
 		default:
 			n.end(Reaped, fmt.Sprintf("longer than max_call (%s)", n.MaxCall), e.Now())
 		}
 	})
+	if ended {
+		e.ended(n)
+	}
 }

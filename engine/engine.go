@@ -82,7 +82,7 @@ type Engine struct {
 	runtime atomic.Pointer[rules.Runtime]
 	left    atomic.Bool
 	writes  atomic.Int64 // of records, for their names
-	asked   atomic.Bool  // a sweep was asked for and has not begun
+	asked   atomic.Int64 // how often a sweep was asked for since none runs
 	skewed  atomic.Bool  // the machine's clock is not the store's
 
 	// Instants of this process, as nanoseconds of uptime, which goes on evenly whatever is done to a clock.
@@ -282,16 +282,23 @@ func (e *Engine) wake(topic string) {
 			}
 		})
 	}
-	if topic == TopicLeft && e.asked.CompareAndSwap(false, true) {
-		e.background(func(ctx context.Context) {
-			e.asked.Store(false)
-			if err := e.Sweep(ctx); err != nil {
-				e.problem("store", "a call that another instance has left could not be taken at once; the next sweep does", err)
-			}
-		})
+	if topic == TopicLeft && e.asked.Add(1) == 1 {
+		e.background(e.sweepLeft)
 	}
 	e.known.woken(topic)
 	e.hub.wake(topic)
+}
+
+// sweepLeft takes what another instance has left, until nothing more was left meanwhile: one sweep at a time.
+func (e *Engine) sweepLeft(ctx context.Context) {
+	for asked := e.asked.Load(); ; asked = e.asked.Load() {
+		if err := e.Sweep(ctx); err != nil && ctx.Err() == nil {
+			e.problem("store", "a call that another instance has left could not be taken at once; the next sweep does", err)
+		}
+		if e.asked.CompareAndSwap(asked, 0) {
+			return
+		}
+	}
 }
 
 // Subscribe answers a channel that receives whenever one of the topics is woken. End it with the function.

@@ -155,8 +155,12 @@ func (r *runner) lookFailed(err error) error {
 // ranOut notes the offers that rang to their end.
 func (r *runner) ranOut(now time.Time) error {
 	queue, _ := r.f.Queue(r.c.Step.Queue)
+	cut := !now.Before(r.cut())
 	snap, err := r.snapshot(queue)
-	if err != nil {
+	switch {
+	case err != nil && cut: // the default cannot wait until it is known who was connected
+		return r.passOn(r.stepDecision(), "the answer window leaves no more time to ring")
+	case err != nil:
 		return r.lookFailed(err)
 	}
 	var missed []string
@@ -179,8 +183,19 @@ func (r *runner) ranOut(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	for _, agent := range missed {
-		r.e.missed(agent, r.c.lastOffer(agent), queue)
+	offers := make([]string, len(missed))
+	for i, agent := range missed {
+		offers[i] = r.c.lastOffer(agent)
+	}
+	count := func(context.Context) {
+		for i, agent := range missed {
+			r.e.missed(agent, offers[i], queue)
+		}
+	}
+	if cut { // nor until it is counted
+		r.e.background(count)
+	} else {
+		count(nil)
 	}
 	return nil
 }
@@ -304,13 +319,13 @@ func order(s rules.Strategy, free []candidate) []candidate {
 }
 
 // yieldToEarlier leaves out agents that a call which waits longer in the same queue can have. A waiting call whose
-// instance is gone does not count: it is taken over in a moment.
+// instance is gone does not count: it is taken over in a moment. One whose instance has left it is taken at once, and counts.
 func (r *runner) yieldToEarlier(free []candidate, waiters []Waiter, alive []string) []candidate {
 	c := r.view()
 	for _, w := range waiters {
 		// Of two that came at one instant it is the one with the smaller key, or neither would go on.
 		later := cmp.Or(w.Joined.Compare(c.Step.Joined), cmp.Compare(w.Key, c.Key())) >= 0
-		if later || !slices.Contains(alive, w.Owner) {
+		if later || w.Owner != "" && !slices.Contains(alive, w.Owner) {
 			continue
 		}
 		// The earlier call takes one agent; it is the first it may have.

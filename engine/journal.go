@@ -114,7 +114,7 @@ func (e *Engine) FlushJournal(ctx context.Context) error {
 	failed := 0
 	for _, c := range e.journal.all() {
 		running, _ := e.running(c.Key())
-		if c.Live() && (running || c.State != Active && c.HangUp == nil) { // its runner goes on in memory; the record follows it
+		if running || c.Live() && c.State != Active && c.HangUp == nil { // its runner goes on in memory; the record follows it
 			continue
 		}
 		if err := e.flush(ctx, c); err == nil {

@@ -95,9 +95,10 @@ func (e *Engine) judge(c *Call, alive []string) Verdict {
 	now := e.Now()
 	// A store that forgot who lives, this instance too, or that was away, is no witness of a death.
 	ownerGone := !slices.Contains(alive, c.Owner) && slices.Contains(alive, e.instance) && e.sure()
+	late := now.After(c.Deadline.Add(e.Timing.Lease))
 	if c.Owner == e.instance { // between its write and its runner there is a moment
 		running, _ := e.running(c.Key())
-		ownerGone = !running && now.Sub(c.Due) > e.Timing.StoreWait && e.sure() && e.journal.get(c.Key()) == nil
+		ownerGone = !running && (late || now.Sub(c.Due) > e.Timing.StoreWait && e.sure() && e.journal.get(c.Key()) == nil)
 	}
 	ownerGone = ownerGone || c.Owner == "" // it stopped, and left the call
 	switch {
@@ -106,9 +107,9 @@ func (e *Engine) judge(c *Call, alive []string) Verdict {
 		return Verdict{c, doEnd, fmt.Sprintf("Positus has not confirmed the hang-up for %s: %s", hangUpFor, c.HangUp.Error)}
 	case c.HangUp != nil:
 		return Verdict{c, doAgain, fmt.Sprintf("the hang-up is not confirmed after %d attempts: %s", c.HangUp.Attempts, c.HangUp.Error)}
-	case c.State == Accepting && ownerGone && now.After(c.Deadline.Add(e.Timing.Lease)):
+	case c.State == Accepting && ownerGone && late:
 		return Verdict{c, doHangUp, "the answer window passed, and whether Positus took the accept is not known"}
-	case c.State != Active && ownerGone && now.After(c.Deadline.Add(e.Timing.Lease)):
+	case c.State != Active && ownerGone && late:
 		return Verdict{c, doEnd, "the answer window passed and nobody carried the action out"}
 	case c.State != Active && ownerGone:
 		return Verdict{c, doTakeOver, "the instance that had it is gone"}

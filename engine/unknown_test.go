@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -68,6 +69,32 @@ func TestAcceptWithoutAnAnswerThenTheCallersEnd(t *testing.T) {
 		if w.free("ana") != 1 {
 			t.Error("ana is not free")
 		}
+	})
+}
+
+// The first attempt had no answer, and was carried out; the second is refused. The call goes on all the same.
+func TestAcceptThatIsRefusedWhenRepeated(t *testing.T) {
+	inWorld(t, ringing, func(w *world) {
+		w.present("ana")
+		w.connect("a", caller)
+		w.platform.loseReply("accept", func() error { return &engine.ProviderError{Kind: engine.Refused, Status: 400, Repeated: true} })
+		if err := w.answer("ana"); err == nil {
+			t.Error("ana was told that she has the call")
+		}
+		w.want("a", engine.Ended, engine.Failed, "accept", "hang-up")
+	})
+}
+
+// The same with audio of our own, where the second attempt says that the call is in progress: it is, with this very audio.
+func TestEchoOfPlayedAudioIsNoDeadAudio(t *testing.T) {
+	inWorld(t, ringing, func(w *world) {
+		w.media.length = time.Minute
+		w.platform.loseReply("accept", func() error { return &engine.ProviderError{Kind: engine.InProgress, Repeated: true} })
+		w.connect("a", vip)
+		pass(50 * time.Second)
+		w.want("a", engine.Active, "", "accept")
+		pass(15 * time.Second)
+		w.want("a", engine.Ended, engine.Answered, "accept", "hang-up")
 	})
 }
 
@@ -203,6 +230,70 @@ func TestCallsAreEndedWhileTheStoreIsAway(t *testing.T) {
 		pass(5 * time.Second)
 		w.want("a", engine.Ended, engine.Reaped, "accept", "hang-up")
 	})
+}
+
+// A call that was accepted in memory is too long before the store is back: its end is told, once.
+func TestCallsInMemoryAreEndedToo(t *testing.T) {
+	const text = `
+rules:
+  - {name: bot, then: {accept: bot}}
+default: reject
+`
+	inWorld(t, header+text, func(w *world) {
+		w.answerer.sdp = "answer of bot"
+		w.store.setAway(true)
+		w.connect("a", caller)
+		pass(11 * time.Minute)
+		w.store.setAway(false)
+		pass(20 * time.Second)
+		w.want("a", engine.Ended, engine.Reaped, "accept", "hang-up")
+		if len(w.observed.ended) != 1 {
+			t.Errorf("its end was told %d times", len(w.observed.ended))
+		}
+	})
+}
+
+// The store comes back while the text to a caller who was rejected in memory is being sent.
+func TestTextIsSentAsTheStoreComesBack(t *testing.T) {
+	const text = `
+rules:
+  - {name: closed, then: {reject: {message: short}}}
+default: reject
+`
+	rulesText := strings.Replace(header, "messages:\n", "messages:\n  short: {text: closed}\n", 1) + text
+	inWorld(t, rulesText, func(w *world) {
+		w.platform.slowTexts.Store(true)
+		w.store.setAway(true)
+		w.connect("a", caller)
+		pass(1100 * time.Millisecond)
+		w.store.setAway(false)
+		pass(10 * time.Second)
+		if c := w.want("a", engine.Ended, engine.Rejected, "reject"); c.Message == nil || c.Message.At.IsZero() {
+			t.Errorf("message: %+v", c.Message)
+		}
+	})
+}
+
+// The store goes away around the moment at which the default must be taken, and an offer rings until then: the default is
+// sent in time.
+func TestDefaultIsTakenThoughTheStoreIsAway(t *testing.T) {
+	const text = `
+rules:
+  - {name: desk, then: {handoff: {queue: sales, ring: 22s}}}
+default: reject
+`
+	for _, before := range []time.Duration{200 * time.Millisecond, time.Second, 1500 * time.Millisecond} {
+		inWorld(t, header+text, func(w *world) {
+			w.present("ana")
+			w.connectAt("a", caller, time.Now().Add(-1500*time.Millisecond))
+			pass(w.call("a").Deadline.Sub(time.Now()) - 2*time.Second - before)
+			w.store.setAway(true)
+			pass(10 * time.Second)
+			w.store.setAway(false)
+			pass(10 * time.Second)
+			w.want("a", engine.Ended, engine.Rejected, "reject")
+		})
+	}
 }
 
 // forgetful is a store that can go back to what it knew, as when a replica that lags is made master.

@@ -266,6 +266,8 @@ type platform struct {
 	texts []string
 	fault map[string]func() error // by action; an error it returns has no effect on the call
 	after map[string]func() error // the same, after the action had its effect: a lost reply
+
+	slowTexts atomic.Bool
 }
 
 func newPlatform() *platform {
@@ -338,6 +340,9 @@ func (p *platform) HangUp(ctx context.Context, _, id string) error {
 }
 
 func (p *platform) SendText(_ context.Context, _, to, text string) error {
+	if p.slowTexts.Load() {
+		pass(3 * time.Second)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.texts = append(p.texts, to+": "+text)
