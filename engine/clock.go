@@ -9,14 +9,13 @@ const (
 	// followSkew is how far this machine's clock may be from the store's before the store's is believed instead: instances
 	// must agree on when a phone stops to ring.
 	followSkew = time.Second
-	// maxSkew is how far before the operator is told, and by how much this clock may jump.
+	// maxSkew is how far before the operator is told.
 	maxSkew = 5 * time.Second
 )
 
-// Clock is the time by which a router counts leases, answer windows and limits. It begins with the machine's clock, or with
-// the store's where the two disagree: else an instance whose clock is wrong would end calls of the others. From then on it
-// goes on evenly when either clock is set, as long as calls are in hand: else those that ring would be too late at once,
-// and those that talk too long. Opening hours go by the clock on the wall.
+// Clock is the time by which a router counts answer windows and limits. It goes on evenly when the machine's clock is set, and
+// stays near the store's, which goes on evenly too: else an instance whose clock is wrong would end calls of the others, and
+// one whose clock is put right would take those that ring for too late. Opening hours go by the clock on the wall.
 type Clock struct {
 	wall   func() time.Time
 	anchor atomic.Pointer[anchor]
@@ -24,9 +23,8 @@ type Clock struct {
 
 // anchor is an instant, and when it was that.
 type anchor struct {
-	at       time.Time
-	read     time.Time // with the monotonic clock
-	compared bool      // with the store's clock
+	at   time.Time
+	read time.Time // with the monotonic clock
 }
 
 // NewClock makes a clock that begins with what the wall says; time.Now if nil.
@@ -36,7 +34,7 @@ func NewClock(wall func() time.Time) *Clock {
 	}
 	// Without the monotonic reading: two instants that have one are compared by it, and it does not know of a clock that was set.
 	c := &Clock{wall: func() time.Time { return wall().Round(0) }}
-	c.anchor.Store(&anchor{at: c.wall(), read: time.Now()})
+	c.anchor.Store(&anchor{c.wall(), time.Now()})
 	return c
 }
 
@@ -49,24 +47,17 @@ func (c *Clock) Now() time.Time {
 // Wall is what the machine's clock says.
 func (c *Clock) Wall() time.Time { return c.wall() }
 
-// follow keeps this clock near the store's: by the machine's, or where that is not near it either by the store's own. What
-// would be a jump is left for when quiet says that no call is in hand. It answers how far the machine's clock is ahead of
-// the store's, and this one behind the time that it should follow.
-func (c *Clock) follow(store time.Time, quiet func() bool) (ahead, behind time.Duration) {
+// follow keeps this clock near the store's: by the machine's, or where that is not near it either by the store's own. It
+// answers how far the machine's clock is ahead of the store's.
+func (c *Clock) follow(store time.Time) (ahead time.Duration) {
 	now, wall, a := time.Now(), c.wall(), c.anchor.Load()
-	even := a.at.Add(now.Sub(a.read))
-	at := even
+	at := a.at.Add(now.Sub(a.read))
 	ahead = wall.Sub(store)
-	switch near := ahead.Abs() <= followSkew; {
-	case a.compared && even.Sub(store).Abs() <= followSkew:
-	case near:
-		at = wall
-	default:
-		at = store
+	if at.Sub(store).Abs() > followSkew {
+		if at = wall; ahead.Abs() > followSkew {
+			at = store
+		}
 	}
-	if behind = at.Sub(even); behind.Abs() > maxSkew && a.compared && !quiet() {
-		at = even
-	}
-	c.anchor.Store(&anchor{at: at, read: now, compared: true})
-	return ahead, behind
+	c.anchor.Store(&anchor{at, now})
+	return ahead
 }

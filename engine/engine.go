@@ -210,7 +210,7 @@ func (e *Engine) Beat(ctx context.Context) error {
 		return err
 	}
 	away := e.beat.Load() != 0 && e.lapsed() // the store was away, for the others too, or this process slept
-	e.compareClocks(ctx, at.Add((e.uptime()-sent)/2))
+	e.compareClocks(at.Add((e.uptime() - sent) / 2))
 	if away {
 		e.doubt()
 	}
@@ -218,20 +218,16 @@ func (e *Engine) Beat(ctx context.Context) error {
 	return e.keepUp(ctx, epoch)
 }
 
-// compareClocks lets the clock follow the others, and tells once when one of them is wrong, and when all is right again.
-func (e *Engine) compareClocks(ctx context.Context, store time.Time) {
-	ahead, behind := e.Clock.follow(store, func() bool {
-		live, err := e.Store.Due(ctx, store.AddDate(1, 0, 0), 1)
-		return err == nil && len(live) == 0 && e.journal.size() == 0
-	})
-	wrong := ahead.Abs() > maxSkew || behind.Abs() > maxSkew
+// compareClocks keeps the clock near the store's, and tells once when the machine's is wrong, or right again.
+func (e *Engine) compareClocks(store time.Time) {
+	ahead := e.Clock.follow(store)
+	wrong := ahead.Abs() > maxSkew
 	switch was := e.skewed.Swap(wrong); {
 	case wrong && !was:
-		e.problem("clock", "this machine's clock or the store's is wrong, or was set: opening hours go by this machine's, all else goes on "+
-			"as before; let both be set by NTP, and restart the router once they are", nil,
-			"ahead", ahead.Round(time.Second).String(), "set_by", behind.Round(time.Second).String())
+		e.problem("clock", "this machine's clock or the store's is wrong, or was set: opening hours go by this machine's, calls by the "+
+			"store's, which goes on as before for as long as calls live; let NTP set both", nil, "ahead", ahead.Round(time.Second).String())
 	case was && !wrong:
-		e.log.Info("this machine's clock, the store's and the router's own agree again")
+		e.log.Info("this machine's clock and the store's agree again")
 	}
 }
 

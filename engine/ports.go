@@ -169,8 +169,8 @@ type Limits interface {
 type Instances interface {
 	// Beat says that an instance lives for another lease. The epoch it answers is another one once the store may have lost
 	// what it was told: it was emptied, restarted, or replaced by a replica that lags. Then no slot is taken for the
-	// length of the store's gate, in which every instance says what it knows with [Calls.Reassert]. It also answers what
-	// the store's clock says.
+	// length of the store's gate, in which every instance says what it knows with [Calls.Reassert]. It also answers the
+	// store's time, which is the same for all instances, and goes on evenly while calls live, whatever is done to a clock.
 	Beat(ctx context.Context, instance string, lease time.Duration) (epoch string, at time.Time, err error)
 	// Leave says that it has stopped.
 	Leave(ctx context.Context, instance string) error

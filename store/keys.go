@@ -29,7 +29,8 @@ const keyPrefix = "cr1:{callrouter}:"
 //	lists            set     names of the lists above
 //	once:KEY         string  id of the request that was first; ends by its TTL
 //	instances        zset    instance by end of its lease
-//	epoch            hash    id, run (of the server that has it), open_at: until then no slot is taken; see lua/common.lua
+//	epoch            hash    id, run (of the server that has it), open_at: until then no slot is taken, shift: by how much the
+//	                         server's clock was set forward; see lua/common.lua and lua/jumped.lua
 //	wakes            channel the topics that are woken
 //
 // A user with no more rights than these will do:

@@ -100,7 +100,7 @@ func (s *redisStore) write(ctx context.Context, ch *change) (existing *engine.Ca
 		expected = ch.old.Rev
 	}
 	reply, err := s.runOnce(ctx, s.scripts.write, keysWrite(ch), ch.key, expected, ch.next.Rev, ch.doc, plan, channelWakes,
-		rand.Text(), s.gate.Microseconds(), micros(s.clock.now()), (maxJump + s.timeout).Microseconds())
+		rand.Text(), s.gate.Microseconds(), micros(s.clock.now()), s.jumpTolerance())
 	if err != nil {
 		return nil, err
 	}

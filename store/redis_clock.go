@@ -13,11 +13,14 @@ import (
 const maxJump = time.Second
 
 // serverClock is what the clock of Redis said at the last beat. It should go on from there: where it does not, it was set,
-// and leases, which end by it, may have ended before their time. (A machine that slept finds the same; it costs a gate.)
+// and leases, which end by it, may have ended before their time.
 type serverClock struct{ last atomic.Pointer[reading] }
 
 // reading is a time of another clock, and when it was read.
-type reading struct{ at, read time.Time }
+type reading struct {
+	at, read time.Time
+	shift    time.Duration // by how much that clock was set forward, as all instances know
+}
 
 // now is what the clock should say, or the zero time if that is not known.
 func (c *serverClock) now() time.Time {
@@ -27,40 +30,49 @@ func (c *serverClock) now() time.Time {
 	return time.Time{}
 }
 
-// read takes in what the clock said to a question that was sent an instant ago, or answers by how much it was set.
-func (c *serverClock) read(at, sent time.Time) (jump time.Duration) {
-	took := time.Since(sent)
-	if should := c.now(); !should.IsZero() {
-		early, late := at.Sub(should.Add(-took)), at.Sub(should)
-		if early < -maxJump || late > maxJump {
-			return late
-		}
-	}
-	c.last.Store(&reading{at: at, read: sent.Add(took / 2)})
-	return 0
-}
-
-// Beat is part of [engine.Instances].
+// Beat is part of [engine.Instances]. The time it answers is that of Redis' clock as if it had never been set while calls
+// were alive, and the same for all instances.
 func (s *redisStore) Beat(ctx context.Context, instance string, lease time.Duration) (epoch string, at time.Time, err error) {
 	for {
-		sent := time.Now()
-		reply, err := s.run(ctx, s.scripts.beat, []string{keyInstances, keyEpoch}, instance, lease.Microseconds(), rand.Text(), s.gate.Microseconds())
+		sent, should := time.Now(), s.clock.now()
+		reply, err := s.run(ctx, s.scripts.beat, []string{keyInstances, keyEpoch, keyLive}, instance, lease.Microseconds(), rand.Text(),
+			s.gate.Microseconds(), micros(should), s.jumpTolerance())
 		if err != nil {
 			return "", time.Time{}, err
 		}
-		answer := list(reply)
+		answer, half := list(reply), time.Since(sent)/2
 		epoch, at = text(answer[0]), fromMicros(number(answer[1]))
-		jump := s.clock.read(at, sent)
-		if jump == 0 {
-			return epoch, at, nil
+		if epoch != "" {
+			shift := time.Duration(number(answer[2])) * time.Microsecond
+			s.clock.last.Store(&reading{at: at, read: sent.Add(half), shift: shift})
+			return epoch, at.Add(-shift), nil
 		}
-		s.log.Warn("the clock of Redis was set, or this machine slept: leases may have ended before their time, so no agent is rung "+
-			"until what calls hold is written back; let the clock be set by NTP, slowly", "store", s.address, "by", jump.Round(time.Millisecond).String())
-		if _, err := s.run(ctx, s.scripts.jumped, []string{keyEpoch}, epoch, rand.Text(), s.gate.Microseconds()); err != nil {
+		if err := s.jumped(ctx, instance, lease, at.Sub(should.Add(half))); err != nil {
 			return "", time.Time{}, err
 		}
 		s.clock.last.Store(nil)
 	}
+}
+
+// jumpTolerance is how far the clock of Redis may be from what was expected when a step was sent, in microseconds: a step
+// may take as long as its deadline.
+func (s *redisStore) jumpTolerance() int64 { return (maxJump + s.timeout).Microseconds() }
+
+// jumped tells all that the clock of Redis was set.
+func (s *redisStore) jumped(ctx context.Context, instance string, lease, by time.Duration) error {
+	last := s.clock.last.Load()
+	reply, err := s.run(ctx, s.scripts.jumped, []string{keyEpoch, keyInstances}, last.shift.Microseconds(), by.Microseconds(), instance,
+		lease.Microseconds(), rand.Text(), s.gate.Microseconds())
+	switch {
+	case err != nil:
+		return err
+	case number(reply) == 1:
+		s.log.Warn("the clock of Redis was set: leases may have ended before their time, so no agent is rung until what calls hold "+
+			"is written back; let NTP set it, slowly", "store", s.address, "by", by.Round(time.Millisecond).String())
+	default:
+		s.log.Info("the clock of Redis was set, and that is known, or this machine slept", "store", s.address, "by", by.Round(time.Millisecond).String())
+	}
+	return nil
 }
 
 // renew lets a call hold its slots for as long as its record says, although their leases have ended. A record that has

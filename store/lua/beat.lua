@@ -1,6 +1,16 @@
--- Renews the lease of an instance. KEYS: instances, epoch. ARGV: instance, lease in microseconds, id for a new epoch, its
--- gate in microseconds. Answers the id of the epoch, and the time.
+-- Renews the lease of an instance. KEYS: instances, epoch, live calls. ARGV: instance, lease in microseconds, id for a new
+-- epoch, its gate in microseconds, what the clock should say (0: not known), how far it may be from that.
+-- Answers the id of the epoch, the time, and by how much the server's clock was set forward; an id of '', with nothing
+-- renewed, if the clock does not say what it should: then see jumped.lua.
 local t = now()
+if ARGV[5] ~= '0' and math.abs(t - tonumber(ARGV[5])) > tonumber(ARGV[6]) then
+  return {'', int(t), '0'}
+end
 redis.call('ZADD', KEYS[1], int(t + tonumber(ARGV[2])), ARGV[1])
 local _, id = epoch(KEYS[2], t, ARGV[3], ARGV[4])
-return {id, int(t)}
+local shift = redis.call('HGET', KEYS[2], 'shift') or '0'
+if shift ~= '0' and redis.call('ZCARD', KEYS[3]) == 0 then -- nobody minds: from now on it is as late as the server says
+  redis.call('HDEL', KEYS[2], 'shift')
+  shift = '0'
+end
+return {id, int(t), shift}

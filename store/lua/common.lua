@@ -15,7 +15,8 @@ local function prune(key, t)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', int(t))
 end
 
--- The epoch, a hash: its id, the run_id of the server that has it, and open_at, until when no slot is taken.
+-- The epoch, a hash: its id, the run_id of the server that has it, open_at, until when no slot is taken, and shift, by how
+-- much the server's clock was set forward.
 
 -- Begins a new one, with an id and a gate of so many microseconds.
 local function begin(key, t, run, id, gate)

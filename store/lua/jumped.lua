@@ -1,7 +1,19 @@
--- Begins a new epoch, since the server's clock was set, so that leases may have ended before their time. Does nothing if
--- that is known by now. KEYS: epoch. ARGV: id of the epoch in which it was seen, id for the new one, its gate in
--- microseconds.
-if redis.call('HGET', KEYS[1], 'id') == ARGV[1] then
-  begin(KEYS[1], now(), redis.call('HGET', KEYS[1], 'run'), ARGV[2], ARGV[3])
+-- Notes that the server's clock was set, so that the routers' time goes on evenly, and begins a new epoch, since leases may
+-- have ended before their time. Does nothing if that is known by now, or if another instance has just renewed its lease by
+-- the clock as it is: then it is the machine of this one that slept.
+-- KEYS: epoch, instances. ARGV: the shift that is known, by how much the clock was set, instance, lease, id for the new
+-- epoch, its gate; all times in microseconds. Answers 1 if it was noted.
+local t, lease = now(), tonumber(ARGV[4])
+if tonumber(redis.call('HGET', KEYS[1], 'shift') or 0) ~= tonumber(ARGV[1]) then
+  return 0
 end
+local others = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
+for i = 1, #others, 2 do
+  local ago = t + lease - tonumber(others[i + 1])
+  if others[i] ~= ARGV[3] and ago > -500000 and ago < 2500000 then
+    return 0
+  end
+end
+redis.call('HSET', KEYS[1], 'shift', int(tonumber(ARGV[1]) + tonumber(ARGV[2])))
+begin(KEYS[1], t, redis.call('HGET', KEYS[1], 'run') or '', ARGV[5], ARGV[6])
 return 1
