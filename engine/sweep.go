@@ -98,7 +98,13 @@ func (e *Engine) judge(c *Call, alive []string) Verdict {
 	late := now.After(c.Deadline.Add(e.Timing.Lease))
 	if c.Owner == e.instance { // between its write and its runner there is a moment
 		running, _ := e.running(c.Key())
-		ownerGone = !running && (late || now.Sub(c.Due) > e.Timing.StoreWait && e.sure() && e.journal.get(c.Key()) == nil)
+		kept := e.journal.get(c.Key())
+		switch {
+		case running, kept != nil && !kept.Live(): // what is known of it here is on its way to the store
+			ownerGone = false
+		default:
+			ownerGone = late || now.Sub(c.Due) > e.Timing.StoreWait && e.sure() && kept == nil
+		}
 	}
 	ownerGone = ownerGone || c.Owner == "" // it stopped, and left the call
 	switch {
