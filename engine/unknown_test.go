@@ -286,7 +286,7 @@ default: reject
 		inWorld(t, header+text, func(w *world) {
 			w.present("ana")
 			w.connectAt("a", caller, time.Now().Add(-1500*time.Millisecond))
-			pass(w.call("a").Deadline.Sub(time.Now()) - 2*time.Second - before)
+			pass(time.Until(w.call("a").Deadline) - 2*time.Second - before)
 			w.store.setAway(true)
 			pass(10 * time.Second)
 			w.store.setAway(false)
