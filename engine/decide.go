@@ -165,7 +165,7 @@ func (r *runner) recordFacts() *FactRecord {
 // take begins what was decided. Only hand-offs and accepts can fail without the call being lost: evaluation then goes on
 // with the next rule.
 func (r *runner) take(d rules.Decision, trace []rules.Trace) error {
-	r.draft = r.c.Clone()
+	r.draft = r.view().Clone()
 	if facts := r.recordFacts(); facts != nil {
 		r.draft.Facts = append(r.draft.Facts, *facts)
 	}
@@ -200,12 +200,7 @@ func (r *runner) passOn(d rules.Decision, why string) error {
 		n.Next = d.Index + 1
 		n.settle(OfferEnded, now)
 		n.Holds, n.Step = nil, nil
-		for i := len(n.Trace) - 1; i >= 0; i-- {
-			if n.Trace[i].Rule == d.Rule && n.Trace[i].Result == rules.Decided {
-				n.Trace[i].Result, n.Trace[i].Why = rules.PassedOn, why
-				break
-			}
-		}
+		n.markTrace(rules.PassedOn, why)
 		n.Due = now
 		n.to(Deciding, now, why)
 	})

@@ -27,13 +27,25 @@ func (r *runner) startHandoff(d rules.Decision) error {
 func (r *runner) evaluationFailed(err error) error {
 	r.e.problem("evaluation", "the rules could not be carried out; on_error is taken", err, "call", r.c.Key())
 	d := r.f.OnError(err)
-	at := r.now()
-	trace := rules.Trace{Result: rules.Errored, Why: err.Error(), At: at}
-	if c := r.view(); c.Action == rules.Handoff {
-		trace.Rule = c.Rule
+	c := r.view().Clone() // with the rules that were looked at and are not written yet
+	c.Step = nil
+	var more []rules.Trace
+	if !c.markTrace(rules.Errored, err.Error()) {
+		more = append(more, rules.Trace{Result: rules.Errored, Why: err.Error(), At: r.now()})
 	}
-	r.at, r.facts, r.draft = at, rules.Facts{}, nil
-	return r.take(d, []rules.Trace{trace})
+	r.at, r.facts, r.draft = r.now(), rules.Facts{}, c
+	return r.take(d, more)
+}
+
+// markTrace notes of the rule that decided last what became of it, and says whether there is one.
+func (c *Call) markTrace(result rules.Result, why string) bool {
+	for i, t := range slices.Backward(c.Trace) {
+		if t.Rule == c.Rule && t.Result == rules.Decided {
+			c.Trace[i].Result, c.Trace[i].Why = result, why
+			return true
+		}
+	}
+	return false
 }
 
 // handoff takes the next step of the hand-off in hand: it rings the next agent, waits for one, or passes on.

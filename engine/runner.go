@@ -257,7 +257,6 @@ func (r *runner) write(change func(n *Call)) error {
 			r.pause(50 * time.Millisecond)
 			continue
 		case (r.takesSlot(next) || r.e.lapsed()) && !next.acted():
-			r.draft = nil
 			return errors.Join(errStore, err)
 		}
 		r.e.problem("store", "the store went away: the record is kept in memory until it is back", err, "call", next.Key())

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"callrouter/engine"
+	"callrouter/rules"
 )
 
 // errNoAnswer is what a request ends with that Positus may have carried out.
@@ -292,6 +293,36 @@ default: reject
 			w.store.setAway(false)
 			pass(10 * time.Second)
 			w.want("a", engine.Ended, engine.Rejected, "reject")
+		})
+	}
+}
+
+// The store is away when an agent is to be reserved: the record says which rules were looked at, and at which of them it failed.
+func TestRecordSaysWhatTheStoreKeptFromHappening(t *testing.T) {
+	const text = `
+rules:
+  - {name: vips, when: 'listed("vip")', then: {accept: greeting}}
+  - {name: desk, then: {handoff: sales}}
+default: {accept: greeting}
+on_error: reject
+`
+	for what, trouble := range map[string]func(w *world, on bool){
+		"away": func(w *world, on bool) { w.store.setAway(on) }, "takes no write": func(w *world, on bool) { w.store.refuseWrites(on) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			inWorld(t, header+text, func(w *world) {
+				w.present("ana")
+				trouble(w, true)
+				w.connect("a", caller)
+				pass(5 * time.Second)
+				trouble(w, false)
+				pass(5 * time.Second)
+				c := w.want("a", engine.Ended, engine.Rejected, "reject")
+				if c.By != rules.ByOnError || len(c.Trace) != 2 || c.Trace[0].Rule != "vips" || c.Trace[0].Result != rules.NoMatch ||
+					c.Trace[1].Rule != "desk" || c.Trace[1].Result != rules.Errored || c.Trace[1].Line == 0 {
+					t.Errorf("by %q: %+v", c.By, c.Trace)
+				}
+			})
 		})
 	}
 }

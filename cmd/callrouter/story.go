@@ -152,7 +152,11 @@ func (s *story) trace() [][]string {
 		}
 	}
 	if !decided && s.call.By != nil && *s.call.By != rules.ByRule {
-		rows = append(rows, []string{"", mark(rules.Decided), "", s.call.by(), "no rule decided"})
+		why := "no rule decided"
+		if *s.call.By == rules.ByOnError {
+			why = "the rules could not be evaluated or carried out"
+		}
+		rows = append(rows, []string{"", mark(rules.Decided), "", s.call.by(), why})
 	}
 	return rows
 }
