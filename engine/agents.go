@@ -92,6 +92,8 @@ func (e *Engine) takeOffer(c *Call, offerID, sdp, sum string) error {
 		return errRepeated
 	case o.Result == OfferTaken:
 		return ErrTaken
+	case o.Result == OfferMissed, o.Result == OfferUnreachable, o.Result == OfferDeclined: // whatever came of the call since
+		return ErrExpired
 	case c.State == Ended, c.Caller != nil, o.Result == OfferEnded:
 		return ErrEnded
 	case o.Result != "", !now.Before(o.RingsUntil):
