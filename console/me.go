@@ -79,7 +79,7 @@ func offerError(err error) error {
 	case errors.Is(err, engine.ErrNotFound):
 		return problem(http.StatusNotFound, "unknown_offer", "there is no such offer for this agent")
 	case errors.Is(err, engine.ErrTaken):
-		return problem(http.StatusConflict, "taken", "another agent has taken the call")
+		return problem(http.StatusConflict, "taken", "the call has been taken: by another agent, or by an answer to this offer")
 	case errors.Is(err, engine.ErrEnded):
 		return problem(http.StatusConflict, "ended", "the call is over: the caller left, or it was decided otherwise")
 	case errors.Is(err, engine.ErrExpired):

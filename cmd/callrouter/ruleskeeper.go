@@ -60,6 +60,9 @@ func (k *rulesKeeper) Reload(ctx context.Context) (console.RulesStatus, rules.Pr
 		return k.status, problems, nil
 	}
 	k.seen = looks(f.Paths())
+	if k.bad {
+		k.log.Info("the rules file is good again", "file", k.path, "version", f.Version())
+	}
 	k.bad, k.status.LastRefusal = false, nil
 	if f.Version() == k.status.Version {
 		k.metrics.reloadOK.Set(1)

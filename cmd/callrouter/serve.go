@@ -57,7 +57,7 @@ func (c *serveCmd) wait(env *environment, r *router) error {
 			_ = r.stop() // the listener's error says more
 			return err
 		case <-env.ctx.Done():
-			r.cfg.log.Info("stopping: no new work is taken; a second signal ends it at once")
+			r.cfg.log.Info("stopping; a second signal ends it at once", "webhooks are taken for", time.Duration(c.Drain).String())
 			return r.stop()
 		}
 	}
