@@ -49,7 +49,7 @@ func newRecord(c *engine.Call) Record {
 		Queue: orNull(c.Queue), Answer: orNull(c.Answer), Agent: orNull(c.Agent), Message: c.Message,
 		From: numberOf(c), FromReceived: c.From, UserID: c.UserID, Name: c.Name, Number: c.Number, Payload: c.Payload,
 		RulesVersion: c.RulesVersion, ReceivedAt: c.ReceivedAt, Timestamp: c.Timestamp, Deadline: c.Deadline,
-		ActiveAt: orNull(c.Active), EndedAt: orNull(c.EndedAt), CallerEnd: c.Caller, HangUp: c.HangUp,
+		ActiveAt: orNull(c.ActiveAt), EndedAt: orNull(c.EndedAt), CallerEnd: c.CallerEnd, HangUp: c.HangUp,
 		Offers: notNil(c.Offers), Trace: notNil(c.Trace), Facts: notNil(c.Facts), Transitions: notNil(c.Transitions),
 	}
 }

@@ -22,7 +22,7 @@ func (r *runner) startReject(message string) error {
 
 // reject sends the reject that is written, until Positus took it or the window is over.
 func (r *runner) reject() error {
-	if r.c.Caller != nil && !r.c.Adopted {
+	if r.c.CallerEnd != nil && !r.c.Adopted {
 		return r.end(Abandoned, "the caller hung up before the reject was sent")
 	}
 	ctx, cancel := r.untilDeadline()
@@ -54,7 +54,7 @@ func (r *runner) refused(err error) error {
 	}
 	r.e.problem(kind, "Positus did not take the action", err, "call", r.c.Key(), "action", r.c.Action)
 	if !errors.As(err, &pe) || pe.Kind == Unavailable {
-		if r.c.Caller != nil {
+		if r.c.CallerEnd != nil {
 			return r.end(Abandoned, "the caller hung up while Positus could not be reached")
 		}
 		return r.end(TimedOut, err.Error())
@@ -79,7 +79,7 @@ func (r *runner) startAccept(d rules.Decision) error {
 	}
 	return r.write(func(n *Call) {
 		now := r.now()
-		n.SDP, n.Due = sdp, now
+		n.AnswerSDP, n.Due = sdp, now
 		n.to(Accepting, now, "")
 	})
 }
@@ -141,7 +141,7 @@ func (r *runner) closePlayback() {
 
 // accept sends the accept that is written, until Positus took it or the window is over.
 func (r *runner) accept() error {
-	if r.c.Caller != nil && !r.c.Adopted {
+	if r.c.CallerEnd != nil && !r.c.Adopted {
 		return r.end(Abandoned, "the caller hung up before the accept was sent")
 	}
 	if err := r.renewAudio(); err != nil {
@@ -151,7 +151,7 @@ func (r *runner) accept() error {
 		return nil
 	}
 	ctx, cancel := r.untilDeadline()
-	err := r.e.Provider.Accept(ctx, r.c.PositusID, r.c.ID, r.c.SDP)
+	err := r.e.Provider.Accept(ctx, r.c.PositusID, r.c.ID, r.c.AnswerSDP)
 	cancel()
 	var pe *ProviderError
 	switch {
@@ -160,7 +160,7 @@ func (r *runner) accept() error {
 	case errors.As(err, &pe) && (pe.Kind == InProgress || pe.Kind == Gone) && r.c.Adopted, // whoever had it may have sent it
 		errors.As(err, &pe) && pe.Kind == InProgress && pe.Repeated:
 		return r.accepted(err)
-	case errors.As(err, &pe) && pe.Kind == Gone && r.c.Caller != nil:
+	case errors.As(err, &pe) && pe.Kind == Gone && r.c.CallerEnd != nil:
 		return r.end(Abandoned, "the caller hung up as the call was accepted")
 	case errors.As(err, &pe) && pe.Kind == Gone:
 		return r.end(Abandoned, "the call was over before the accept arrived")
@@ -179,11 +179,11 @@ func (r *runner) hangUpUnknown(o Outcome, cause error) error {
 	err := r.finish(func(n *Call) {
 		now := r.now()
 		switch {
-		case n.Caller == nil:
+		case n.CallerEnd == nil:
 			n.HangUp = &HangUp{Why: cause.Error(), Outcome: o, Since: now}
 			r.e.claimHangUp(n, now)
-		case n.Caller.PickedUp:
-			outcome, why := n.Caller.outcome()
+		case n.CallerEnd.PickedUp:
+			outcome, why := n.CallerEnd.outcome()
 			n.end(outcome, why, now)
 		default:
 			n.end(Abandoned, "the caller hung up while Positus could not be reached", now)
@@ -215,7 +215,7 @@ func (r *runner) renewAudio() error {
 	if err != nil {
 		return r.end(Failed, "the audio could not be prepared again after a restart: "+err.Error())
 	}
-	return r.write(func(n *Call) { n.SDP = sdp })
+	return r.write(func(n *Call) { n.AnswerSDP = sdp })
 }
 
 // accepted records that Positus took the accept. If the call ended meanwhile, it is hung up: nobody else will.
@@ -224,14 +224,14 @@ func (r *runner) accepted(echo error) error {
 	deadAudio := echo != nil && r.play != nil && r.c.Adopted // it was accepted with an SDP whose process is gone
 	err := r.finish(func(n *Call) {
 		now := r.now()
-		if n.Caller != nil && !n.Caller.PickedUp {
+		if n.CallerEnd != nil && !n.CallerEnd.PickedUp {
 			n.end(Abandoned, "the caller hung up as the call was accepted", now)
 			return
 		}
-		n.Active = now
+		n.ActiveAt = now
 		n.to(Active, now, "")
-		if n.Caller != nil { // an agent who has talked has a wrap-up, however short it was
-			outcome, why := n.Caller.outcome()
+		if n.CallerEnd != nil { // an agent who has talked has a wrap-up, however short it was
+			outcome, why := n.CallerEnd.outcome()
 			n.end(outcome, why, now)
 			return
 		}

@@ -88,13 +88,13 @@ func (e *Engine) takeOffer(c *Call, offerID, sdp, sum string) error {
 	now := e.Now()
 	o := c.offer(offerID)
 	switch {
-	case o.Result == OfferAnswered && c.Sum == sum && c.State != Ended:
+	case o.Result == OfferAnswered && c.AnswerSum == sum && c.State != Ended:
 		return errRepeated
 	case o.Result == OfferTaken:
 		return ErrTaken
 	case o.Result == OfferMissed, o.Result == OfferUnreachable, o.Result == OfferDeclined: // whatever came of the call since
 		return ErrExpired
-	case c.State == Ended, c.Caller != nil, o.Result == OfferEnded:
+	case c.State == Ended, c.CallerEnd != nil, o.Result == OfferEnded:
 		return ErrEnded
 	case o.Result != "", !now.Before(o.RingsUntil):
 		return ErrExpired
@@ -106,7 +106,7 @@ func (e *Engine) takeOffer(c *Call, offerID, sdp, sum string) error {
 	for i := range c.Holds { // until Positus took it, the slot is held as long as that may take
 		c.Holds[i].Kind, c.Holds[i].Until = HoldActive, c.Deadline.Add(activeGrace)
 	}
-	c.Agent, c.SDP, c.Sum, c.Step = agent, sdp, sum, nil
+	c.Agent, c.AnswerSDP, c.AnswerSum, c.Step = agent, sdp, sum, nil
 	c.Owner, c.Adopted, c.Due = e.instance, false, now
 	c.to(Accepting, now, "")
 	return nil

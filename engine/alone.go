@@ -52,7 +52,7 @@ func (e *Engine) sweepAlone() {
 	calls, _ := e.known.look(e.Now())
 	for _, c := range append(calls, e.journal.all()...) {
 		running, _ := e.running(c.Key())
-		tooLong := c.HangUp != nil || c.State == Active && !e.Now().Before(c.Active.Add(c.MaxCall))
+		tooLong := c.HangUp != nil || c.State == Active && !e.Now().Before(c.ActiveAt.Add(c.MaxCall))
 		if c.Owner != e.instance || !c.Live() || running || !tooLong {
 			continue
 		}

@@ -80,7 +80,7 @@ type Call struct {
 	To        string `json:"to,omitempty"`
 	Payload   string `json:"payload,omitempty"`
 	Offer     string `json:"offer,omitempty"`      // the caller's SDP; dropped when the call ends
-	SDP       string `json:"answer_sdp,omitempty"` // what was accepted with; dropped when the call ends
+	AnswerSDP string `json:"answer_sdp,omitempty"` // what was accepted with; dropped when the call ends
 
 	RulesVersion string    `json:"rules_version"`
 	ReceivedAt   time.Time `json:"received_at"`
@@ -91,20 +91,20 @@ type Call struct {
 	Adopted      bool      `json:"adopted,omitempty"` // taken over, so the written action may have been sent before
 	EndedAt      time.Time `json:"ended_at,omitzero"`
 
-	Next    int           `json:"next"`              // the rule with which evaluation goes on
-	Step    *Handoff      `json:"step,omitempty"`    // the hand-off in hand
-	Offers  []Offer       `json:"offers,omitempty"`  // all that were ever made for this call
-	Agent   string        `json:"agent,omitempty"`   // who answered
-	Holds   []Hold        `json:"holds,omitempty"`   // the agents' slots this call has
-	HangUp  *HangUp       `json:"hang_up,omitempty"` // wanted, and not yet confirmed
-	Caller  *CallerEnd    `json:"caller_end,omitempty"`
-	MediaUp time.Time     `json:"media_up,omitzero"` // when a played answer was first connected
-	Local   bool          `json:"local,omitempty"`   // the owner itself sends the audio
-	MaxCall time.Duration `json:"max_call,omitempty"`
-	WrapUp  time.Duration `json:"wrap_up,omitempty"`    // for the agent who answered, once it ends
-	Sum     string        `json:"answer_sum,omitempty"` // of the agent's answer, to know a repeated one
-	Active  time.Time     `json:"active_at,omitzero"`
-	Gone    time.Time     `json:"agent_gone,omitzero"` // since when the agent of an active call is not connected
+	Next      int           `json:"next"`              // the rule with which evaluation goes on
+	Step      *Handoff      `json:"step,omitempty"`    // the hand-off in hand
+	Offers    []Offer       `json:"offers,omitempty"`  // all that were ever made for this call
+	Agent     string        `json:"agent,omitempty"`   // who answered
+	Holds     []Hold        `json:"holds,omitempty"`   // the agents' slots this call has
+	HangUp    *HangUp       `json:"hang_up,omitempty"` // wanted, and not yet confirmed
+	CallerEnd *CallerEnd    `json:"caller_end,omitempty"`
+	MediaUp   time.Time     `json:"media_up,omitzero"` // when a played answer was first connected
+	Local     bool          `json:"local,omitempty"`   // the owner itself sends the audio
+	MaxCall   time.Duration `json:"max_call,omitempty"`
+	WrapUp    time.Duration `json:"wrap_up,omitempty"`    // for the agent who answered, once it ends
+	AnswerSum string        `json:"answer_sum,omitempty"` // of the agent's answer, to know a repeated one
+	ActiveAt  time.Time     `json:"active_at,omitzero"`
+	AgentGone time.Time     `json:"agent_gone,omitzero"` // since when the agent of an active call is not connected
 
 	Trace       []rules.Trace `json:"trace"`
 	Facts       []FactRecord  `json:"facts"`
@@ -225,7 +225,7 @@ func (c *Call) Clone() *Call {
 	n.Transitions = slices.Clone(c.Transitions)
 	n.Step = clonePtr(c.Step)
 	n.HangUp = clonePtr(c.HangUp)
-	n.Caller = clonePtr(c.Caller)
+	n.CallerEnd = clonePtr(c.CallerEnd)
 	n.Message = clonePtr(c.Message)
 	return &n
 }
@@ -290,12 +290,12 @@ func (c *Call) end(o Outcome, why string, at time.Time) {
 	c.settle(OfferEnded, at)
 	var wrap []Hold
 	for _, h := range c.Holds {
-		if h.Kind == HoldActive && c.WrapUp > 0 && !c.Active.IsZero() {
+		if h.Kind == HoldActive && c.WrapUp > 0 && !c.ActiveAt.IsZero() {
 			h.Kind, h.Until = HoldWrapUp, at.Add(c.WrapUp)
 			wrap = append(wrap, h)
 		}
 	}
 	c.Holds = wrap
 	c.Due, c.Step, c.HangUp = time.Time{}, nil, nil
-	c.Offer, c.SDP = "", ""
+	c.Offer, c.AnswerSDP = "", ""
 }

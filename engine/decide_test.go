@@ -206,8 +206,8 @@ func TestAgentTalkedBeforePositusSaidSo(t *testing.T) {
 			t.Errorf("ana was told %v", err)
 		}
 		c := w.want("a", engine.Ended, engine.Answered, "accept")
-		if c.Agent != "ana" || c.Active.IsZero() || w.free("ana") != 0 {
-			t.Errorf("agent %q, active since %s, %d slots free", c.Agent, c.Active, w.free("ana"))
+		if c.Agent != "ana" || c.ActiveAt.IsZero() || w.free("ana") != 0 {
+			t.Errorf("agent %q, active since %s, %d slots free", c.Agent, c.ActiveAt, w.free("ana"))
 		}
 		pass(16 * time.Second)
 		if w.free("ana") != 1 {

@@ -248,7 +248,7 @@ func TestRingingStopsForTheDefault(t *testing.T) {
 		}
 		pass(4 * time.Second)
 		c := w.want("a", engine.Active, "", "accept")
-		if at := c.Active; at.After(c.Deadline) {
+		if at := c.ActiveAt; at.After(c.Deadline) {
 			t.Errorf("accepted %s after the window", at.Sub(c.Deadline))
 		}
 	})

@@ -37,8 +37,8 @@ func (j *journal) insert(c *Call) bool {
 func (j *journal) put(c *Call) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if old := j.calls[c.Key()]; old != nil && old.Caller != nil && c.Caller == nil && c.State != Ended {
-		c.callerEnded(*old.Caller)
+	if old := j.calls[c.Key()]; old != nil && old.CallerEnd != nil && c.CallerEnd == nil && c.State != Ended {
+		c.callerEnded(*old.CallerEnd)
 	}
 	j.calls[c.Key()] = c
 }
@@ -68,7 +68,7 @@ func (j *journal) update(key string, change func(c *Call)) *Call {
 func (j *journal) ended(key string, end CallerEnd) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if c, ok := j.calls[key]; ok && c.Caller == nil {
+	if c, ok := j.calls[key]; ok && c.CallerEnd == nil {
 		next := c.Clone()
 		next.callerEnded(end)
 		j.calls[key] = next

@@ -269,7 +269,7 @@ func (d *desks) place(c *engine.Call, now time.Time) (want []string) {
 		if problem := incomplete(c); problem != "" {
 			return []string{problem}
 		}
-		if c.Agent != "" && !c.Active.IsZero() && now.Before(c.EndedAt.Add(c.WrapUp)) {
+		if c.Agent != "" && !c.ActiveAt.IsZero() && now.Before(c.EndedAt.Add(c.WrapUp)) {
 			return []string{"wrap_up slot of " + c.Agent}
 		}
 	default: // nothing takes time here
@@ -371,7 +371,7 @@ func (d *desks) closing(t *rapid.T) {
 		if waited > longestWait[c.Rule] && c.By == rules.ByRule || waited > 30*time.Second {
 			t.Fatalf("%s waited for %v: %+v", c.ID, waited, c.Transitions)
 		}
-		talked := !c.Active.IsZero()
+		talked := !c.ActiveAt.IsZero()
 		if slices.Contains(d.actions(c.ID), "accept") != talked && c.Outcome != engine.Abandoned {
 			t.Fatalf("%s: %s (%s), and the platform did %v", c.ID, c.Outcome, c.Why, d.actions(c.ID))
 		}

@@ -219,7 +219,7 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 		over := false
 		c, err := e.modify(ctx, key, func(c *Call) error {
 			over = c.State == Ended
-			if over && c.acted() || c.Caller != nil {
+			if over && c.acted() || c.CallerEnd != nil {
 				return errUnchanged
 			}
 			c.callerEnded(end) // of a call that is over too: another instance may know that it was answered
@@ -272,7 +272,7 @@ func (e *Engine) tombstone(ev *Terminate, end CallerEnd) *Call {
 	caller := rules.NewCaller(ev.From, ev.UserID, "")
 	c := &Call{
 		ID: ev.CallID, From: ev.From, UserID: ev.UserID, CallerKey: caller.Key(), To: ev.To,
-		RulesVersion: e.Rules().Version(), ReceivedAt: end.At, Timestamp: end.At, Deadline: end.At, Caller: &end,
+		RulesVersion: e.Rules().Version(), ReceivedAt: end.At, Timestamp: end.At, Deadline: end.At, CallerEnd: &end,
 		Trace: []rules.Trace{}, Facts: []FactRecord{},
 	}
 	if n, ok := e.Rules().NumberFor(ev.To); ok {
@@ -289,7 +289,7 @@ func (e *Engine) tombstone(ev *Terminate, end CallerEnd) *Call {
 // callerEnded notes that the platform says the call is over, and ends it where no request is under way whose result
 // says more.
 func (c *Call) callerEnded(end CallerEnd) {
-	c.Caller = &end
+	c.CallerEnd = &end
 	switch {
 	case c.State == Ended:
 	case c.HangUp != nil:

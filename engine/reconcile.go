@@ -26,25 +26,25 @@ func reconcile(stored, known *Call) *Call {
 	case stored == nil:
 		return known
 	case known.onlyEnd(), stored.acted() && !known.acted():
-		return stored.withEnd(known.Caller)
+		return stored.withEnd(known.CallerEnd)
 	case stored.onlyEnd(), known.acted() && !stored.acted():
-		return cmp.Or(known.withEnd(stored.Caller), known)
+		return cmp.Or(known.withEnd(stored.CallerEnd), known)
 	case stored.Live() == known.Live():
 		if known.Rev > stored.Rev {
-			return cmp.Or(known.withEnd(stored.Caller), known)
+			return cmp.Or(known.withEnd(stored.CallerEnd), known)
 		}
-		return stored.withEnd(known.Caller)
+		return stored.withEnd(known.CallerEnd)
 	case known.Live():
-		return stored.withEnd(known.Caller)
+		return stored.withEnd(known.CallerEnd)
 	case known.acted(), stored.Owner == known.Owner:
 		return known
 	}
-	return stored.withEnd(known.Caller) // somebody else is at it
+	return stored.withEnd(known.CallerEnd) // somebody else is at it
 }
 
 // onlyEnd says whether a record is a tombstone: of the call only its end was received.
 func (c *Call) onlyEnd() bool {
-	return c.State == Ended && c.Caller != nil && c.Owner == "" && c.Action == ""
+	return c.State == Ended && c.CallerEnd != nil && c.Owner == "" && c.Action == ""
 }
 
 // acted says whether Positus confirmed the call's action.
@@ -60,7 +60,7 @@ func (c *Call) acted() bool {
 
 // withEnd is the call with the platform's word that it is over, or nil if that is no news.
 func (c *Call) withEnd(end *CallerEnd) *Call {
-	if end == nil || c.Caller != nil || c.State == Ended && c.acted() {
+	if end == nil || c.CallerEnd != nil || c.State == Ended && c.acted() {
 		return nil
 	}
 	n := c.Clone()

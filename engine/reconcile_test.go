@@ -15,12 +15,12 @@ import (
 func TestWhatIsKnownApartComesTogether(t *testing.T) {
 	at := time.Date(2026, 11, 24, 13, 0, 0, 0, time.UTC)
 	record := func(owner string, rev int64, ended bool) *engine.Call {
-		c := &engine.Call{ID: "a", Owner: owner, Rev: rev, Action: rules.Accept, State: engine.Active, Active: at}
+		c := &engine.Call{ID: "a", Owner: owner, Rev: rev, Action: rules.Accept, State: engine.Active, ActiveAt: at}
 		if owner != "first" {
 			c.State, c.Outcome, c.EndedAt = engine.Ended, engine.Abandoned, at
 		}
 		if ended {
-			c.Caller = &engine.CallerEnd{At: at.Add(time.Minute), PickedUp: true}
+			c.CallerEnd = &engine.CallerEnd{At: at.Add(time.Minute), PickedUp: true}
 		}
 		if ended && owner == "first" {
 			c.State, c.Outcome, c.EndedAt = engine.Ended, engine.Answered, at.Add(time.Minute)

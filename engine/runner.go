@@ -273,9 +273,9 @@ func (r *runner) writeMemory(change func(n *Call)) error {
 			return
 		}
 		if draft != nil {
-			caller := n.Caller
+			caller := n.CallerEnd
 			*n = *draft
-			n.Caller = caller
+			n.CallerEnd = caller
 		}
 		change(n)
 		changed = true

@@ -120,11 +120,11 @@ func (e *Engine) judge(c *Call, alive []string) Verdict {
 	case c.State != Active && ownerGone:
 		return Verdict{c, doTakeOver, "the instance that had it is gone"}
 	case c.State != Active:
-	case !now.Before(c.Active.Add(c.MaxCall)):
+	case !now.Before(c.ActiveAt.Add(c.MaxCall)):
 		return Verdict{c, doHangUp, fmt.Sprintf("longer than max_call (%s)", c.MaxCall)}
 	case c.played() && ownerGone:
 		return Verdict{c, doHangUp, "the process that played the audio is gone"}
-	case !c.Gone.IsZero() && now.Sub(c.Gone) >= e.Timing.AgentGone && e.employs(c.Agent):
+	case !c.AgentGone.IsZero() && now.Sub(c.AgentGone) >= e.Timing.AgentGone && e.employs(c.Agent):
 		return Verdict{c, doHangUp, fmt.Sprintf("agent %s has not been connected for %s", c.Agent, e.Timing.AgentGone)}
 	}
 	return Verdict{Call: c, Do: doLook}
@@ -267,12 +267,12 @@ func (e *Engine) lookAtAgent(ctx context.Context, c *Call) error {
 		now := e.Now()
 		switch {
 		case s.Agents[c.Agent].Connected:
-			n.Gone = time.Time{}
-		case n.Gone.IsZero():
-			n.Gone = now
+			n.AgentGone = time.Time{}
+		case n.AgentGone.IsZero():
+			n.AgentGone = now
 		}
 		n.Due = now.Add(e.Timing.AgentLook)
-		if end := n.Active.Add(n.MaxCall); end.Before(n.Due) {
+		if end := n.ActiveAt.Add(n.MaxCall); end.Before(n.Due) {
 			n.Due = end
 		}
 		return nil

@@ -179,8 +179,8 @@ func (s script) judge(want, got result) string {
 		return "the action differs"
 	case got.done != want.done:
 		return "the platform did something else"
-	case got.Caller != nil && got.Caller.At.Sub(got.began) != got.heard:
-		return fmt.Sprintf("a repeated terminate changed the end, to %v", got.Caller.At.Sub(got.began))
+	case got.CallerEnd != nil && got.CallerEnd.At.Sub(got.began) != got.heard:
+		return fmt.Sprintf("a repeated terminate changed the end, to %v", got.CallerEnd.At.Sub(got.began))
 	}
 	return ""
 }

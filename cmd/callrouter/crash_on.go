@@ -160,7 +160,7 @@ func transition(old, next *engine.Call) string {
 	if next.HangUp != nil && (old.HangUp == nil || old.HangUp.Attempts != next.HangUp.Attempts) {
 		name += ", hang-up wanted"
 	}
-	if old.Caller == nil && next.Caller != nil {
+	if old.CallerEnd == nil && next.CallerEnd != nil {
 		name += ", caller gone"
 	}
 	if m := next.Message; m != nil && old.Message != nil && *m != *old.Message {

@@ -146,7 +146,7 @@ func TestFleetHangUps(t *testing.T) {
 		if r := records[c.ID]; r == nil || r.HangUp == nil {
 			t.Errorf("call %s: nobody tries to end it", engine.Key(c.ID))
 		} else {
-			latest = max(latest, r.HangUp.Since.Sub(r.Active))
+			latest = max(latest, r.HangUp.Since.Sub(r.ActiveAt))
 		}
 	}
 	wait(12 * time.Second)

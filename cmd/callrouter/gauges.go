@@ -179,7 +179,7 @@ func (g *gauges) refreshOverdue(ctx context.Context, e *engine.Engine, s engine.
 	}
 	n, now := 0, e.Now()
 	for _, c := range calls {
-		if c.MaxCall > 0 && now.After(c.Active.Add(c.MaxCall)) {
+		if c.MaxCall > 0 && now.After(c.ActiveAt.Add(c.MaxCall)) {
 			n++
 		}
 	}

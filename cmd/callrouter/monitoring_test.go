@@ -147,7 +147,7 @@ func TestACallPastMaxCallIsSeen(t *testing.T) {
 	now := time.Now()
 	for id, since := range map[string]time.Duration{"long": 2 * time.Hour, "short": time.Minute} {
 		_, err := o.router.store.Insert(t.Context(), &engine.Call{
-			ID: id, State: engine.Active, ReceivedAt: now.Add(-since), Active: now.Add(-since), MaxCall: time.Hour, Due: now.Add(time.Hour), Deadline: now,
+			ID: id, State: engine.Active, ReceivedAt: now.Add(-since), ActiveAt: now.Add(-since), MaxCall: time.Hour, Due: now.Add(time.Hour), Deadline: now,
 		})
 		o.must(err)
 	}
