@@ -1,9 +1,6 @@
 package engine
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -43,57 +40,4 @@ func (a *alone) clear() {
 	defer a.mu.Unlock()
 	clear(a.next)
 	clear(a.n)
-}
-
-// sweepAlone hangs up what this instance knows to be too long, while the store cannot be asked: an outage must not let calls
-// go on for as long as it lasts. Their records follow: the next sweep that reaches the store hangs up again, and Positus
-// says that they are over.
-func (e *Engine) sweepAlone() {
-	calls, _ := e.known.look(e.Now())
-	for _, c := range append(calls, e.journal.all()...) {
-		running, _ := e.running(c.Key())
-		tooLong := c.HangUp != nil || c.State == Active && !e.Now().Before(c.ActiveAt.Add(c.MaxCall))
-		if c.Owner != e.instance || !c.Live() || running || !tooLong {
-			continue
-		}
-		select {
-		case e.reaping <- struct{}{}:
-		default:
-			return
-		}
-		if !e.alone.claim(c.Key(), e.uptime(), e.Timing) {
-			<-e.reaping
-			continue
-		}
-		e.background(func(context.Context) {
-			defer func() { <-e.reaping }()
-			e.hangUpAlone(c)
-		})
-	}
-}
-
-func (e *Engine) hangUpAlone(c *Call) {
-	ctx, cancel := context.WithTimeout(context.Background(), e.Timing.MediaWait)
-	defer cancel()
-	err := e.Provider.HangUp(ctx, c.PositusID, c.ID)
-	var pe *ProviderError
-	if err != nil && (!errors.As(err, &pe) || pe.Kind != Gone) {
-		e.problem("hang_up", "Positus did not take a hang-up, and the store is away; it is tried again", err, "call", c.Key())
-		return
-	}
-	e.alone.over(c.Key())
-	e.log.Info("hung up while the store is away", "call", c.Key())
-	ended := false
-	n := e.journal.update(c.Key(), func(n *Call) { // if its record is kept here
-		switch ended = n.Live(); {
-		case !ended:
-		case n.HangUp != nil:
-			n.end(n.HangUp.Outcome, n.HangUp.Why, e.Now())
-		default:
-			n.end(Reaped, fmt.Sprintf("longer than max_call (%s)", n.MaxCall), e.Now())
-		}
-	})
-	if ended {
-		e.ended(n)
-	}
 }

@@ -13,17 +13,6 @@ import (
 	"callrouter/rules"
 )
 
-// StoreDown says what an incoming call gets while the store cannot take it.
-type StoreDown string
-
-// The two policies.
-const (
-	// DecideInMemory: rules that need no store decide, the rest take on_error, and the record is written later.
-	DecideInMemory StoreDown = "decide"
-	// Refuse: the webhook is refused, so that the platform sends it again.
-	Refuse StoreDown = "refuse"
-)
-
 // Timing is how long the engine waits for things. Tests scale it.
 type Timing struct {
 	Lease     time.Duration // an instance or a connection that is silent for so long is gone
@@ -198,56 +187,8 @@ func (e *Engine) version(v string) (*rules.File, bool) {
 	return nil, false
 }
 
-// Beat says that this instance lives. It is a job.
-func (e *Engine) Beat(ctx context.Context) error {
-	if e.left.Load() {
-		return nil
-	}
-	sent := e.uptime()
-	epoch, at, err := e.Store.Beat(ctx, e.instance, e.Timing.Lease)
-	if err != nil {
-		e.storeFailed(e.uptime())
-		return err
-	}
-	away := e.beat.Load() != 0 && e.lapsed() // the store was away, for the others too, or this process slept
-	e.compareClocks(at.Add((e.uptime() - sent) / 2))
-	if away {
-		e.doubt()
-	}
-	e.beat.Store(int64(sent))
-	return e.keepUp(ctx, epoch)
-}
-
-// compareClocks keeps the clock near the store's, and tells once when the machine's is wrong, or right again.
-func (e *Engine) compareClocks(store time.Time) {
-	ahead := e.Clock.follow(store)
-	wrong := ahead.Abs() > maxSkew
-	switch was := e.skewed.Swap(wrong); {
-	case wrong && !was:
-		e.problem("clock", "this machine's clock or the store's is wrong, or was set: opening hours go by this machine's, calls by the "+
-			"store's, which goes on as before for as long as calls live; let NTP set both", nil, "ahead", ahead.Round(time.Second).String())
-	case was && !wrong:
-		e.log.Info("this machine's clock and the store's agree again")
-	}
-}
-
 // Now is the time by which calls are counted; see [Clock].
 func (e *Engine) Now() time.Time { return e.Clock.Now() }
-
-// uptime is for how long this process runs.
-func (e *Engine) uptime() time.Duration { return time.Since(e.began) }
-
-// sinceBeat is how long ago the store confirmed that this instance lives.
-func (e *Engine) sinceBeat() time.Duration { return e.uptime() - time.Duration(e.beat.Load()) }
-
-// lapsed says whether other instances may by now think that this one is gone.
-func (e *Engine) lapsed() bool { return e.sinceBeat() >= e.Timing.Lease }
-
-// doubt takes nobody for dead before all who live had the time to say so.
-func (e *Engine) doubt() { e.unsure.Store(int64(e.uptime() + e.Timing.Lease*2/3)) }
-
-// sure says whether they had.
-func (e *Engine) sure() bool { return int64(e.uptime()) >= e.unsure.Load() }
 
 // RefreshOverrides reads switches and run-time entries. It is a job.
 func (e *Engine) RefreshOverrides(ctx context.Context) error {
@@ -267,39 +208,6 @@ func (e *Engine) RefreshOverrides(ctx context.Context) error {
 	}
 	e.runtime.Store(&rules.Runtime{Switches: sw, Entries: entries})
 	return nil
-}
-
-// wake is called by the store when something changed.
-func (e *Engine) wake(topic string) {
-	if topic == TopicOverrides {
-		e.background(func(ctx context.Context) {
-			if err := e.RefreshOverrides(ctx); err != nil {
-				e.problem("overrides", "switches and lists could not be read again; the next look is in a moment", err)
-			}
-		})
-	}
-	if topic == TopicLeft && e.asked.Add(1) == 1 {
-		e.background(e.sweepLeft)
-	}
-	e.known.woken(topic)
-	e.hub.wake(topic)
-}
-
-// sweepLeft takes what another instance has left, until nothing more was left meanwhile: one sweep at a time.
-func (e *Engine) sweepLeft(ctx context.Context) {
-	for asked := e.asked.Load(); ; asked = e.asked.Load() {
-		if err := e.Sweep(ctx); err != nil && ctx.Err() == nil {
-			e.problem("store", "a call that another instance has left could not be taken at once; the next sweep does", err)
-		}
-		if e.asked.CompareAndSwap(asked, 0) {
-			return
-		}
-	}
-}
-
-// Subscribe answers a channel that receives whenever one of the topics is woken. End it with the function.
-func (e *Engine) Subscribe(topics ...string) (<-chan struct{}, func()) {
-	return e.hub.subscribe(topics...)
 }
 
 // background runs work that Stop waits for; its context ends when the engine stops.

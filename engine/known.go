@@ -1,11 +1,8 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -97,69 +94,6 @@ func (k *known) newEpoch(epoch string) bool {
 	k.epoch = epoch
 	return changed
 }
-
-// keepUp keeps what is known true, and tells the store when its epoch is a new one.
-func (e *Engine) keepUp(ctx context.Context, epoch string) error {
-	all, stale := e.known.look(e.Now())
-	if e.known.newEpoch(epoch) {
-		e.doubt()
-		return e.reassert(ctx, all)
-	}
-	for _, c := range stale {
-		n, err := e.Store.Get(ctx, c.Key())
-		switch {
-		case errors.Is(err, ErrNotFound) && c.Live(): // lost since the beat, which did not see it yet
-			if err := e.Store.Reassert(ctx, c); err != nil {
-				return err
-			}
-		case errors.Is(err, ErrNotFound):
-			e.known.forget(c.Key())
-		case err != nil:
-			return err
-		default:
-			e.known.note(n, e.Now())
-		}
-	}
-	return nil
-}
-
-// reassert tells the store what it has lost.
-func (e *Engine) reassert(ctx context.Context, calls []*Call) error {
-	e.problem("store_lost", "the store may have lost what it was told; what this instance knows is written back", nil, "calls", len(calls))
-	// Those that hold slots first: the gate opens after a while.
-	slices.SortStableFunc(calls, func(a, b *Call) int { return cmp.Compare(len(b.Holds), len(a.Holds)) })
-	var (
-		workers sync.WaitGroup
-		mu      sync.Mutex
-		failed  int
-		last    error
-	)
-	todo := make(chan *Call)
-	for range min(reasserters, len(calls)) {
-		workers.Go(func() {
-			for c := range todo {
-				if err := e.Store.Reassert(ctx, c); err != nil {
-					mu.Lock()
-					failed, last = failed+1, err
-					mu.Unlock()
-				}
-			}
-		})
-	}
-	for _, c := range calls {
-		todo <- c
-	}
-	close(todo)
-	workers.Wait()
-	if failed > 0 { // the next beat begins again
-		e.known.newEpoch("not told yet")
-		return fmt.Errorf("writing back what the store lost: %d of %d calls: %w", failed, len(calls), last)
-	}
-	return nil
-}
-
-// reasserters is how many calls are written back at once: the beat, which does it, must not be late.
-const reasserters = 32
 
 // insert and update write a call and remember it.
 

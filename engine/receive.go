@@ -86,10 +86,6 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 	return e.connectInMemory(c, f, err)
 }
 
-// storePatience is how long the store may be away before calls are decided without it: another instance may have the same
-// call, or the same webhook, so a moment's absence is waited out.
-const storePatience = 750 * time.Millisecond
-
 // takeIn inserts a call, again while the store is away for a moment.
 func (e *Engine) takeIn(ctx context.Context, c *Call) (existing *Call, err error) {
 	for p := (patience{}); ; {
@@ -108,55 +104,6 @@ func (e *Engine) takeIn(ctx context.Context, c *Call) (existing *Call, err error
 			return nil, err
 		}
 	}
-}
-
-// patience is how often something was asked in vain, and since when.
-type patience struct {
-	tries int
-	began time.Duration
-}
-
-// leastTries is how often the store is asked before it is taken for away: a process that was asleep finds every deadline
-// passed, and the store well.
-const leastTries = 3
-
-// over says whether something was asked often enough, and for so long.
-func (p *patience) over(now, d time.Duration) bool {
-	if p.tries++; p.tries == 1 {
-		p.began = now
-	}
-	return p.tries >= leastTries && now-p.began >= d
-}
-
-// again waits a moment after the store did not answer, and says whether to ask it again: not once patience is over, and
-// not once the store has been away for long, so that an outage costs patience once and not with every call.
-func (e *Engine) again(ctx context.Context, p *patience) bool {
-	now := e.uptime()
-	e.storeFailed(now)
-	if over := p.over(now, storePatience); over || now-time.Duration(e.away.Load()) >= storePatience {
-		return false
-	}
-	select {
-	case <-time.After(50 * time.Millisecond):
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// storeFailed notes that the store did not answer, and since when it does not.
-func (e *Engine) storeFailed(now time.Duration) {
-	if last := e.failed.Swap(int64(now)); now-time.Duration(last) > e.Timing.Lease {
-		e.away.Store(int64(now))
-	} else {
-		e.away.CompareAndSwap(0, int64(now))
-	}
-}
-
-// awoke says whether this process was asleep, and not the store away: its lease is over, and nothing had failed before. The
-// others have its calls by now, and a webhook that lay in its socket is theirs too.
-func (e *Engine) awoke() bool {
-	return e.lapsed() && e.uptime()-time.Duration(e.away.Load()) < e.Timing.Lease/3
 }
 
 // connectInMemory goes on without the store. The journal takes the call once, however often the webhook comes.

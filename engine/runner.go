@@ -360,3 +360,8 @@ func (r *runner) end(o Outcome, why string) error {
 
 // pause waits a moment before the store is asked again.
 func (r *runner) pause(d time.Duration) { <-time.After(d) }
+
+func (r *runner) untilDeadline() (context.Context, context.CancelFunc) {
+	// The deadline is on the engine's clock; the context needs the time that is left.
+	return context.WithTimeout(context.Background(), r.c.Deadline.Sub(r.now()))
+}

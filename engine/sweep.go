@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
-
-	"callrouter/rules"
 )
 
 const (
@@ -45,13 +42,6 @@ func (e *Engine) Sweep(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Verdict is what the sweep would do with a call.
-type Verdict struct {
-	Call *Call
-	Do   string // "take over", "hang up", "hang up again", "end", "" for nothing
-	Why  string
-}
-
 // Stale says what the sweep would do now, and why, without doing it.
 func (e *Engine) Stale(ctx context.Context) ([]Verdict, error) {
 	alive, err := e.Store.Alive(ctx)
@@ -80,64 +70,6 @@ func (e *Engine) Stale(ctx context.Context) ([]Verdict, error) {
 	}
 	return vs, nil
 }
-
-// The things a sweep does.
-const (
-	doTakeOver = "take over"
-	doHangUp   = "hang up"
-	doAgain    = "hang up again"
-	doEnd      = "end"
-	doLook     = "" // only the agent's presence is noted
-)
-
-// judge says what is to be done about a call whose Due has come.
-func (e *Engine) judge(c *Call, alive []string) Verdict {
-	now := e.Now()
-	// A store that forgot who lives, this instance too, or that was away, is no witness of a death.
-	ownerGone := !slices.Contains(alive, c.Owner) && slices.Contains(alive, e.instance) && e.sure()
-	late := now.After(c.Deadline.Add(e.Timing.Lease))
-	if c.Owner == e.instance { // between its write and its runner there is a moment
-		running, _ := e.running(c.Key())
-		kept := e.journal.get(c.Key())
-		switch {
-		case running, kept != nil && !kept.Live(): // what is known of it here is on its way to the store
-			ownerGone = false
-		default:
-			ownerGone = late || now.Sub(c.Due) > e.Timing.StoreWait && e.sure() && kept == nil
-		}
-	}
-	ownerGone = ownerGone || c.Owner == "" // it stopped, and left the call
-	switch {
-	case c.State == Ended:
-	case c.HangUp != nil && now.Sub(c.HangUp.Since) >= hangUpFor:
-		return Verdict{c, doEnd, fmt.Sprintf("Positus has not confirmed the hang-up for %s: %s", hangUpFor, c.HangUp.Error)}
-	case c.HangUp != nil:
-		return Verdict{c, doAgain, fmt.Sprintf("the hang-up is not confirmed after %d attempts: %s", c.HangUp.Attempts, c.HangUp.Error)}
-	case c.State == Accepting && ownerGone && late:
-		return Verdict{c, doHangUp, "the answer window passed, and whether Positus took the accept is not known"}
-	case c.State != Active && ownerGone && late:
-		return Verdict{c, doEnd, "the answer window passed and nobody carried the action out"}
-	case c.State != Active && ownerGone:
-		return Verdict{c, doTakeOver, "the instance that had it is gone"}
-	case c.State != Active:
-	case !now.Before(c.ActiveAt.Add(c.MaxCall)):
-		return Verdict{c, doHangUp, fmt.Sprintf("longer than max_call (%s)", c.MaxCall)}
-	case c.played() && ownerGone:
-		return Verdict{c, doHangUp, "the process that played the audio is gone"}
-	case !c.AgentGone.IsZero() && now.Sub(c.AgentGone) >= e.Timing.AgentGone && e.employs(c.Agent):
-		return Verdict{c, doHangUp, fmt.Sprintf("agent %s has not been connected for %s", c.Agent, e.Timing.AgentGone)}
-	}
-	return Verdict{Call: c, Do: doLook}
-}
-
-// employs says whether the rules in force have an agent.
-func (e *Engine) employs(agent string) bool {
-	_, ok := e.Rules().Agent(agent)
-	return ok
-}
-
-// played says whether a process of ours sends the audio of this call.
-func (c *Call) played() bool { return c.Action == rules.Accept && c.Local }
 
 func (e *Engine) sweepCall(ctx context.Context, key string, alive []string) error {
 	c, err := e.Store.Get(ctx, key)
@@ -178,80 +110,6 @@ func (e *Engine) sweepCall(ctx context.Context, key string, alive []string) erro
 		return e.lookAtAgent(ctx, c)
 	}
 	return nil
-}
-
-// reap hangs up in the background, a few calls at a time: a Positus that is slow must not keep the sweep from taking
-// calls over. Without a place free it is for the next sweep.
-func (e *Engine) reap(ctx context.Context, c *Call, why string) {
-	select {
-	case e.reaping <- struct{}{}:
-	default:
-		return
-	}
-	n, err := e.modify(ctx, c.Key(), func(n *Call) error {
-		if n.Rev != c.Rev {
-			return errUnchanged
-		}
-		now := e.Now()
-		if n.HangUp == nil {
-			n.HangUp = &HangUp{Why: why, Outcome: Reaped, Since: now}
-			if n.State == Accepting {
-				n.HangUp.Outcome = TimedOut
-			}
-		}
-		e.claimHangUp(n, now)
-		return nil
-	})
-	if err != nil {
-		<-e.reaping
-		if !errors.Is(err, errUnchanged) {
-			e.problem("hang_up", "a call that must end could not be claimed; the next sweep tries again", err, "call", c.Key())
-		}
-		return
-	}
-	e.background(func(context.Context) {
-		defer func() { <-e.reaping }()
-		_, _ = e.tryHangUp(n) // it tells of its own errors, and the record has them
-	})
-}
-
-// takeOver makes this instance the owner of a call that another one left, and goes on with it.
-func (e *Engine) takeOver(ctx context.Context, c *Call, why string) error {
-	f, ok := e.version(c.RulesVersion)
-	n, err := e.modify(ctx, c.Key(), func(n *Call) error {
-		if n.Rev != c.Rev {
-			return errUnchanged
-		}
-		n.Owner, n.Due = e.instance, e.Now()
-		n.Adopted = !n.State.Ringing() // while it rang nothing was sent
-		if !ok && n.State.Ringing() {
-			f = e.begin(n)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if f == nil {
-		f = e.Rules()
-	}
-	e.log.Warn("call taken over", "call", n.Key(), "state", n.State, "why", why)
-	e.resume(n, f)
-	return nil
-}
-
-// begin lets a call begin anew under the present rules, since those it began with are not here any more: the file was
-// changed while no router ran. One that was in the middle of a cascade takes the default, so that no rule is tried twice.
-func (e *Engine) begin(n *Call) *rules.File {
-	f := e.Rules()
-	if n.State == Waiting || n.State == Offered || n.Next > 0 {
-		n.settle(OfferEnded, e.Now())
-		n.Holds, n.Step = nil, nil
-		n.Next = len(f.RuleNames())
-		n.to(Deciding, e.Now(), "the rules it began with are not loaded any more")
-	}
-	n.RulesVersion = f.Version()
-	return f
 }
 
 // lookAtAgent notes since when the agent of an active call is not connected.

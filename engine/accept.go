@@ -4,68 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"callrouter/rules"
 )
-
-func (r *runner) startReject(message string) error {
-	return r.write(func(n *Call) {
-		if message != "" {
-			n.Message = r.compose(message)
-		}
-		now := r.now()
-		n.Due = now
-		n.to(Rejecting, now, "")
-	})
-}
-
-// reject sends the reject that is written, until Positus took it or the window is over.
-func (r *runner) reject() error {
-	if r.c.CallerEnd != nil && !r.c.Adopted {
-		return r.end(Abandoned, "the caller hung up before the reject was sent")
-	}
-	ctx, cancel := r.untilDeadline()
-	defer cancel()
-	err := r.e.Provider.Reject(ctx, r.c.PositusID, r.c.ID)
-	var pe *ProviderError
-	switch {
-	case err == nil:
-		return r.rejected()
-	case errors.As(err, &pe) && pe.Kind == Gone && (pe.Repeated || r.c.Adopted):
-		return r.rejected() // the echo of an attempt whose reply was lost
-	case errors.As(err, &pe) && pe.Kind == Gone:
-		return r.end(Abandoned, "the call was over before the reject arrived")
-	}
-	return r.refused(err)
-}
-
-func (r *runner) rejected() error {
-	r.e.Observer.Acted(r.c, r.now().Sub(r.c.Timestamp))
-	return r.end(Rejected, r.c.Why)
-}
-
-// refused ends a call whose written action Positus did not take. No other action is tried.
-func (r *runner) refused(err error) error {
-	var pe *ProviderError
-	kind := "positus"
-	if errors.As(err, &pe) && pe.Kind == Unauthorized { // no call will do better until somebody sees to it
-		kind = "unauthorized"
-	}
-	r.e.problem(kind, "Positus did not take the action", err, "call", r.c.Key(), "action", r.c.Action)
-	if !errors.As(err, &pe) || pe.Kind == Unavailable {
-		if r.c.CallerEnd != nil {
-			return r.end(Abandoned, "the caller hung up while Positus could not be reached")
-		}
-		return r.end(TimedOut, err.Error())
-	}
-	return r.end(Failed, err.Error())
-}
-
-func (r *runner) untilDeadline() (context.Context, context.CancelFunc) {
-	// The deadline is on the engine's clock; the context needs the time that is left.
-	return context.WithTimeout(context.Background(), r.c.Deadline.Sub(r.now()))
-}
 
 // startAccept gets an SDP answer, and writes the accept. What fails before that is passed on to the next rule.
 func (r *runner) startAccept(d rules.Decision) error {
@@ -118,25 +59,6 @@ func (r *runner) answer(d rules.Decision, a rules.Answer) (string, error) {
 		return "", fmt.Errorf("its SDP is unusable: %w", err)
 	}
 	return sdp, nil
-}
-
-func (r *runner) preparePlayback(ctx context.Context, a rules.Answer) (string, error) {
-	r.closePlayback()
-	p, err := r.e.Media.Answer(ctx, r.view().Offer, a.Play)
-	if err != nil {
-		return "", err
-	}
-	r.play = p
-	return p.SDP(), nil
-}
-
-func (r *runner) closePlayback() {
-	if r.play != nil {
-		if err := r.play.Close(); err != nil {
-			r.log.Warn("closing audio", "error", err)
-		}
-		r.play = nil
-	}
 }
 
 // accept sends the accept that is written, until Positus took it or the window is over.
@@ -202,22 +124,6 @@ func (r *runner) hangUpUnknown(o Outcome, cause error) error {
 	return nil
 }
 
-// renewAudio prepares audio anew for a played answer that was written by a process that is gone: its connection died
-// with it.
-func (r *runner) renewAudio() error {
-	a, ok := r.f.Answer(r.c.Answer)
-	if r.play != nil || r.c.Agent != "" || !ok || a.URL != "" {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), actReserve)
-	defer cancel()
-	sdp, err := r.preparePlayback(ctx, a)
-	if err != nil {
-		return r.end(Failed, "the audio could not be prepared again after a restart: "+err.Error())
-	}
-	return r.write(func(n *Call) { n.AnswerSDP = sdp })
-}
-
 // accepted records that Positus took the accept. If the call ended meanwhile, it is hung up: nobody else will.
 func (r *runner) accepted(echo error) error {
 	r.e.Observer.Acted(r.c, r.now().Sub(r.c.Timestamp))
@@ -262,91 +168,5 @@ func (r *runner) accepted(echo error) error {
 		r.e.tryHangUp(r.c)
 	}
 	r.log.Info("call accepted", "action", r.c.Action, "rule", r.c.Rule, "agent", r.c.Agent)
-	return nil
-}
-
-// hangUpBestEffort tells Positus once that a call is over which our record already calls ended.
-func (r *runner) hangUpBestEffort() {
-	ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.MediaWait)
-	defer cancel()
-	if err := r.e.Provider.HangUp(ctx, r.c.PositusID, r.c.ID); err != nil {
-		r.log.Info("hanging up a call that is over", "error", err)
-	}
-}
-
-// playOut plays the prepared audio and hangs up at its end.
-func (r *runner) playOut() error {
-	r.playing.Store(true)
-	wake, cancel := r.e.hub.subscribe(TopicCall(r.c.Key()))
-	defer cancel()
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	done := make(chan error, 1)
-	up := make(chan struct{}, 1)
-	go func() { done <- r.play.Run(ctx, func() { up <- struct{}{} }) }()
-	stopping := r.e.ctx.Done()
-	poll := time.NewTicker(r.e.Timing.Poll)
-	defer poll.Stop()
-	for {
-		select {
-		case err := <-done:
-			return r.played(err)
-		case <-up:
-			if err := r.write(func(n *Call) { n.MediaUp = r.now() }); err != nil && !errors.Is(err, errChanged) {
-				r.log.Warn("the connection of audio could not be recorded", "error", err)
-			}
-		case <-stopping:
-			stopping = nil
-			go r.endAtStop(ctx, stop)
-		case <-wake:
-			_ = r.reread()
-		case <-poll.C:
-			_ = r.reread()
-		}
-		if r.c.State != Active || r.c.Owner != r.e.instance {
-			stop()
-			<-done
-			r.closePlayback()
-			return nil
-		}
-	}
-}
-
-// endAtStop gives audio a moment to come to its end when the engine stops.
-func (r *runner) endAtStop(ctx context.Context, stop context.CancelFunc) {
-	t := time.NewTimer(r.e.Timing.MediaWait / 2)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		stop()
-	case <-ctx.Done():
-	}
-}
-
-// played ends a call whose audio is over.
-func (r *runner) played(err error) error {
-	r.closePlayback()
-	why, outcome := "", Answered
-	switch {
-	case errors.Is(err, ErrNoMedia) && r.c.MediaUp.IsZero():
-		why, outcome = err.Error(), Failed
-	case errors.Is(err, context.Canceled):
-		why = "the router was stopped while it played"
-	case err != nil:
-		why = err.Error()
-	}
-	if r.memory {
-		r.hangUpBestEffort()
-		return r.end(outcome, why)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.MediaWait)
-	defer cancel()
-	c, err := r.e.hangUp(ctx, r.c.Key(), why, outcome)
-	if c != nil {
-		r.c = c
-	}
-	if err != nil && !errors.Is(err, ErrNotActive) {
-		r.log.Warn("the hang-up is not confirmed yet; the sweep goes on trying", "error", err)
-	}
 	return nil
 }

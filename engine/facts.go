@@ -1,0 +1,124 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"callrouter/rules"
+)
+
+// facts asks the store for what an evaluation needs, in one round trip.
+func (e *Engine) facts(f *rules.File, c *Call, needs rules.Needs, known rules.Facts) rules.Facts {
+	q := Query{Queues: needs.Queues, Lists: needs.Lists, Caller: c.CallerKey, Calls: needs.Calls, Except: c.Key()}
+	for _, name := range needs.Queues {
+		if queue, ok := f.Queue(name); ok {
+			q.Agents = append(q.Agents, queue.Agents...)
+		}
+	}
+	slices.Sort(q.Agents)
+	q.Agents = slices.Compact(q.Agents)
+	snap, err := e.look(q)
+	for p := (patience{}); err != nil && e.again(context.Background(), &p); {
+		snap, err = e.look(q)
+	}
+	if err != nil {
+		e.problem("facts", "the store could not be asked for what a rule needs", err, "call", c.Key())
+		known.Err = fmt.Errorf("%w: %w", errStore, err)
+		return known
+	}
+	facts := rules.Facts{Listed: map[string]bool{}, Queues: map[string]rules.QueueFacts{}, Calls: map[time.Duration]int{}}
+	for name, qf := range known.Queues {
+		facts.Queues[name] = qf
+	}
+	for name, listed := range known.Listed {
+		facts.Listed[name] = listed
+	}
+	for d, n := range known.Calls {
+		facts.Calls[d] = n
+	}
+	for _, name := range needs.Lists {
+		facts.Listed[name] = snap.Listed[name]
+	}
+	for _, d := range needs.Calls {
+		facts.Calls[d] = snap.Calls[d]
+	}
+	for _, name := range needs.Queues {
+		queue, _ := f.Queue(name)
+		facts.Queues[name] = queueFacts(f, queue, snap, e.Now())
+	}
+	return facts
+}
+
+// look asks the store once.
+func (e *Engine) look(q Query) (Snapshot, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), e.Timing.StoreWait)
+	defer cancel()
+	return e.Store.Snapshot(ctx, q)
+}
+
+// queueFacts counts what rules read of a queue.
+func queueFacts(f *rules.File, q rules.Queue, s Snapshot, now time.Time) rules.QueueFacts {
+	qf := rules.QueueFacts{Waiting: len(s.Queues[q.Name])}
+	for _, id := range q.Agents {
+		a := s.Agents[id]
+		if !a.Available() {
+			continue
+		}
+		qf.Online++
+		file, _ := f.Agent(id)
+		qf.Free += max(0, a.capacity(file.Capacity, now)-len(a.Slots))
+	}
+	return qf
+}
+
+// Available says whether the agent is connected and not away.
+func (a AgentState) Available() bool { return a.Connected && !a.Away }
+
+// capacity is the agent's capacity now: the rules' unless it was set by hand.
+func (a AgentState) capacity(file int, now time.Time) int {
+	if a.Capacity != nil && now.Before(a.CapacityUntil) {
+		return *a.Capacity
+	}
+	return file
+}
+
+// recordFacts is what the record says of the facts of an evaluation, or nil if there were none.
+func (r *runner) recordFacts() *FactRecord {
+	f := r.facts
+	switched, listed := r.input().AtRuntime()
+	if len(f.Listed)+len(f.Queues)+len(f.Calls)+len(switched)+len(listed) == 0 && f.Err == nil {
+		return nil
+	}
+	rec := &FactRecord{At: r.at, Listed: f.Listed, Queues: f.Queues}
+	if len(listed) > 0 {
+		rec.Listed = maps.Clone(f.Listed)
+	}
+	for _, list := range listed {
+		if rec.Listed == nil {
+			rec.Listed = map[string]bool{}
+		}
+		rec.Listed[list] = true
+	}
+	for hours, open := range switched {
+		if rec.Switches == nil {
+			rec.Switches = map[string]string{}
+		}
+		rec.Switches[hours] = "closed"
+		if open {
+			rec.Switches[hours] = "open"
+		}
+	}
+	if len(f.Calls) > 0 {
+		rec.Calls = map[string]int{}
+		for d, n := range f.Calls {
+			rec.Calls[d.String()] = n
+		}
+	}
+	if f.Err != nil {
+		rec.Error = f.Err.Error()
+	}
+	return rec
+}

@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"callrouter/rules"
+)
+
+// ring waits while offers are pending, until the first of: an answer, every one declined or rung out, the caller's end,
+// and the end of the time for ringing.
+func (r *runner) ring() error {
+	until := r.cut()
+	for _, o := range r.c.Offers {
+		if o.Result == "" && o.RingsUntil.Before(until) {
+			until = o.RingsUntil
+		}
+	}
+	return r.await(until)
+}
+
+// rangOut says whether an offer of the call has rung to its end.
+func (c *Call) rangOut(now time.Time) bool {
+	return slices.ContainsFunc(c.Offers, func(o Offer) bool { return o.Result == "" && !now.Before(o.RingsUntil) })
+}
+
+// ranOut notes the offers that rang to their end.
+func (r *runner) ranOut(now time.Time) error {
+	queue, _ := r.f.Queue(r.c.Step.Queue)
+	cut := !now.Before(r.cut())
+	snap, err := r.snapshot(queue)
+	switch {
+	case err != nil && cut: // the default cannot wait until it is known who was connected
+		return r.passOn(r.stepDecision(), "the answer window leaves no more time to ring")
+	case err != nil:
+		return r.lookFailed(err)
+	}
+	var missed []string
+	err = r.write(func(n *Call) {
+		missed = nil
+		for i := range n.Offers {
+			o := &n.Offers[i]
+			if o.Result != "" || o.RingsUntil.After(now) {
+				continue
+			}
+			o.Result, o.ResultAt = OfferUnreachable, now
+			if snap.Agents[o.Agent].Connected {
+				o.Result = OfferMissed
+				missed = append(missed, o.Agent)
+			}
+			n.Holds = slices.DeleteFunc(n.Holds, func(h Hold) bool { return h.Agent == o.Agent })
+		}
+		n.Due = now
+	})
+	if err != nil {
+		return err
+	}
+	offers := make([]string, len(missed))
+	for i, agent := range missed {
+		offers[i] = r.c.lastOffer(agent)
+	}
+	count := func(context.Context) {
+		for i, agent := range missed {
+			r.e.missed(agent, offers[i], queue)
+		}
+	}
+	if cut { // nor until it is counted
+		r.e.background(count)
+	} else {
+		count(nil)
+	}
+	return nil
+}
+
+// offer rings the first free agent, or with ring_all every one. Taking the slots and writing the offers is one step, and
+// it fails if a call began to wait since the agents were looked at: that call may have been here first.
+func (r *runner) offer(q rules.Queue, free []candidate, seen int64, now time.Time) error {
+	if q.Strategy != rules.RingAll {
+		free = free[:1]
+	}
+	err := r.write(func(n *Call) {
+		until := now.Add(n.Step.Ring)
+		if cut := r.cut(); until.After(cut) {
+			until = cut
+		}
+		for _, f := range free {
+			n.Offers = append(n.Offers, Offer{
+				ID: fmt.Sprintf("%s-%d", n.Key(), len(n.Offers)+1), Agent: f.agent, Queue: q.Name, At: now, RingsUntil: until,
+			})
+			n.Holds = append(n.Holds, Hold{Agent: f.agent, Kind: HoldRinging, Capacity: f.capacity, Until: until.Add(ringGrace)})
+		}
+		n.stopWaiting(now)
+		n.Step.Seen = seen
+		n.WrapUp, n.Due = q.WrapUp, now
+		n.to(Offered, now, "")
+	})
+	if err == nil {
+		r.log.Info("call offered", "queue", q.Name, "agent", free[0].agent, "agents", len(free))
+	}
+	return err
+}
+
+// missed counts an offer that an agent let ring out, and sets the silent agent away.
+func (e *Engine) missed(agent, offer string, q rules.Queue) {
+	ctx, cancel := context.WithTimeout(context.Background(), e.Timing.StoreWait)
+	defer cancel()
+	reason := fmt.Sprintf("missed %d calls in a row", q.AwayAfter)
+	n, err := e.Store.Missed(ctx, agent, offer, q.AwayAfter, reason)
+	if err != nil {
+		e.problem("store", "a missed offer could not be counted", err, "agent", agent)
+		return
+	}
+	if q.AwayAfter > 0 && n >= q.AwayAfter {
+		e.log.Warn("an agent was set away", "agent", agent, "reason", reason)
+	}
+}

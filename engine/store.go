@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"callrouter/rules"
+)
+
+// Errors of the store that the engine tells apart. Anything else means that the store could not be reached, and that what
+// became of a write is unknown.
+var (
+	// ErrConflict: the call has changed since it was read. Read it again.
+	ErrConflict = errors.New("the call has changed since it was read")
+	// ErrExists: a call with this id is already there.
+	ErrExists = errors.New("the call is already there")
+	// ErrNotFound: there is no such thing.
+	ErrNotFound = errors.New("not found")
+	// ErrBusy: an agent's slot could not be taken, because there is none free, or the agent is not connected and
+	// available. Nothing was written.
+	ErrBusy = errors.New("the agent has no free slot, or is not available")
+	// ErrGate: the store may have lost slots that are taken, so none is given before those who hold some had the time to
+	// say so; see [Instances.Beat]. Nothing was written.
+	ErrGate = errors.New("the store may have lost what it knew; no agent is rung for some seconds")
+)
+
+// Calls keeps the records of calls. Every method is one atomic step; all are safe for concurrent use.
+//
+// The store keeps whatever it needs to find calls (by due time, by queue, by caller) in step with the record by itself:
+// it compares the record before with the record after.
+type Calls interface {
+	// Insert writes a new call with revision 1 and counts it for its caller, or answers ErrExists and the call that is
+	// there, untouched. Of many inserters exactly one succeeds. c itself is not changed.
+	Insert(ctx context.Context, c *Call) (existing *Call, err error)
+	// Get reads a call by [Key], or answers ErrNotFound.
+	Get(ctx context.Context, key string) (*Call, error)
+	// Update replaces old by next if the call still has old's revision (ErrConflict otherwise), in one step with the
+	// slots: holds in next and not in old are taken (ErrBusy if one cannot be: nothing is written then), holds in both
+	// are extended or change their kind, holds in old and not in next are given back. A hold of kind ringing is only
+	// taken from an agent who is connected and available, and whose slots are fewer than its capacity; an active one is
+	// kept in any case, since the agent talks. The time a hold lasts is counted on the store's clock. It answers next
+	// with its new revision. Repeating an Update whose reply was lost is answered with ErrConflict: read again.
+	//
+	// A step that takes a slot for ringing may name, in Step.Seen, the revision of the queue that it was decided by: if
+	// the calls that wait have changed since, it is ErrBusy too. ErrGate is possible where ErrBusy is. A wrap-up is never
+	// refused.
+	//
+	// Who is interested is woken: see [Wakes].
+	Update(ctx context.Context, old, next *Call) (*Call, error)
+	// Reassert writes a record back as an instance knows it, with its slots: after the store was away, or has lost what it
+	// was told. What is stored by now is not forgotten; see [Reconcile].
+	Reassert(ctx context.Context, c *Call) error
+	// Due lists the keys of live calls whose Due is not after t, soonest first.
+	Due(ctx context.Context, t time.Time, limit int) ([]string, error)
+	// List reads records, newest first, or oldest first.
+	List(ctx context.Context, f Filter) ([]*Call, error)
+	// Purge forgets calls that ended before t, and counts them.
+	Purge(ctx context.Context, t time.Time) (int, error)
+}
+
+// Filter selects calls; a zero field selects all.
+type Filter struct {
+	State   State
+	Outcome Outcome
+	Since   time.Time // received at or after
+	Caller  string    // [rules.Caller.Key]
+	Oldest  bool      // oldest first
+	Limit   int       // 100 if zero
+}
+
+// Query says what a Snapshot is to hold.
+type Query struct {
+	Agents []string        // their presence, status and slots
+	Queues []string        // who waits in them
+	Lists  []string        // whether Caller is on these run-time lists
+	Caller string          // [rules.Caller.Key]
+	Calls  []time.Duration // how many calls of Caller were received within each of these, Except not counted
+	Except string          // a call's [Key]
+}
+
+// Snapshot is what the store held at one instant.
+type Snapshot struct {
+	Agents map[string]AgentState
+	Queues map[string][]Waiter // in order of arrival
+	Revs   map[string]int64    // of the queues, never 0; one changes whenever a call begins or ends waiting in it
+	Listed map[string]bool
+	Calls  map[time.Duration]int
+}
+
+// AgentState is what the store knows of an agent. One that it never heard of is offline with no slots taken.
+type AgentState struct {
+	Connected     bool // a stream of events holds a presence lease
+	Away          bool
+	Reason        string // why away
+	Missed        int    // offers missed in a row
+	Slots         []Slot // taken and not expired
+	WrapUpUntil   time.Time
+	Capacity      *int // set by hand, until CapacityUntil
+	CapacityUntil time.Time
+	OfferedAt     time.Time // when a call was last offered
+	IdleSince     time.Time // when a call last ended, or, if later, when the agent became available
+}
+
+// Slot is one taken slot.
+type Slot struct {
+	Call  string // [Key]
+	Kind  HoldKind
+	Until time.Time
+}
+
+// Waiter is a call that waits in a queue.
+type Waiter struct {
+	Key    string
+	Joined time.Time
+	Agents []string // whom it waits for; none: all agents of the queue
+	Rung   []string // those who were already offered it
+	Owner  string
+}
+
+// mayRing says whether the call may still be offered to an agent.
+func (w Waiter) mayRing(agent string) bool {
+	return (len(w.Agents) == 0 || slices.Contains(w.Agents, agent)) && !slices.Contains(w.Rung, agent)
+}
+
+// Agents keeps what is known of agents at run time, by the name they have in the rules.
+type Agents interface {
+	// Snapshot answers q in one round trip.
+	Snapshot(ctx context.Context, q Query) (Snapshot, error)
+	// Present renews the lease of one connection of an agent. Several connections are one agent. The first connection
+	// ever makes the agent available; later the status last set holds.
+	Present(ctx context.Context, agent, connection string, lease time.Duration) error
+	// Absent ends the lease of one connection.
+	Absent(ctx context.Context, agent, connection string) error
+	// SetStatus sets an agent away or available and forgets missed offers.
+	SetStatus(ctx context.Context, agent string, away bool, reason string) error
+	// SetCapacity overrides the capacity of the rules until an instant; nil takes it back.
+	SetCapacity(ctx context.Context, agent string, capacity *int, until time.Time) error
+	// Missed counts an offer that rang out, once however often it is told of it. It answers how many there are in a row,
+	// and sets the agent away for the reason once they reach limit (0: never).
+	Missed(ctx context.Context, agent, offer string, limit int, reason string) (n int, err error)
+	// Answered forgets missed offers.
+	Answered(ctx context.Context, agent string) error
+	// SetToken replaces the hash of an agent's token; AgentByToken finds the agent, or answers ErrNotFound.
+	SetToken(ctx context.Context, agent, hash string) error
+	AgentByToken(ctx context.Context, hash string) (string, error)
+}
+
+// Overrides keeps what is set at run time and read with every call: switches of hours and entries of lists.
+type Overrides interface {
+	Switches(ctx context.Context) (map[string]rules.Switch, error)
+	SetSwitch(ctx context.Context, hours string, s rules.Switch) error
+	ClearSwitch(ctx context.Context, hours string) error
+	Entries(ctx context.Context, list string) ([]rules.Entry, error)
+	AllEntries(ctx context.Context, lists []string) (map[string][]rules.Entry, error)
+	PutEntry(ctx context.Context, list string, e rules.Entry) error
+	DeleteEntry(ctx context.Context, list, key string) error // ErrNotFound if it was not there
+}
+
+// Limits answers whether something may happen now.
+type Limits interface {
+	// Once answers true for the first to ask for a key within a duration.
+	Once(ctx context.Context, key string, every time.Duration) (bool, error)
+}
+
+// Instances knows which processes of this router are alive.
+type Instances interface {
+	// Beat says that an instance lives for another lease. The epoch it answers is another one once the store may have lost
+	// what it was told: it was emptied, restarted, or replaced by a replica that lags. Then no slot is taken for the
+	// length of the store's gate, in which every instance says what it knows with [Calls.Reassert]. It also answers the
+	// store's time, which is the same for all instances, and goes on evenly while calls live, whatever is done to a clock.
+	Beat(ctx context.Context, instance string, lease time.Duration) (epoch string, at time.Time, err error)
+	// Leave says that it has stopped.
+	Leave(ctx context.Context, instance string) error
+	// Alive lists the instances whose lease has not run out.
+	Alive(ctx context.Context) ([]string, error)
+}
+
+// Wakes tells that something changed; what changed must be read. A wake may be lost, so whoever waits for one also looks
+// again after a while. Topics are made by the Topic functions.
+type Wakes interface {
+	// OnWake sets the function that is called with each topic, from any goroutine; it must not block.
+	OnWake(func(topic string))
+	// Wake tells all instances.
+	Wake(ctx context.Context, topic string) error
+}
+
+// TopicCall is woken when the call with this key changes.
+func TopicCall(key string) string { return "call:" + key }
+
+// TopicAgent is woken when an agent's offers, calls or status change.
+func TopicAgent(agent string) string { return "agent:" + agent }
+
+// TopicSlots is woken when a slot may have become free: one was given back, an agent came or is available again.
+const TopicSlots = "slots"
+
+// TopicLeft is woken when an instance that stops has left a call that rings to whoever is first.
+const TopicLeft = "left"
+
+// TopicOverrides is woken when switches or entries of lists change.
+const TopicOverrides = "overrides"
+
+// Store is everything that must survive.
+type Store interface {
+	Calls
+	Agents
+	Overrides
+	Limits
+	Instances
+	Wakes
+	// Ping says whether the store can be reached.
+	Ping(ctx context.Context) error
+	Close() error
+}

@@ -1,0 +1,46 @@
+package engine
+
+import (
+	"context"
+
+	"callrouter/rules"
+)
+
+// takeOver makes this instance the owner of a call that another one left, and goes on with it.
+func (e *Engine) takeOver(ctx context.Context, c *Call, why string) error {
+	f, ok := e.version(c.RulesVersion)
+	n, err := e.modify(ctx, c.Key(), func(n *Call) error {
+		if n.Rev != c.Rev {
+			return errUnchanged
+		}
+		n.Owner, n.Due = e.instance, e.Now()
+		n.Adopted = !n.State.Ringing() // while it rang nothing was sent
+		if !ok && n.State.Ringing() {
+			f = e.begin(n)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if f == nil {
+		f = e.Rules()
+	}
+	e.log.Warn("call taken over", "call", n.Key(), "state", n.State, "why", why)
+	e.resume(n, f)
+	return nil
+}
+
+// begin lets a call begin anew under the present rules, since those it began with are not here any more: the file was
+// changed while no router ran. One that was in the middle of a cascade takes the default, so that no rule is tried twice.
+func (e *Engine) begin(n *Call) *rules.File {
+	f := e.Rules()
+	if n.State == Waiting || n.State == Offered || n.Next > 0 {
+		n.settle(OfferEnded, e.Now())
+		n.Holds, n.Step = nil, nil
+		n.Next = len(f.RuleNames())
+		n.to(Deciding, e.Now(), "the rules it began with are not loaded any more")
+	}
+	n.RulesVersion = f.Version()
+	return f
+}
