@@ -116,10 +116,8 @@ func (r *runner) hangUpUnknown(o Outcome, cause error) error {
 		return err
 	case r.c.State == Ended:
 		r.e.ended(r.c)
-	case r.memory:
-		r.hangUpBestEffort()
 	default:
-		_, _ = r.e.tryHangUp(r.c) // it tells of its own errors, and the sweep goes on
+		r.records.tryHangUp(r)
 	}
 	return nil
 }
@@ -165,7 +163,7 @@ func (r *runner) accepted(echo error) error {
 		return nil
 	case deadAudio:
 		r.closePlayback()
-		r.e.tryHangUp(r.c)
+		r.records.tryHangUp(r)
 	}
 	r.log.Info("call accepted", "action", r.c.Action, "rule", r.c.Rule, "agent", r.c.Agent)
 	return nil

@@ -38,7 +38,7 @@ func (e *Engine) View(ctx context.Context, agent string) (AgentView, error) {
 			return AgentView{}, err
 		}
 		if c.Agent == agent && c.Live() {
-			e.known.note(c, e.Now())
+			e.replica.note(c, e.Now())
 			v.Calls = append(v.Calls, c)
 			continue
 		}

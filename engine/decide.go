@@ -19,13 +19,11 @@ func (r *runner) decide() error {
 
 // evaluate asks the rules, with one instant, and with the facts they turn out to need.
 func (r *runner) evaluate(now time.Time) (rules.Decision, []rules.Trace) {
-	r.at, r.wall, r.facts, r.runtime = now, r.e.Clock.Wall(), rules.Facts{}, r.e.runtime.Load()
+	r.evaluation = evaluation{at: now, wall: r.e.Clock.Wall(), runtime: r.e.runtime.Load()}
 	if r.c.Next > 0 && !now.Before(r.cut()) {
 		return r.f.Default(), nil
 	}
-	if r.memory {
-		r.facts.Err = errStore
-	}
+	r.facts.Err = r.records.reachable()
 	for {
 		in := r.input()
 		d, needs := r.f.Decide(in, r.c.Next)

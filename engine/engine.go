@@ -85,16 +85,14 @@ type Engine struct {
 	stop      context.CancelFunc
 	wg        sync.WaitGroup
 	hub       hub
-	journal   journal
 	receiving keyed
-	known     known
+	replica   replica
 	reaping   chan struct{} // places for hang-ups of the sweep
 	mu        sync.Mutex
 	runners   map[string]*runner
 	versions  []*rules.File // lately current, newest last, so that a call keeps its version
 	stopping  bool
 	alarms    alarms
-	alone     alone
 }
 
 // ErrStopping: the engine takes no more work.
@@ -119,10 +117,8 @@ func New(cfg Config) *Engine {
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.hub.init()
 	e.alarms.init()
-	e.alone.init()
-	e.journal.init()
 	e.receiving.init()
-	e.known.init()
+	e.replica.init()
 	e.SetRules(cfg.Rules)
 	e.runtime.Store(&rules.Runtime{})
 	return e

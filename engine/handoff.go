@@ -11,8 +11,8 @@ import (
 )
 
 func (r *runner) startHandoff(d rules.Decision) error {
-	if r.memory {
-		return r.evaluationFailed(fmt.Errorf("rule %q: no agent can be reserved: %w", d.Rule, errStore))
+	if err := r.records.reachable(); err != nil {
+		return r.evaluationFailed(fmt.Errorf("rule %q: no agent can be reserved: %w", d.Rule, err))
 	}
 	if _, ok := r.f.Queue(d.Queue); !ok {
 		return r.passOn(d, fmt.Sprintf("the queue %q is not in the rules file", d.Queue))
@@ -52,7 +52,7 @@ func (r *runner) handoff() error {
 	for busy := 0; ; {
 		now := r.now()
 		switch {
-		case r.memory: // nobody can be reserved
+		case r.records.reachable() != nil: // nobody can be reserved
 			return r.endHandoff()
 		case r.c.rangOut(now): // before all else: an offer that rang until the end of all ringing was missed too
 			if err := r.ranOut(now); err != nil {
@@ -110,7 +110,7 @@ func (r *runner) stepDecision() rules.Decision {
 func (r *runner) await(until time.Time, topics ...string) error {
 	wake, cancel := r.e.hub.subscribe(append(topics, TopicCall(r.c.Key()))...)
 	defer cancel()
-	c, err := r.read() // what happened before the subscription was in place
+	c, err := r.records.read(r) // what happened before the subscription was in place
 	switch {
 	case err != nil:
 		return r.lookFailed(err)
@@ -126,7 +126,7 @@ func (r *runner) await(until time.Time, topics ...string) error {
 	case <-r.e.ctx.Done():
 		return context.Canceled
 	}
-	c, err = r.read()
+	c, err = r.records.read(r)
 	switch {
 	case err != nil:
 		return r.lookFailed(err)

@@ -147,8 +147,7 @@ func (e *Engine) reap(ctx context.Context, c *Call, why string) {
 // go on for as long as it lasts. Their records follow: the next sweep that reaches the store hangs up again, and Positus
 // says that they are over.
 func (e *Engine) sweepAlone() {
-	calls, _ := e.known.look(e.Now())
-	for _, c := range append(calls, e.journal.all()...) {
+	for _, c := range e.replica.newest() {
 		running, _ := e.running(c.Key())
 		tooLong := c.HangUp != nil || c.State == Active && !e.Now().Before(c.ActiveAt.Add(c.MaxCall))
 		if c.Owner != e.instance || !c.Live() || running || !tooLong {
@@ -159,7 +158,7 @@ func (e *Engine) sweepAlone() {
 		default:
 			return
 		}
-		if !e.alone.claim(c.Key(), e.uptime(), e.Timing) {
+		if !e.replica.claimHangUp(c.Key(), e.uptime(), e.Timing) {
 			<-e.reaping
 			continue
 		}
@@ -179,10 +178,10 @@ func (e *Engine) hangUpAlone(c *Call) {
 		e.problem("hang_up", "Positus did not take a hang-up, and the store is away; it is tried again", err, "call", c.Key())
 		return
 	}
-	e.alone.over(c.Key())
+	e.replica.hungUp(c.Key())
 	e.log.Info("hung up while the store is away", "call", c.Key())
 	ended := false
-	n := e.journal.update(c.Key(), func(n *Call) { // if its record is kept here
+	n := e.replica.change(c.Key(), func(n *Call) { // if its record is kept here
 		switch ended = n.Live(); {
 		case !ended:
 		case n.HangUp != nil:

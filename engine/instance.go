@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Beat says that this instance lives. It is a job.
@@ -60,8 +62,8 @@ func (e *Engine) sure() bool { return int64(e.uptime()) >= e.unsure.Load() }
 
 // keepUp keeps what is known true, and tells the store when its epoch is a new one.
 func (e *Engine) keepUp(ctx context.Context, epoch string) error {
-	all, stale := e.known.look(e.Now())
-	if e.known.newEpoch(epoch) {
+	all, stale := e.replica.look(e.Now())
+	if e.replica.newEpoch(epoch) {
 		e.doubt()
 		return e.reassert(ctx, all)
 	}
@@ -73,11 +75,11 @@ func (e *Engine) keepUp(ctx context.Context, epoch string) error {
 				return err
 			}
 		case errors.Is(err, ErrNotFound):
-			e.known.forget(c.Key())
+			e.replica.forget(c.Key())
 		case err != nil:
 			return err
 		default:
-			e.known.note(n, e.Now())
+			e.replica.note(n, e.Now())
 		}
 	}
 	return nil
@@ -89,31 +91,22 @@ func (e *Engine) reassert(ctx context.Context, calls []*Call) error {
 	// Those that hold slots first: the gate opens after a while.
 	slices.SortStableFunc(calls, func(a, b *Call) int { return cmp.Compare(len(b.Holds), len(a.Holds)) })
 	var (
-		workers sync.WaitGroup
-		mu      sync.Mutex
-		failed  int
-		last    error
+		workers errgroup.Group
+		failed  atomic.Int32
 	)
-	todo := make(chan *Call)
-	for range min(reasserters, len(calls)) {
-		workers.Go(func() {
-			for c := range todo {
-				if err := e.Store.Reassert(ctx, c); err != nil {
-					mu.Lock()
-					failed, last = failed+1, err
-					mu.Unlock()
-				}
+	workers.SetLimit(reasserters)
+	for _, c := range calls {
+		workers.Go(func() error {
+			err := e.Store.Reassert(ctx, c)
+			if err != nil {
+				failed.Add(1)
 			}
+			return err
 		})
 	}
-	for _, c := range calls {
-		todo <- c
-	}
-	close(todo)
-	workers.Wait()
-	if failed > 0 { // the next beat begins again
-		e.known.newEpoch("not told yet")
-		return fmt.Errorf("writing back what the store lost: %d of %d calls: %w", failed, len(calls), last)
+	if err := workers.Wait(); err != nil { // the next beat begins again
+		e.replica.newEpoch("not told yet")
+		return fmt.Errorf("writing back what the store lost: %d of %d calls: %w", failed.Load(), len(calls), err)
 	}
 	return nil
 }

@@ -104,18 +104,5 @@ func (r *runner) played(err error) error {
 	case err != nil:
 		why = err.Error()
 	}
-	if r.memory {
-		r.hangUpBestEffort()
-		return r.end(outcome, why)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.MediaWait)
-	defer cancel()
-	c, err := r.e.hangUp(ctx, r.c.Key(), why, outcome)
-	if c != nil {
-		r.c = c
-	}
-	if err != nil && !errors.Is(err, ErrNotActive) {
-		r.log.Warn("the hang-up is not confirmed yet; the sweep goes on trying", "error", err)
-	}
-	return nil
+	return r.records.hangUp(r, why, outcome)
 }

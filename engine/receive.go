@@ -58,10 +58,10 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 		return fmt.Errorf("another webhook of the same call is in hand: %w", err)
 	}
 	defer unlock()
-	if e.journal.get(c.Key()) != nil {
+	if e.replica.keptCall(c.Key()) != nil {
 		return nil
 	}
-	existing, err := e.known.call(c.Key()), ErrExists
+	existing, err := e.replica.stored(c.Key()), ErrExists
 	if existing == nil { // what is known here is no news, even if the store has lost it
 		existing, err = e.takeIn(ctx, c)
 	}
@@ -69,7 +69,7 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 	case err == nil:
 		c.Rev = 1
 		if c.Live() {
-			e.run(c, f, false)
+			e.run(c, f, inStore{})
 		} else {
 			e.Observer.Ended(c)
 		}
@@ -106,15 +106,15 @@ func (e *Engine) takeIn(ctx context.Context, c *Call) (existing *Call, err error
 	}
 }
 
-// connectInMemory goes on without the store. The journal takes the call once, however often the webhook comes.
+// connectInMemory goes on without the store. The record is kept once, however often the webhook comes.
 func (e *Engine) connectInMemory(c *Call, f *rules.File, cause error) error {
 	c.Rev = 1 // the write that had no answer may land yet
-	if running, _ := e.running(c.Key()); running || !e.journal.insert(c) {
+	if running, _ := e.running(c.Key()); running || !e.replica.keepNew(c) {
 		return nil
 	}
 	e.problem("store", "the store cannot take a call: deciding in memory, the record follows once the store is back", cause, "call", c.Key())
 	if c.Live() {
-		e.run(c, f, true)
+		e.run(c, f, inMemory{})
 	}
 	return nil
 }
@@ -157,7 +157,8 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 		return fmt.Errorf("another webhook of the same call is in hand: %w", err)
 	}
 	defer unlock()
-	if e.journal.live(key) && e.journal.update(key, func(c *Call) { c.callerEnded(end) }) != nil {
+	kept := e.replica.keptCall(key)
+	if kept != nil && kept.Live() && e.replica.change(key, func(c *Call) { c.callerEnded(end) }) != nil {
 		e.hub.wake(TopicCall(key))
 		return nil
 	}
@@ -204,11 +205,11 @@ func (e *Engine) terminateInMemory(ctx context.Context, ev *Terminate, end Calle
 	if e.StoreDown == Refuse || e.awoke() || ctx.Err() != nil {
 		return fmt.Errorf("the store cannot take the end of the call: %w", cause)
 	}
-	if e.journal.insert(e.tombstone(ev, end)) {
+	if e.replica.keepNew(e.tombstone(ev, end)) {
 		e.hub.wake(TopicCall(Key(ev.CallID)))
 		e.problem("store", "the store cannot take the end of a call: kept in memory until it is back", cause, "call", Key(ev.CallID))
 	} else {
-		e.journal.ended(Key(ev.CallID), end)
+		e.replica.addEnd(Key(ev.CallID), end)
 		e.hub.wake(TopicCall(Key(ev.CallID)))
 	}
 	return nil
@@ -257,28 +258,6 @@ func (e *CallerEnd) outcome() (o Outcome, why string) {
 		return Failed, fmt.Sprintf("no audio came through (WhatsApp codes %v)", e.Codes)
 	}
 	return Answered, ""
-}
-
-// errUnchanged is returned by a change that has nothing to do.
-var errUnchanged = errors.New("nothing to change")
-
-// modify reads a call, lets change work on a copy, and writes it, again from the start if somebody else was faster. An
-// error of change ends it and is returned with the call as it was read.
-func (e *Engine) modify(ctx context.Context, key string, change func(c *Call) error) (*Call, error) {
-	for {
-		old, err := e.Store.Get(ctx, key)
-		if err != nil {
-			return nil, err
-		}
-		next := old.Clone()
-		if err := change(next); err != nil {
-			return old, err
-		}
-		c, err := e.update(ctx, old, next)
-		if !errors.Is(err, ErrConflict) {
-			return c, err
-		}
-	}
 }
 
 // ended tells about a call that has just ended.

@@ -15,21 +15,26 @@ import (
 // runner goes on with one call while this instance owns it. Of a call there is at most one runner in a process, and only
 // runners act on calls that ring.
 type runner struct {
-	e     *Engine
-	f     *rules.File // the version with which the call began
-	c     *Call       // as last read or written
-	draft *Call       // decided and not yet written: the next write begins from it
-	at    time.Time   // the instant of the present evaluation
-	wall  time.Time   // the same on the wall, by which hours are open
-	facts rules.Facts // and what it was given
-	// runtime is what was set at run time when it began.
-	runtime *rules.Runtime
-	memory  bool     // the store is away, the record is in the journal
-	stale   bool     // c must be read again before anything is done
-	play    Playback // prepared, of an accept with audio
-	log     *slog.Logger
+	e   *Engine
+	log *slog.Logger
+	f   *rules.File // the version with which the call began
 
+	c       *Call   // the record as last read or written
+	draft   *Call   // decided and not yet written: the next write begins from it
+	records records // where the record is read and written
+	evaluation
+	play Playback // prepared, of an accept with audio
+
+	resumed bool        // another runner had the call before this one
 	playing atomic.Bool // the call is active: the sweep may end it
+}
+
+// evaluation is what the rules were last asked with.
+type evaluation struct {
+	at      time.Time      // its instant
+	wall    time.Time      // the same on the wall, by which hours are open
+	runtime *rules.Runtime // switches and run-time entries at that instant
+	facts   rules.Facts    // what the store was asked for since
 }
 
 var (
@@ -43,18 +48,18 @@ var (
 func (e *Engine) full() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return len(e.runners)+e.journal.size() >= maxLive
+	return len(e.runners)+e.replica.size() >= maxLive
 }
 
 // run starts the runner of a call that was just stored, unless it has one.
-func (e *Engine) run(c *Call, f *rules.File, memory bool) {
-	e.start(&runner{e: e, f: f, c: c, memory: memory})
+func (e *Engine) run(c *Call, f *rules.File, in records) {
+	e.start(&runner{e: e, f: f, c: c, records: in})
 }
 
 // resume starts the runner of a call that had others before, unless it has one. What another runner did since c was read
 // is read first: an action that was carried out must not be carried out again.
 func (e *Engine) resume(c *Call, f *rules.File) {
-	e.start(&runner{e: e, f: f, c: c, stale: true})
+	e.start(&runner{e: e, f: f, c: c, records: inStore{}, resumed: true})
 }
 
 func (e *Engine) start(r *runner) {
@@ -92,7 +97,7 @@ func (e *Engine) running(key string) (running, ringing bool) {
 
 func (r *runner) loop() {
 	defer r.closePlayback()
-	if r.stale {
+	if r.resumed {
 		if err := r.reread(); !errors.Is(err, errChanged) {
 			r.log.Error("the call cannot be read; the sweep takes it up again", "error", err)
 			return
@@ -125,32 +130,12 @@ func (r *runner) loop() {
 		case err == nil, errors.Is(err, errChanged):
 		case errors.Is(err, errStore) && r.degrade(err):
 		case errors.Is(err, context.Canceled):
-			r.letGo()
+			r.records.leave(r)
 			return
 		default:
 			r.log.Error("the call is left for another instance", "error", err)
 			return
 		}
-	}
-}
-
-// letGo leaves a call that rings to whoever is first, since this instance stops and may have other work to finish: the call
-// cannot wait for that. A call that nobody takes, or that is kept in memory, goes on with the next start.
-func (r *runner) letGo() {
-	if r.memory {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.StoreWait)
-	defer cancel()
-	_, err := r.e.modify(ctx, r.c.Key(), func(n *Call) error {
-		if n.Owner != r.e.instance || !n.State.Ringing() {
-			return errUnchanged
-		}
-		n.Owner, n.Due = "", r.now()
-		return nil
-	})
-	if err != nil && !errors.Is(err, errUnchanged) {
-		r.log.Warn("the call could not be left to another instance, which takes it once this one has stopped", "error", err)
 	}
 }
 
@@ -182,10 +167,10 @@ func (r *runner) endHandoff() error {
 // toMemory keeps the record in memory from now on. The write that had no answer may land yet, so the record's revision
 // counts it: what follows in memory is newer.
 func (r *runner) toMemory(c *Call) {
-	r.memory, r.draft = true, nil
+	r.records, r.draft = inMemory{}, nil
 	c.Rev++
 	r.c = c
-	r.e.journal.put(c)
+	r.e.replica.keep(c)
 	r.tell()
 }
 
@@ -219,75 +204,15 @@ func (r *runner) cut() time.Time {
 	return r.c.Deadline.Add(-reserve)
 }
 
+// write changes the record, wherever it is.
+func (r *runner) write(change func(n *Call)) error { return r.records.write(r, change) }
+
 // view is the call as the next write will begin with.
 func (r *runner) view() *Call {
 	if r.draft != nil {
 		return r.draft
 	}
 	return r.c
-}
-
-// write changes the record. errChanged means that somebody else did, and r.c is what it is now.
-//
-// While the store is away it keeps trying for a moment. After that a step that only records what was decided goes on in
-// memory, so that a decision whose write had no answer is never followed by another; one that takes a slot fails with
-// errStore, since nobody can say whether the slot is taken. What Positus did is kept in any case: it is what happened.
-func (r *runner) write(change func(n *Call)) error {
-	if r.memory {
-		return r.writeMemory(change)
-	}
-	next := r.view().Clone()
-	change(next)
-	next.Owner = r.e.instance
-	for p := (patience{}); ; {
-		ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.StoreWait)
-		c, err := r.e.update(ctx, r.c, next)
-		cancel()
-		switch {
-		case err == nil:
-			r.c, r.draft = c, nil
-			return nil
-		case errors.Is(err, ErrBusy):
-			return err
-		case errors.Is(err, ErrConflict), errors.Is(err, ErrNotFound):
-			if err = r.reread(); !errors.Is(err, errStore) || !next.acted() {
-				return err
-			}
-		case !p.over(r.e.uptime(), r.e.Timing.StoreWait):
-			r.pause(50 * time.Millisecond)
-			continue
-		case (r.takesSlot(next) || r.e.lapsed()) && !next.acted():
-			return errors.Join(errStore, err)
-		}
-		r.e.problem("store", "the store went away: the record is kept in memory until it is back", err, "call", next.Key())
-		r.toMemory(next)
-		return nil
-	}
-}
-
-func (r *runner) writeMemory(change func(n *Call)) error {
-	draft, changed := r.draft, false
-	r.draft = nil
-	c := r.e.journal.update(r.c.Key(), func(n *Call) {
-		if n.State == Ended && r.c.State != Ended { // the caller hung up meanwhile
-			return
-		}
-		if draft != nil {
-			caller := n.CallerEnd
-			*n = *draft
-			n.CallerEnd = caller
-		}
-		change(n)
-		changed = true
-	})
-	if c != nil {
-		r.c = c
-	}
-	if !changed {
-		return errChanged
-	}
-	r.tell()
-	return nil
 }
 
 // takesSlot says whether next holds a slot that the call did not hold before.
@@ -309,7 +234,7 @@ func (r *runner) reread() error {
 	r.draft = nil
 	giveUp := r.now().Add(r.e.Timing.StoreWait)
 	for {
-		c, err := r.read()
+		c, err := r.records.read(r)
 		if err == nil {
 			r.c = c
 			return errChanged
@@ -319,22 +244,6 @@ func (r *runner) reread() error {
 		}
 		r.pause(50 * time.Millisecond)
 	}
-}
-
-func (r *runner) read() (*Call, error) {
-	if r.memory {
-		return r.e.journal.get(r.c.Key()), nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.StoreWait)
-	defer cancel()
-	c, err := r.e.Store.Get(ctx, r.c.Key())
-	if lost := errors.Is(err, ErrNotFound) || err == nil && c.Rev < r.c.Rev; lost && r.c.Rev > 0 { // whoever has a newer one says so too
-		if err := r.e.Store.Reassert(ctx, r.c); err != nil {
-			return nil, err
-		}
-		return r.e.Store.Get(ctx, r.c.Key())
-	}
-	return c, err
 }
 
 // finish writes the result of an action: whatever else changed meanwhile, it is added to that.

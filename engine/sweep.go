@@ -22,7 +22,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 		e.sweepAlone()
 		return fmt.Errorf("sweep: %w", err)
 	}
-	e.alone.clear()
+	e.replica.storeIsBack()
 	keys, err := e.Store.Due(ctx, e.Now(), sweepBatch)
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
@@ -64,7 +64,7 @@ func (e *Engine) Stale(ctx context.Context) ([]Verdict, error) {
 		if err != nil {
 			return nil, err
 		}
-		if v := e.judge(c, alive); v.Do != "" {
+		if v := e.verdict(c, alive); v.Do != "" {
 			vs = append(vs, v)
 		}
 	}
@@ -79,7 +79,7 @@ func (e *Engine) sweepCall(ctx context.Context, key string, alive []string) erro
 	if e.Now().Before(c.Due) { // another instance was faster
 		return nil
 	}
-	v := e.judge(c, alive)
+	v := e.verdict(c, alive)
 	switch v.Do {
 	case doEnd:
 		n, err := e.modify(ctx, key, func(n *Call) error {

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"callrouter/rules"
 )
@@ -20,54 +21,122 @@ const (
 	doHangUp   = "hang up"
 	doAgain    = "hang up again"
 	doEnd      = "end"
-	doLook     = "" // only the agent's presence is noted
+	doNothing  = "" // or only notes since when the agent of an active call has been gone
 )
 
-// judge says what is to be done about a call whose Due has come.
-func (e *Engine) judge(c *Call, alive []string) Verdict {
-	now := e.Now()
-	// A store that forgot who lives, this instance too, or that was away, is no witness of a death.
-	ownerGone := !slices.Contains(alive, c.Owner) && slices.Contains(alive, e.instance) && e.sure()
-	late := now.After(c.Deadline.Add(e.Timing.Lease))
-	if c.Owner == e.instance { // between its write and its runner there is a moment
-		running, _ := e.running(c.Key())
-		kept := e.journal.get(c.Key())
-		switch {
-		case running, kept != nil && !kept.Live(): // what is known of it here is on its way to the store
-			ownerGone = false
-		default:
-			ownerGone = late || now.Sub(c.Due) > e.Timing.StoreWait && e.sure() && kept == nil
-		}
-	}
-	ownerGone = ownerGone || c.Owner == "" // it stopped, and left the call
-	switch {
-	case c.State == Ended:
-	case c.HangUp != nil && now.Sub(c.HangUp.Since) >= hangUpFor:
-		return Verdict{c, doEnd, fmt.Sprintf("Positus has not confirmed the hang-up for %s: %s", hangUpFor, c.HangUp.Error)}
-	case c.HangUp != nil:
-		return Verdict{c, doAgain, fmt.Sprintf("the hang-up is not confirmed after %d attempts: %s", c.HangUp.Attempts, c.HangUp.Error)}
-	case c.State == Accepting && ownerGone && late:
-		return Verdict{c, doHangUp, "the answer window passed, and whether Positus took the accept is not known"}
-	case c.State != Active && ownerGone && late:
-		return Verdict{c, doEnd, "the answer window passed and nobody carried the action out"}
-	case c.State != Active && ownerGone:
-		return Verdict{c, doTakeOver, "the instance that had it is gone"}
-	case c.State != Active:
-	case !now.Before(c.ActiveAt.Add(c.MaxCall)):
-		return Verdict{c, doHangUp, fmt.Sprintf("longer than max_call (%s)", c.MaxCall)}
-	case c.played() && ownerGone:
-		return Verdict{c, doHangUp, "the process that played the audio is gone"}
-	case !c.AgentGone.IsZero() && now.Sub(c.AgentGone) >= e.Timing.AgentGone && e.employs(c.Agent):
-		return Verdict{c, doHangUp, fmt.Sprintf("agent %s has not been connected for %s", c.Agent, e.Timing.AgentGone)}
-	}
-	return Verdict{Call: c, Do: doLook}
+// suspect is a call that the sweep looks at, with all that its verdict depends on.
+type suspect struct {
+	*Call
+	now       time.Time
+	timing    Timing
+	ownerGone bool // nobody goes on with it
+	late      bool // the answer window is over, and so is the time that its last action may take
+	employed  bool // the rules in force have its agent
 }
 
-// employs says whether the rules in force have an agent.
+// verdicts is the sweep's whole policy: the first row that holds counts. A call that no row fits is left alone.
+var verdicts = [...]struct {
+	when func(s *suspect) bool
+	do   string
+	why  func(s *suspect) string
+}{
+	{(*suspect).over, doNothing, because("")},
+	{(*suspect).hangUpInVain, doEnd, (*suspect).whyGivenUp},
+	{(*suspect).hangingUp, doAgain, (*suspect).whyAgain},
+	{(*suspect).acceptUnknown, doHangUp, because("the answer window passed, and whether Positus took the accept is not known")},
+	{(*suspect).abandonedLate, doEnd, because("the answer window passed and nobody carried the action out")},
+	{(*suspect).abandoned, doTakeOver, because("the instance that had it is gone")},
+	{(*suspect).tooLong, doHangUp, (*suspect).whyTooLong},
+	{(*suspect).audioGone, doHangUp, because("the process that played the audio is gone")},
+	{(*suspect).agentGone, doHangUp, (*suspect).whyAgentGone},
+}
+
+// verdict returns what is to be done about a call whose Due has come.
+func (e *Engine) verdict(c *Call, alive []string) Verdict {
+	s := e.suspect(c, alive)
+	for _, row := range verdicts {
+		if row.when(s) {
+			return Verdict{Call: c, Do: row.do, Why: row.why(s)}
+		}
+	}
+	return Verdict{Call: c, Do: doNothing}
+}
+
+func (e *Engine) suspect(c *Call, alive []string) *suspect {
+	now := e.Now()
+	s := &suspect{
+		Call: c, now: now, timing: e.Timing, employed: e.employs(c.Agent),
+		late: now.After(c.Deadline.Add(e.Timing.Lease)),
+	}
+	switch {
+	case c.Owner == "": // its instance stopped, and left it
+		s.ownerGone = true
+	case c.Owner == e.instance:
+		s.ownerGone = e.neglects(s)
+	default:
+		// A store that forgot who lives, this instance too, or that was away, is no witness of a death.
+		s.ownerGone = !slices.Contains(alive, c.Owner) && slices.Contains(alive, e.instance) && e.sure()
+	}
+	return s
+}
+
+// neglects reports whether nobody in this process goes on with a call of its own. Between the write of a call and the start
+// of its runner there is a moment, and what only memory knows is on its way to the store.
+func (e *Engine) neglects(s *suspect) bool {
+	running, _ := e.running(s.Key())
+	kept := e.replica.keptCall(s.Key())
+	switch {
+	case running, kept != nil && !kept.Live():
+		return false
+	case s.late:
+		return true
+	}
+	return kept == nil && s.now.Sub(s.Due) > e.Timing.StoreWait && e.sure()
+}
+
+func (s *suspect) over() bool { return s.State == Ended }
+
+func (s *suspect) hangingUp() bool { return s.HangUp != nil }
+func (s *suspect) hangUpInVain() bool {
+	return s.HangUp != nil && s.now.Sub(s.HangUp.Since) >= hangUpFor
+}
+
+// abandoned: no final action is known to have been taken, and nobody goes on with the call.
+func (s *suspect) abandoned() bool     { return s.State != Active && s.ownerGone }
+func (s *suspect) abandonedLate() bool { return s.abandoned() && s.late }
+func (s *suspect) acceptUnknown() bool { return s.abandonedLate() && s.State == Accepting }
+
+func (s *suspect) tooLong() bool {
+	return s.State == Active && !s.now.Before(s.ActiveAt.Add(s.MaxCall))
+}
+func (s *suspect) audioGone() bool { return s.State == Active && s.played() && s.ownerGone }
+
+// agentGone: an agent whom a reload took out has no way to connect, and may go on talking.
+func (s *suspect) agentGone() bool {
+	return s.State == Active && s.employed && !s.AgentGone.IsZero() && s.now.Sub(s.AgentGone) >= s.timing.AgentGone
+}
+
+func because(why string) func(*suspect) string { return func(*suspect) string { return why } }
+
+func (s *suspect) whyGivenUp() string {
+	return fmt.Sprintf("Positus has not confirmed the hang-up for %s: %s", hangUpFor, s.HangUp.Error)
+}
+
+func (s *suspect) whyAgain() string {
+	return fmt.Sprintf("the hang-up is not confirmed after %d attempts: %s", s.HangUp.Attempts, s.HangUp.Error)
+}
+
+func (s *suspect) whyTooLong() string { return fmt.Sprintf("longer than max_call (%s)", s.MaxCall) }
+
+func (s *suspect) whyAgentGone() string {
+	return fmt.Sprintf("agent %s has not been connected for %s", s.Agent, s.timing.AgentGone)
+}
+
+// employs reports whether the rules in force have an agent.
 func (e *Engine) employs(agent string) bool {
 	_, ok := e.Rules().Agent(agent)
 	return ok
 }
 
-// played says whether a process of ours sends the audio of this call.
+// played reports whether a process of ours sends the audio of this call.
 func (c *Call) played() bool { return c.Action == rules.Accept && c.Local }

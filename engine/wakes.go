@@ -57,7 +57,7 @@ func (e *Engine) wake(topic string) {
 	if topic == TopicLeft && e.asked.Add(1) == 1 {
 		e.background(e.sweepLeft)
 	}
-	e.known.woken(topic)
+	e.replica.woken(topic)
 	e.hub.wake(topic)
 }
 

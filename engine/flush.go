@@ -1,0 +1,49 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Journaled counts the calls that this instance keeps in memory until the store can take their records.
+func (e *Engine) Journaled() int { return e.replica.size() }
+
+// flushFor is how long one run of the job goes on with a store that fails.
+const flushFor = time.Second
+
+// FlushJournal stores the records that were kept in memory while the store was away. It is a job. One record that cannot be
+// stored does not keep back the others.
+func (e *Engine) FlushJournal(ctx context.Context) error {
+	began := e.Now()
+	var last error
+	failed := 0
+	for _, c := range e.replica.allKept() {
+		running, _ := e.running(c.Key())
+		if running || c.Live() && c.State != Active && c.HangUp == nil { // its runner goes on in memory; the record follows it
+			continue
+		}
+		if err := e.flush(ctx, c); err == nil {
+			e.replica.taken(c)
+		} else if failed, last = failed+1, err; ctx.Err() != nil || e.Now().Sub(began) > flushFor {
+			break
+		}
+	}
+	if last != nil {
+		return fmt.Errorf("%d records that were kept in memory could not be stored: %w", failed, last)
+	}
+	return nil
+}
+
+// flush stores the record of a call with which memory is done.
+func (e *Engine) flush(ctx context.Context, c *Call) error {
+	if err := e.Store.Reassert(ctx, c); err != nil {
+		return err
+	}
+	stored, err := e.Store.Get(ctx, c.Key())
+	if err == nil {
+		e.replica.forget(c.Key())
+		e.note(stored)
+	}
+	return err
+}
