@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"callrouter/rules/phone"
+
 	"gopkg.in/yaml.v3"
 )
 
@@ -70,7 +72,7 @@ const withheld = "withheld"
 func (l *loader) readTestCall(t *testCase, n *yaml.Node) {
 	from := ""
 	if v := l.child(n, "from"); v != nil && v.Value != withheld {
-		if _, err := NormalizePhone(v.Value); err != nil {
+		if _, err := phone.Normalize(v.Value); err != nil {
 			l.failWith(v, "bad-phone", err)
 		}
 		from = v.Value

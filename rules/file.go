@@ -50,7 +50,7 @@ type File struct {
 // Number is a business number the file answers for.
 type Number struct {
 	Name      string
-	Phone     string // normal form, as [NormalizePhone] writes it
+	Phone     string // normal form, as [phone.Normalize] writes it
 	PositusID string // NUMBER_ID in the Positus API; may be empty in a file that is only tried out
 }
 

@@ -8,9 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"callrouter/rules/phone"
+
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/builtin"
-	"github.com/nyaruka/phonenumbers"
 )
 
 // methodsOf names the exported methods of values and of pointers to them.
@@ -223,7 +224,7 @@ func (x *expression) checkNumberName(s *ast.StringNode) {
 		return
 	}
 	hint := x.l.didYouMean(s.Value, x.l.known[aNumber])
-	if normal, err := NormalizePhone(s.Value); err == nil {
+	if normal, err := phone.Normalize(s.Value); err == nil {
 		if i, ok := x.l.f.phones[normal]; ok {
 			hint = fmt.Sprintf("write its name: %q", x.l.f.numbers[i].Name)
 		}
@@ -235,7 +236,7 @@ func neverPhone(s string, never func(right, why string)) {
 	if s == "" {
 		return
 	}
-	normal, err := NormalizePhone(s)
+	normal, err := phone.Normalize(s)
 	if err != nil {
 		_, hint := splitHint(err)
 		never("", hint)
@@ -247,12 +248,12 @@ func neverPhone(s string, never func(right, why string)) {
 }
 
 func neverCountry(s string, never func(right, why string)) {
-	if s == "" || phonenumbers.GetSupportedRegions()[s] {
+	if s == "" || phone.IsCountry(s) {
 		return
 	}
 	upper := strings.ToUpper(strings.TrimSpace(s))
 	switch {
-	case phonenumbers.GetSupportedRegions()[upper]:
+	case phone.IsCountry(upper):
 		never(upper, "")
 	case wordCountry[upper] != "":
 		never(wordCountry[upper], "")

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"callrouter/rules/phone"
+
 	"gopkg.in/yaml.v3"
 )
 
@@ -111,12 +113,12 @@ func (l *loader) readNumbers() {
 	for name, n := range l.entries(l.child(l.root, "numbers")) {
 		number := Number{Name: name.Value, PositusID: l.text(n, "positus_id")}
 		index := len(l.f.numbers)
-		if phone := l.child(n, "phone"); phone != nil {
-			normal, err := NormalizePhone(phone.Value)
+		if written := l.child(n, "phone"); written != nil {
+			normal, err := phone.Normalize(written.Value)
 			if err != nil {
-				l.failWith(phone, "bad-phone", err)
+				l.failWith(written, "bad-phone", err)
 			} else if other, twice := l.f.phones[normal]; twice {
-				l.fail(phone, "duplicate-phone", fmt.Sprintf("%s is the number of %q already", normal, l.f.numbers[other].Name), "take one of them out")
+				l.fail(written, "duplicate-phone", fmt.Sprintf("%s is the number of %q already", normal, l.f.numbers[other].Name), "take one of them out")
 			} else {
 				number.Phone = normal
 				l.f.phones[normal] = index

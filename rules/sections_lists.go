@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"callrouter/rules/phone"
+
 	"gopkg.in/yaml.v3"
 )
 
@@ -84,7 +86,7 @@ func (l *loader) readEntry(made *list, n *yaml.Node) {
 		l.fail(keyOf(n, "id"), "conflicting-keys", "an entry is either a number or an id", "make it two entries")
 		return
 	case number != nil:
-		normal, err := NormalizePhone(number.Value)
+		normal, err := phone.Normalize(number.Value)
 		if err != nil {
 			l.failWith(number, "bad-phone", err)
 			return

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nyaruka/phonenumbers"
+	"callrouter/rules/phone"
 )
 
 // Interval is a stretch of time, [Start, End), in which one call is decided in one way. As JSON, fields that do not apply
@@ -156,11 +156,11 @@ func (w *world) truth(a *atom) truth {
 func (f *File) AnyCaller(number string) Caller {
 	n, _ := f.Number(number)
 	country := NewCaller(strings.TrimPrefix(n.Phone, "+"), "", "").Country
-	example := phonenumbers.GetExampleNumberForType(country, phonenumbers.MOBILE)
-	if example == nil {
+	example := phone.ExampleMobile(country)
+	if example == "" {
 		return Caller{}
 	}
-	digits := phonenumbers.Format(example, phonenumbers.E164)[1:]
+	digits := example[1:]
 	head, tail := digits[:len(digits)-2], 0
 	for {
 		c := NewCaller(fmt.Sprintf("%s%02d", head, tail), "", "")

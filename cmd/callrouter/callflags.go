@@ -2,6 +2,7 @@ package main
 
 import (
 	"callrouter/rules"
+	phones "callrouter/rules/phone"
 )
 
 // withheld stands for a caller without a number.
@@ -35,7 +36,7 @@ func (c *callFlags) call(f *rules.File, from string) (rules.Call, error) {
 		call.Caller = rules.NewCaller("", c.ID, c.Name)
 		return call, nil
 	}
-	if _, err := rules.NormalizePhone(from); err != nil {
+	if _, err := phones.Normalize(from); err != nil {
 		return call, usage("--from: %w", err)
 	}
 	call.Caller = rules.NewCaller(from, c.ID, c.Name)

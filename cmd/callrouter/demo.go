@@ -16,6 +16,8 @@ import (
 	"sync"
 	"time"
 
+	phones "callrouter/rules/phone"
+
 	"callrouter/engine"
 	"callrouter/positus/fake"
 	"callrouter/rules"
@@ -322,12 +324,12 @@ func (d *demo) stay(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /call", func(w http.ResponseWriter, r *http.Request) {
 		from := r.FormValue("from")
-		phone, err := rules.NormalizePhone(from)
+		number, err := phones.Normalize(from)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		d.place(r.Context(), "a call from "+phone, fake.Phone{Number: phone[1:], Name: "you", Media: true, TalkFor: time.Minute})
+		d.place(r.Context(), "a call from "+number, fake.Phone{Number: number[1:], Name: "you", Media: true, TalkFor: time.Minute})
 		fmt.Fprintln(w, "see the demo's window")
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 2 * time.Second, MaxHeaderBytes: 16 << 10}

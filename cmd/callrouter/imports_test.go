@@ -13,7 +13,8 @@ import (
 
 // mayImport is, for each package of this module, what it may import of this module. docs/architecture.md has the same.
 var mayImport = map[string][]string{
-	"rules":           {},
+	"rules/phone":     {},
+	"rules":           {"rules/phone"},
 	"engine":          {"rules"},
 	"positus":         {"engine"},
 	"positus/fake":    {"positus"},
@@ -21,7 +22,7 @@ var mayImport = map[string][]string{
 	"store/storetest": {"engine", "rules", "store"},
 	"media":           {"engine"},
 	"console":         {"engine", "rules"},
-	"cmd/callrouter":  {"rules", "engine", "positus", "positus/fake", "store", "media", "console"},
+	"cmd/callrouter":  {"rules", "rules/phone", "engine", "positus", "positus/fake", "store", "media", "console"},
 }
 
 // homes are the packages that alone may import a package, or what is below it.
@@ -29,7 +30,7 @@ var homes = map[string][]string{
 	"github.com/expr-lang/expr":       {"rules"},
 	"gopkg.in/yaml.v3":                {"rules"},
 	"github.com/rickar/cal":           {"rules"},
-	"github.com/nyaruka/phonenumbers": {"rules"},
+	"github.com/nyaruka/phonenumbers": {"rules/phone"},
 	"github.com/failsafe-go":          {"positus"},
 	"github.com/redis":                {"store", "store/storetest"},
 	"go.etcd.io/bbolt":                {"store"},

@@ -1,4 +1,6 @@
-package rules
+// Package phone brings phone numbers into the one form in which they are compared, and tells their country and area. It is
+// the only place that knows how numbers are written.
+package phone
 
 import (
 	"errors"
@@ -12,10 +14,7 @@ import (
 // errPhoneForm ends every error about a number.
 var errPhoneForm = errors.New("write it with its country code, as in +55 43 99995-1234")
 
-// idPrefix marks the key of a caller that is known by user id alone.
-const idPrefix = "id:"
-
-// NormalizePhone brings a phone number, as somebody wrote it, into the one form
+// Normalize brings a phone number, as somebody wrote it, into the one form
 // in which numbers are compared: E.164 with "+", as it is dialled today. A
 // Brazilian mobile has its ninth digit (554399951234 is +5543999951234;
 // landlines never get one), Mexico is +52 and ten digits (5215512345678 is
@@ -27,8 +26,8 @@ const idPrefix = "id:"
 // without its country code is refused. Whether the number is valid is judged
 // after normalising. The error says what to write.
 //
-// Numbers in webhooks always have their country code; NewCaller reads those.
-func NormalizePhone(raw string) (string, error) {
+// Numbers in webhooks always have their country code; Received reads those.
+func Normalize(raw string) (string, error) {
 	digits, international, err := writtenDigits(raw)
 	if err != nil {
 		return "", fmt.Errorf("phone number %q %w", raw, err)
@@ -126,52 +125,31 @@ func todaysForm(digits string) string {
 	return digits
 }
 
-// Caller is who is calling, as the conditions see it.
-type Caller struct {
-	Number  string // normal form as of NormalizePhone, "" if withheld
-	ID      string // as received: digits, or the user id of a caller without a number
-	Name    string // profile name, may be ""
+// Number is a phone number as it came in, with what its digits tell.
+type Number struct {
+	Digits  string // as received
+	E164    string // normal form as of Normalize; digits that are no valid number stand for themselves
 	Country string // ISO 3166 code in capitals, "" if unknown
 	Area    string // geographic area code, "" if there is none
 }
 
-// NewCaller makes a Caller of what a webhook says: the caller's number with its
-// country code, "" if withheld, the user id and the profile name, each of which
-// may be "". It refuses nobody: digits that are no valid number stand for
-// themselves, and what is no number at all is an id.
-func NewCaller(from, userID, name string) Caller {
-	c := Caller{ID: from, Name: name}
-	if c.ID == "" {
-		c.ID = userID
-	}
-	digits, _, err := writtenDigits(from)
+// Received reads a number that a webhook brought, which always has its country code. It refuses no digits: a caller whose
+// number is not valid calls all the same. ok is false for what is no number at all, such as a user id.
+func Received(raw string) (number Number, ok bool) {
+	digits, _, err := writtenDigits(raw)
 	if err != nil {
-		return c
+		return Number{}, false
 	}
-	c.ID = digits
-	n, ok := parseNormal(digits)
+	number = Number{Digits: digits, E164: "+" + todaysForm(digits)}
+	n, valid := parseNormal(digits)
 	if n != nil {
-		c.Country = countryOf(n)
+		number.Country = countryOf(n)
 	}
-	if !ok {
-		c.Number = "+" + todaysForm(digits)
-		return c
+	if valid {
+		number.E164 = phonenumbers.Format(n, phonenumbers.E164)
+		number.Area = areaOf(n)
 	}
-	c.Number = phonenumbers.Format(n, phonenumbers.E164)
-	c.Area = areaOf(n)
-	return c
-}
-
-// Key is what lists and histories know the caller by: the number, or else
-// "id:" and the id, or "" for a caller of whom nothing is known.
-func (c Caller) Key() string {
-	switch {
-	case c.Number != "":
-		return c.Number
-	case c.ID != "":
-		return idPrefix + c.ID
-	}
-	return ""
+	return number, true
 }
 
 // countryOf is the ISO code of a number's country. A number that is invalid but
@@ -197,17 +175,14 @@ func areaOf(n *phonenumbers.PhoneNumber) string {
 	return national[:phonenumbers.GetLengthOfGeographicalAreaCode(n)]
 }
 
-// ParseEntry reads one entry of a list: a phone number in any form that
-// NormalizePhone reads, or "id:" and a user id for a caller who hides the
-// number. The key is that of Caller.Key.
-func ParseEntry(s string) (key string, err error) {
-	s = strings.TrimSpace(s)
-	id, isID := strings.CutPrefix(s, idPrefix)
-	if !isID {
-		return NormalizePhone(s)
+// IsCountry reports whether code is the ISO 3166 code, in capitals, of a country that has phone numbers.
+func IsCountry(code string) bool { return phonenumbers.GetSupportedRegions()[code] }
+
+// ExampleMobile returns a valid mobile number of a country in normal form, or "" if none is known.
+func ExampleMobile(country string) string {
+	n := phonenumbers.GetExampleNumberForType(country, phonenumbers.MOBILE)
+	if n == nil {
+		return ""
 	}
-	if id = strings.TrimSpace(id); id == "" || strings.ContainsFunc(id, unicode.IsSpace) {
-		return "", fmt.Errorf("entry %q has no user id: write it as id:BR.13491208655302741918", s)
-	}
-	return idPrefix + id, nil
+	return phonenumbers.Format(n, phonenumbers.E164)
 }

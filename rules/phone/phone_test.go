@@ -1,4 +1,4 @@
-package rules
+package phone
 
 import (
 	"fmt"
@@ -33,15 +33,15 @@ func TestSpellingsOfOneNumberHaveOneNormalForm(t *testing.T) {
 		"+4930123456":   {"+49 30 123456", "+49 (0)30/123456"},
 	} {
 		for _, s := range spellings {
-			if got, err := NormalizePhone(s); err != nil || got != normal {
-				t.Errorf("NormalizePhone(%q) = %q, %v; want %q", s, got, err, normal)
+			if got, err := Normalize(s); err != nil || got != normal {
+				t.Errorf("Normalize(%q) = %q, %v; want %q", s, got, err, normal)
 			}
-			if got := NewCaller(s, "", "").Number; got != normal {
-				t.Errorf("NewCaller(%q).Number = %q, want %q", s, got, normal)
+			if got, ok := Received(s); !ok || got.E164 != normal {
+				t.Errorf("Received(%q) = %+v, %v; want %q", s, got, ok, normal)
 			}
 		}
-		if again, err := NormalizePhone(normal); err != nil || again != normal {
-			t.Errorf("NormalizePhone(%q) = %q, %v: not stable", normal, again, err)
+		if again, err := Normalize(normal); err != nil || again != normal {
+			t.Errorf("Normalize(%q) = %q, %v: not stable", normal, again, err)
 		}
 	}
 }
@@ -57,9 +57,9 @@ func TestBrazilianNumbersOfEveryArea(t *testing.T) {
 			"55" + area + "81234567":  "+55" + area + "981234567",
 			"55" + area + "32781234":  "+55" + area + "32781234",
 		} {
-			c := NewCaller(from, "", "")
-			if c.Number != want || c.Country != "BR" || c.Area != area {
-				t.Errorf("NewCaller(%q) = %+v, want number %s, area %s", from, c, want, area)
+			n, ok := Received(from)
+			if !ok || n.E164 != want || n.Country != "BR" || n.Area != area {
+				t.Errorf("Received(%q) = %+v, %v; want number %s, area %s", from, n, ok, want, area)
 			}
 		}
 	}
@@ -90,67 +90,11 @@ func TestNumbersThatAreRefusedSayWhatToWrite(t *testing.T) {
 		"+55 11 22+36 1741":   "has '+' in it",
 		"sip:+5511@x":         "has 's' in it",
 	} {
-		got, err := NormalizePhone(s)
+		got, err := Normalize(s)
 		if err == nil {
-			t.Errorf("NormalizePhone(%q) = %q, want it refused", s, got)
+			t.Errorf("Normalize(%q) = %q, want it refused", s, got)
 		} else if !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), fmt.Sprintf("%q", s)) {
-			t.Errorf("NormalizePhone(%q) says %q, want %q in it", s, err, want)
-		}
-	}
-}
-
-func TestCallersAreNeverRefused(t *testing.T) {
-	for _, c := range []struct {
-		from, userID, name string
-		want               Caller
-		key                string
-	}{
-		{"554399951234", "", "Ana", Caller{"+5543999951234", "554399951234", "Ana", "BR", "43"}, "+5543999951234"},
-		{"554399951234", "BR.1349", "", Caller{"+5543999951234", "554399951234", "", "BR", "43"}, "+5543999951234"},
-		{"5215512345678", "", "", Caller{"+525512345678", "5215512345678", "", "MX", "55"}, "+525512345678"},
-		{"5491112345678", "", "", Caller{"+541112345678", "5491112345678", "", "AR", "11"}, "+541112345678"},
-		{"351912345678", "", "", Caller{"+351912345678", "351912345678", "", "PT", ""}, "+351912345678"},
-		{"14155552671", "", "", Caller{"+14155552671", "14155552671", "", "US", "415"}, "+14155552671"},
-		{"16135550123", "", "", Caller{"+16135550123", "16135550123", "", "CA", "613"}, "+16135550123"},
-		{"51999998888", "", "", Caller{"+51999998888", "51999998888", "", "PE", ""}, "+51999998888"},
-		// A username: no number, known by the id alone.
-		{"", "BR.13491208655302741918", "Bia", Caller{"", "BR.13491208655302741918", "Bia", "", ""}, "id:BR.13491208655302741918"},
-		{"BR.13491208655302741918", "", "", Caller{"", "BR.13491208655302741918", "", "", ""}, "id:BR.13491208655302741918"},
-		{"", "", "", Caller{}, ""},
-		// No valid number, and yet a caller.
-		{"5511", "", "", Caller{"+5511", "5511", "", "BR", ""}, "+5511"},
-		{"551112345678", "", "", Caller{"+551112345678", "551112345678", "", "BR", ""}, "+551112345678"},
-		{"190", "", "", Caller{"+190", "190", "", "", ""}, "+190"},
-		{"999123456789", "", "", Caller{"+999123456789", "999123456789", "", "", ""}, "+999123456789"},
-		{"123456789012345678901234567890", "", "", Caller{"+123456789012345678901234567890", "123456789012345678901234567890", "", "", ""}, "+123456789012345678901234567890"},
-		{"00", "", "", Caller{ID: "00"}, "id:00"},
-	} {
-		got := NewCaller(c.from, c.userID, c.name)
-		if got != c.want || got.Key() != c.key {
-			t.Errorf("NewCaller(%q, %q, %q) = %+v, key %q; want %+v, key %q", c.from, c.userID, c.name, got, got.Key(), c.want, c.key)
-		}
-	}
-}
-
-func TestListEntriesHaveTheKeyOfTheirCaller(t *testing.T) {
-	for s, caller := range map[string]Caller{
-		"+55 43 99995-1234":            NewCaller("554399951234", "", ""),
-		" 554399951234 ":               NewCaller("5543999951234", "", ""),
-		"id:BR.13491208655302741918":   NewCaller("", "BR.13491208655302741918", ""),
-		" id: BR.13491208655302741918": NewCaller("", "BR.13491208655302741918", ""),
-	} {
-		if key, err := ParseEntry(s); err != nil || key != caller.Key() {
-			t.Errorf("ParseEntry(%q) = %q, %v; want %q", s, key, err, caller.Key())
-		}
-	}
-	for s, want := range map[string]string{
-		"id:":           "id:BR.13491208655302741918",
-		"id:a b":        "id:BR.13491208655302741918",
-		"11 98888-7777": "write +55 11 98888-7777",
-		"BR.1349":       "has 'B' in it",
-	} {
-		if key, err := ParseEntry(s); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("ParseEntry(%q) = %q, %v; want an error with %q", s, key, err, want)
+			t.Errorf("Normalize(%q) says %q, want %q in it", s, err, want)
 		}
 	}
 }

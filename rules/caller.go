@@ -1,0 +1,65 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	"callrouter/rules/phone"
+)
+
+// idPrefix marks the key of a caller that is known by user id alone.
+const idPrefix = "id:"
+
+// Caller is who is calling, as the conditions see it.
+type Caller struct {
+	Number  string // normal form as of [phone.Normalize], "" if withheld
+	ID      string // as received: digits, or the user id of a caller without a number
+	Name    string // profile name, may be ""
+	Country string // ISO 3166 code in capitals, "" if unknown
+	Area    string // geographic area code, "" if there is none
+}
+
+// NewCaller makes a Caller of what a webhook says: the caller's number with its
+// country code, "" if withheld, the user id and the profile name, each of which
+// may be "". It refuses nobody: digits that are no valid number stand for
+// themselves, and what is no number at all is an id.
+func NewCaller(from, userID, name string) Caller {
+	c := Caller{ID: from, Name: name}
+	if c.ID == "" {
+		c.ID = userID
+	}
+	n, ok := phone.Received(from)
+	if !ok {
+		return c
+	}
+	c.ID, c.Number, c.Country, c.Area = n.Digits, n.E164, n.Country, n.Area
+	return c
+}
+
+// Key is what lists and histories know the caller by: the number, or else
+// "id:" and the id, or "" for a caller of whom nothing is known.
+func (c Caller) Key() string {
+	switch {
+	case c.Number != "":
+		return c.Number
+	case c.ID != "":
+		return idPrefix + c.ID
+	}
+	return ""
+}
+
+// ParseEntry reads one entry of a list: a phone number in any form that
+// [phone.Normalize] reads, or "id:" and a user id for a caller who hides the
+// number. The key is that of Caller.Key.
+func ParseEntry(s string) (key string, err error) {
+	s = strings.TrimSpace(s)
+	id, isID := strings.CutPrefix(s, idPrefix)
+	if !isID {
+		return phone.Normalize(s)
+	}
+	if id = strings.TrimSpace(id); id == "" || strings.ContainsFunc(id, unicode.IsSpace) {
+		return "", fmt.Errorf("entry %q has no user id: write it as id:BR.13491208655302741918", s)
+	}
+	return idPrefix + id, nil
+}
