@@ -28,7 +28,7 @@ func (r *runner) startAccept(d rules.Decision) error {
 // answer makes the SDP answer: with audio of our own, or by an outside answerer.
 func (r *runner) answer(d rules.Decision, a rules.Answer) (string, error) {
 	c := r.view()
-	limit := r.cut()
+	limit := r.ringingEnds()
 	if d.By != rules.ByRule {
 		limit = c.Deadline.Add(-actReserve)
 	}
@@ -97,8 +97,8 @@ func (r *runner) accept() error {
 // hangUpUnknown ends a call of which nobody knows whether Positus accepted it. It may be going on, so it is live, and its
 // agent busy, until the hang-up is confirmed. Only who has the call may hang up: it may be another's by now, and talk.
 func (r *runner) hangUpUnknown(o Outcome, cause error) error {
-	r.e.problem("positus", "whether Positus took the accept is not known; the call is hung up", cause, "call", r.c.Key())
-	err := r.finish(func(n *Call) {
+	r.e.report("positus", "whether Positus took the accept is not known; the call is hung up", cause, "call", r.c.Key())
+	err := r.writeResult(func(n *Call) {
 		now := r.now()
 		switch {
 		case n.CallerEnd == nil:
@@ -115,7 +115,7 @@ func (r *runner) hangUpUnknown(o Outcome, cause error) error {
 	case err != nil:
 		return err
 	case r.c.State == Ended:
-		r.e.ended(r.c)
+		r.e.reportEnd(r.c)
 	default:
 		r.records.tryHangUp(r)
 	}
@@ -126,7 +126,7 @@ func (r *runner) hangUpUnknown(o Outcome, cause error) error {
 func (r *runner) accepted(echo error) error {
 	r.e.Observer.Acted(r.c, r.now().Sub(r.c.Timestamp))
 	deadAudio := echo != nil && r.play != nil && r.c.Adopted // it was accepted with an SDP whose process is gone
-	err := r.finish(func(n *Call) {
+	err := r.writeResult(func(n *Call) {
 		now := r.now()
 		if n.CallerEnd != nil && !n.CallerEnd.PickedUp {
 			n.end(Abandoned, "the caller hung up as the call was accepted", now)
@@ -157,7 +157,7 @@ func (r *runner) accepted(echo error) error {
 		return err
 	case r.c.State == Ended:
 		if err == nil {
-			r.e.ended(r.c)
+			r.e.reportEnd(r.c)
 		}
 		r.hangUpBestEffort()
 		return nil

@@ -64,7 +64,7 @@ func (e *Engine) Present(ctx context.Context, agent, connection string) error {
 			select {
 			case <-tick.C:
 				if err := e.Store.Present(ctx, agent, connection, e.Timing.Lease); err != nil && ctx.Err() == nil {
-					e.problem("presence", "an agent's presence could not be renewed", err, "agent", agent)
+					e.report("presence", "an agent's presence could not be renewed", err, "agent", agent)
 				}
 			case <-ctx.Done():
 				e.absent(agent, connection)

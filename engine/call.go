@@ -269,8 +269,8 @@ func (c *Call) pending() bool {
 	return slices.ContainsFunc(c.Offers, func(o Offer) bool { return o.Result == "" })
 }
 
-// settle gives every pending offer a result.
-func (c *Call) settle(r OfferResult, at time.Time) {
+// settleOffers gives every pending offer a result.
+func (c *Call) settleOffers(r OfferResult, at time.Time) {
 	for i := range c.Offers {
 		if c.Offers[i].Result == "" {
 			c.Offers[i].Result, c.Offers[i].ResultAt = r, at
@@ -287,7 +287,7 @@ func (c *Call) release(keep string) {
 func (c *Call) end(o Outcome, why string, at time.Time) {
 	c.Outcome, c.Why, c.EndedAt = o, why, at
 	c.to(Ended, at, why)
-	c.settle(OfferEnded, at)
+	c.settleOffers(OfferEnded, at)
 	var wrap []Hold
 	for _, h := range c.Holds {
 		if h.Kind == HoldActive && c.WrapUp > 0 && !c.ActiveAt.IsZero() {

@@ -14,13 +14,13 @@ func (r *runner) decide() error {
 		return r.end(TimedOut, "the answer window had passed before it could be decided")
 	}
 	d, trace := r.evaluate(now)
-	return r.take(d, trace)
+	return r.carryOut(d, trace)
 }
 
 // evaluate asks the rules, with one instant, and with the facts they turn out to need.
 func (r *runner) evaluate(now time.Time) (rules.Decision, []rules.Trace) {
 	r.evaluation = evaluation{at: now, wall: r.e.Clock.Wall(), runtime: r.e.runtime.Load()}
-	if r.c.Next > 0 && !now.Before(r.cut()) {
+	if r.c.Next > 0 && !now.Before(r.ringingEnds()) {
 		return r.f.Default(), nil
 	}
 	r.facts.Err = r.records.reachable()
@@ -43,9 +43,9 @@ func (r *runner) input() rules.Input {
 	return r.f.Input(call, r.wall, r.runtime, r.facts)
 }
 
-// take begins what was decided. Only hand-offs and accepts can fail without the call being lost: evaluation then goes on
+// carryOut begins what was decided. Only hand-offs and accepts can fail without the call being lost: evaluation then goes on
 // with the next rule.
-func (r *runner) take(d rules.Decision, trace []rules.Trace) error {
+func (r *runner) carryOut(d rules.Decision, trace []rules.Trace) error {
 	r.draft = r.view().Clone()
 	if facts := r.recordFacts(); facts != nil {
 		r.draft.Facts = append(r.draft.Facts, *facts)
@@ -79,7 +79,7 @@ func (r *runner) passOn(d rules.Decision, why string) error {
 	return r.write(func(n *Call) {
 		now := r.now()
 		n.Next = d.Index + 1
-		n.settle(OfferEnded, now)
+		n.settleOffers(OfferEnded, now)
 		n.Holds, n.Step = nil, nil
 		n.markTrace(rules.PassedOn, why)
 		n.Due = now

@@ -67,19 +67,19 @@ type Engine struct {
 	instance string
 	log      *slog.Logger
 
-	current atomic.Pointer[rules.File]
-	runtime atomic.Pointer[rules.Runtime]
-	left    atomic.Bool
-	writes  atomic.Int64 // of records, for their names
-	asked   atomic.Int64 // how often a sweep was asked for since none runs
-	skewed  atomic.Bool  // the machine's clock is not the store's
+	current     atomic.Pointer[rules.File]
+	runtime     atomic.Pointer[rules.Runtime]
+	left        atomic.Bool
+	writes      atomic.Int64 // of records, for their names
+	sweepsAsked atomic.Int64 // how often a sweep was asked for since none runs
+	skewed      atomic.Bool  // the machine's clock is not the store's
 
 	// Instants of this process, as nanoseconds of uptime, which goes on evenly whatever is done to a clock.
-	began  time.Time
-	beat   atomic.Int64 // when the store last confirmed that this instance lives
-	away   atomic.Int64 // since when the store does not take calls; 0: it does
-	failed atomic.Int64 // when it last did not
-	unsure atomic.Int64 // until when others who live may not have had the time to say so
+	began      time.Time
+	beat       atomic.Int64 // when the store last confirmed that this instance lives
+	away       atomic.Int64 // since when the store does not take calls; 0: it does
+	failed     atomic.Int64 // when it last did not
+	takeOverAt atomic.Int64 // until when others who live may not have had the time to say so
 
 	ctx       context.Context // ends when waiting must stop
 	stop      context.CancelFunc
@@ -221,8 +221,8 @@ func (e *Engine) background(work func(ctx context.Context)) {
 	}()
 }
 
-// problem is what an operator should see.
-func (e *Engine) problem(kind, text string, err error, attrs ...any) {
+// report is what an operator should see.
+func (e *Engine) report(kind, text string, err error, attrs ...any) {
 	e.Observer.Error(kind)
 	e.log.Error(text, append([]any{"kind", kind, "error", err}, attrs...)...)
 }

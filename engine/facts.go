@@ -20,12 +20,12 @@ func (e *Engine) facts(f *rules.File, c *Call, needs rules.Needs, known rules.Fa
 	}
 	slices.Sort(q.Agents)
 	q.Agents = slices.Compact(q.Agents)
-	snap, err := e.look(q)
-	for p := (patience{}); err != nil && e.again(context.Background(), &p); {
-		snap, err = e.look(q)
+	snap, err := e.snapshot(q)
+	for p := (patience{}); err != nil && e.retryStore(context.Background(), &p); {
+		snap, err = e.snapshot(q)
 	}
 	if err != nil {
-		e.problem("facts", "the store could not be asked for what a rule needs", err, "call", c.Key())
+		e.report("facts", "the store could not be asked for what a rule needs", err, "call", c.Key())
 		known.Err = fmt.Errorf("%w: %w", errStore, err)
 		return known
 	}
@@ -52,8 +52,8 @@ func (e *Engine) facts(f *rules.File, c *Call, needs rules.Needs, known rules.Fa
 	return facts
 }
 
-// look asks the store once.
-func (e *Engine) look(q Query) (Snapshot, error) {
+// snapshot asks the store once.
+func (e *Engine) snapshot(q Query) (Snapshot, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), e.Timing.StoreWait)
 	defer cancel()
 	return e.Store.Snapshot(ctx, q)

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// Journaled counts the calls that this instance keeps in memory until the store can take their records.
-func (e *Engine) Journaled() int { return e.replica.size() }
+// Kept counts the calls that this instance keeps in memory until the store can take their records.
+func (e *Engine) Kept() int { return e.replica.size() }
 
 // flushFor is how long one run of the job goes on with a store that fails.
 const flushFor = time.Second
 
-// FlushJournal stores the records that were kept in memory while the store was away. It is a job. One record that cannot be
+// FlushKept stores the records that were kept in memory while the store was away. It is a job. One record that cannot be
 // stored does not keep back the others.
-func (e *Engine) FlushJournal(ctx context.Context) error {
+func (e *Engine) FlushKept(ctx context.Context) error {
 	began := e.Now()
 	var last error
 	failed := 0

@@ -24,7 +24,7 @@ func (r *runner) startHandoff(d rules.Decision) error {
 
 // evaluationFailed takes on_error: what cannot be evaluated or reserved is never read as "nobody".
 func (r *runner) evaluationFailed(err error) error {
-	r.e.problem("evaluation", "the rules could not be carried out; on_error is taken", err, "call", r.c.Key())
+	r.e.report("evaluation", "the rules could not be carried out; on_error is taken", err, "call", r.c.Key())
 	d := r.f.OnError(err)
 	c := r.view().Clone() // with the rules that were looked at and are not written yet
 	c.Step = nil
@@ -33,7 +33,7 @@ func (r *runner) evaluationFailed(err error) error {
 		more = append(more, rules.Trace{Result: rules.Errored, Why: err.Error(), At: r.now()})
 	}
 	r.at, r.facts, r.draft = r.now(), rules.Facts{}, c
-	return r.take(d, more)
+	return r.carryOut(d, more)
 }
 
 // markTrace notes of the rule that decided last what became of it, and says whether there is one.
@@ -54,19 +54,19 @@ func (r *runner) handoff() error {
 		switch {
 		case r.records.reachable() != nil: // nobody can be reserved
 			return r.endHandoff()
-		case r.c.rangOut(now): // before all else: an offer that rang until the end of all ringing was missed too
-			if err := r.ranOut(now); err != nil {
+		case r.c.hasRungOut(now): // before all else: an offer that rang until the end of all ringing was missed too
+			if err := r.endRungOut(now); err != nil {
 				return err
 			}
 			continue
-		case !now.Before(r.cut()):
+		case !now.Before(r.ringingEnds()):
 			return r.passOn(r.stepDecision(), "the answer window leaves no more time to ring")
 		case r.c.pending():
 			if err := r.ring(); err != nil {
 				return err
 			}
 			continue
-		case r.cut().Sub(now) < minRing:
+		case r.ringingEnds().Sub(now) < minRing:
 			return r.passOn(r.stepDecision(), "too little of the answer window is left to ring anybody")
 		}
 		err := r.offerNext(now)
@@ -78,7 +78,7 @@ func (r *runner) handoff() error {
 			continue
 		case errors.Is(err, ErrGate): // it is over in a moment, and then somebody may be free
 			r.e.Observer.Error("gate")
-			if err := r.await(r.cut()); err != nil {
+			if err := r.await(r.ringingEnds()); err != nil {
 				return err
 			}
 			continue
@@ -92,11 +92,11 @@ func (r *runner) handoff() error {
 
 // reservationFailed is on_error for a reservation that the store cannot make.
 func (r *runner) reservationFailed(err error) error {
-	if r.e.lapsed() {
+	if r.e.leaseOver() {
 		return err
 	}
 	c := r.view().Clone()
-	r.toMemory(c)
+	r.moveToMemory(c)
 	return r.evaluationFailed(fmt.Errorf("rule %q: no agent can be reserved: %w", c.Rule, err))
 }
 
@@ -146,8 +146,8 @@ func (r *runner) lookFailed(err error) error {
 	return errors.Join(errStore, err)
 }
 
-func (r *runner) snapshot(q rules.Queue) (Snapshot, error) {
-	return r.e.look(Query{Agents: q.Agents, Queues: []string{q.Name}})
+func (r *runner) queueSnapshot(q rules.Queue) (Snapshot, error) {
+	return r.e.snapshot(Query{Agents: q.Agents, Queues: []string{q.Name}})
 }
 
 // offerNext rings whoever is next, or waits for somebody to be free. It passes on when everybody has been rung, or the
@@ -163,7 +163,7 @@ func (r *runner) offerNext(now time.Time) error {
 	if len(left) == 0 {
 		return r.passOn(r.stepDecision(), "every agent of the queue was rung, nobody picked up")
 	}
-	snap, err := r.snapshot(queue)
+	snap, err := r.queueSnapshot(queue)
 	if err != nil {
 		return r.lookFailed(err)
 	}
@@ -194,7 +194,7 @@ func (r *runner) waitForAgent(now, freed time.Time, agents []string, anyRung boo
 	if !step.Since.IsZero() {
 		until = step.Since.Add(step.Wait)
 	}
-	if cut := r.cut().Add(-minRing); until.After(cut) {
+	if cut := r.ringingEnds().Add(-minRing); until.After(cut) {
 		until = cut
 	}
 	if !now.Before(until) {

@@ -92,10 +92,10 @@ func (e *Engine) tryHangUp(c *Call) (*Call, error) {
 	case err != nil:
 		return c, fmt.Errorf("the hang-up could not be recorded, the sweep goes on: %w", err)
 	case perr == nil:
-		e.ended(n)
+		e.reportEnd(n)
 		return n, nil
 	}
-	e.problem("hang_up", "Positus did not take a hang-up; the sweep goes on trying", perr, "call", c.Key(), "attempts", n.HangUp.Attempts)
+	e.report("hang_up", "Positus did not take a hang-up; the sweep goes on trying", perr, "call", c.Key(), "attempts", n.HangUp.Attempts)
 	return n, perr
 }
 
@@ -133,7 +133,7 @@ func (e *Engine) reap(ctx context.Context, c *Call, why string) {
 	if err != nil {
 		<-e.reaping
 		if !errors.Is(err, errUnchanged) {
-			e.problem("hang_up", "a call that must end could not be claimed; the next sweep tries again", err, "call", c.Key())
+			e.report("hang_up", "a call that must end could not be claimed; the next sweep tries again", err, "call", c.Key())
 		}
 		return
 	}
@@ -143,10 +143,10 @@ func (e *Engine) reap(ctx context.Context, c *Call, why string) {
 	})
 }
 
-// sweepAlone hangs up what this instance knows to be too long, while the store cannot be asked: an outage must not let calls
+// sweepWithoutStore hangs up what this instance knows to be too long, while the store cannot be asked: an outage must not let calls
 // go on for as long as it lasts. Their records follow: the next sweep that reaches the store hangs up again, and Positus
 // says that they are over.
-func (e *Engine) sweepAlone() {
+func (e *Engine) sweepWithoutStore() {
 	for _, c := range e.replica.newest() {
 		running, _ := e.running(c.Key())
 		tooLong := c.HangUp != nil || c.State == Active && !e.Now().Before(c.ActiveAt.Add(c.MaxCall))
@@ -164,18 +164,18 @@ func (e *Engine) sweepAlone() {
 		}
 		e.background(func(context.Context) {
 			defer func() { <-e.reaping }()
-			e.hangUpAlone(c)
+			e.hangUpWithoutStore(c)
 		})
 	}
 }
 
-func (e *Engine) hangUpAlone(c *Call) {
+func (e *Engine) hangUpWithoutStore(c *Call) {
 	ctx, cancel := context.WithTimeout(context.Background(), e.Timing.MediaWait)
 	defer cancel()
 	err := e.Provider.HangUp(ctx, c.PositusID, c.ID)
 	var pe *ProviderError
 	if err != nil && (!errors.As(err, &pe) || pe.Kind != Gone) {
-		e.problem("hang_up", "Positus did not take a hang-up, and the store is away; it is tried again", err, "call", c.Key())
+		e.report("hang_up", "Positus did not take a hang-up, and the store is away; it is tried again", err, "call", c.Key())
 		return
 	}
 	e.replica.hungUp(c.Key())
@@ -191,6 +191,6 @@ func (e *Engine) hangUpAlone(c *Call) {
 		}
 	})
 	if ended {
-		e.ended(n)
+		e.reportEnd(n)
 	}
 }

@@ -23,13 +23,13 @@ func (e *Engine) Beat(ctx context.Context) error {
 		e.storeFailed(e.uptime())
 		return err
 	}
-	away := e.beat.Load() != 0 && e.lapsed() // the store was away, for the others too, or this process slept
+	away := e.beat.Load() != 0 && e.leaseOver() // the store was away, for the others too, or this process slept
 	e.compareClocks(at.Add((e.uptime() - sent) / 2))
 	if away {
-		e.doubt()
+		e.holdTakeOvers()
 	}
 	e.beat.Store(int64(sent))
-	return e.keepUp(ctx, epoch)
+	return e.refreshReplica(ctx, epoch)
 }
 
 // compareClocks keeps the clock near the store's, and tells once when the machine's is wrong, or right again.
@@ -38,7 +38,7 @@ func (e *Engine) compareClocks(store time.Time) {
 	wrong := ahead.Abs() > maxSkew
 	switch was := e.skewed.Swap(wrong); {
 	case wrong && !was:
-		e.problem("clock", "this machine's clock or the store's is wrong, or was set: opening hours go by this machine's, calls by the "+
+		e.report("clock", "this machine's clock or the store's is wrong, or was set: opening hours go by this machine's, calls by the "+
 			"store's, which goes on as before for as long as calls live; let NTP set both", nil, "ahead", ahead.Round(time.Second).String())
 	case was && !wrong:
 		e.log.Info("this machine's clock and the store's agree again")
@@ -51,20 +51,20 @@ func (e *Engine) uptime() time.Duration { return time.Since(e.began) }
 // sinceBeat is how long ago the store confirmed that this instance lives.
 func (e *Engine) sinceBeat() time.Duration { return e.uptime() - time.Duration(e.beat.Load()) }
 
-// lapsed says whether other instances may by now think that this one is gone.
-func (e *Engine) lapsed() bool { return e.sinceBeat() >= e.Timing.Lease }
+// leaseOver says whether other instances may by now think that this one is gone.
+func (e *Engine) leaseOver() bool { return e.sinceBeat() >= e.Timing.Lease }
 
-// doubt takes nobody for dead before all who live had the time to say so.
-func (e *Engine) doubt() { e.unsure.Store(int64(e.uptime() + e.Timing.Lease*2/3)) }
+// holdTakeOvers takes nobody for dead before all who live had the time to say so.
+func (e *Engine) holdTakeOvers() { e.takeOverAt.Store(int64(e.uptime() + e.Timing.Lease*2/3)) }
 
-// sure says whether they had.
-func (e *Engine) sure() bool { return int64(e.uptime()) >= e.unsure.Load() }
+// mayTakeOver says whether they had.
+func (e *Engine) mayTakeOver() bool { return int64(e.uptime()) >= e.takeOverAt.Load() }
 
-// keepUp keeps what is known true, and tells the store when its epoch is a new one.
-func (e *Engine) keepUp(ctx context.Context, epoch string) error {
+// refreshReplica keeps what is known true, and tells the store when its epoch is a new one.
+func (e *Engine) refreshReplica(ctx context.Context, epoch string) error {
 	all, stale := e.replica.look(e.Now())
 	if e.replica.newEpoch(epoch) {
-		e.doubt()
+		e.holdTakeOvers()
 		return e.reassert(ctx, all)
 	}
 	for _, c := range stale {
@@ -87,7 +87,7 @@ func (e *Engine) keepUp(ctx context.Context, epoch string) error {
 
 // reassert tells the store what it has lost.
 func (e *Engine) reassert(ctx context.Context, calls []*Call) error {
-	e.problem("store_lost", "the store may have lost what it was told; what this instance knows is written back", nil, "calls", len(calls))
+	e.report("store_lost", "the store may have lost what it was told; what this instance knows is written back", nil, "calls", len(calls))
 	// Those that hold slots first: the gate opens after a while.
 	slices.SortStableFunc(calls, func(a, b *Call) int { return cmp.Compare(len(b.Holds), len(a.Holds)) })
 	var (

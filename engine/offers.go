@@ -99,7 +99,7 @@ func (e *Engine) takeOffer(c *Call, offerID, sdp, sum string) error {
 	}
 	o.Result, o.ResultAt = OfferAnswered, now
 	agent := o.Agent
-	c.settle(OfferTaken, now)
+	c.settleOffers(OfferTaken, now)
 	c.release(agent)
 	for i := range c.Holds { // until Positus took it, the slot is held as long as that may take
 		c.Holds[i].Kind, c.Holds[i].Until = HoldActive, c.Deadline.Add(activeGrace)

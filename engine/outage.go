@@ -30,20 +30,20 @@ type patience struct {
 // passed, and the store well.
 const leastTries = 3
 
-// over says whether something was asked often enough, and for so long.
-func (p *patience) over(now, d time.Duration) bool {
+// spent says whether something was asked often enough, and for so long.
+func (p *patience) spent(now, d time.Duration) bool {
 	if p.tries++; p.tries == 1 {
 		p.began = now
 	}
 	return p.tries >= leastTries && now-p.began >= d
 }
 
-// again waits a moment after the store did not answer, and says whether to ask it again: not once patience is over, and
+// retryStore waits a moment after the store did not answer, and says whether to ask it retryStore: not once patience is over, and
 // not once the store has been away for long, so that an outage costs patience once and not with every call.
-func (e *Engine) again(ctx context.Context, p *patience) bool {
+func (e *Engine) retryStore(ctx context.Context, p *patience) bool {
 	now := e.uptime()
 	e.storeFailed(now)
-	if over := p.over(now, storePatience); over || now-time.Duration(e.away.Load()) >= storePatience {
+	if over := p.spent(now, storePatience); over || now-time.Duration(e.away.Load()) >= storePatience {
 		return false
 	}
 	select {
@@ -63,8 +63,8 @@ func (e *Engine) storeFailed(now time.Duration) {
 	}
 }
 
-// awoke says whether this process was asleep, and not the store away: its lease is over, and nothing had failed before. The
+// overslept says whether this process was asleep, and not the store away: its lease is over, and nothing had failed before. The
 // others have its calls by now, and a webhook that lay in its socket is theirs too.
-func (e *Engine) awoke() bool {
-	return e.lapsed() && e.uptime()-time.Duration(e.away.Load()) < e.Timing.Lease/3
+func (e *Engine) overslept() bool {
+	return e.leaseOver() && e.uptime()-time.Duration(e.away.Load()) < e.Timing.Lease/3
 }

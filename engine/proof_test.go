@@ -62,7 +62,7 @@ func newProofOn(t checker, store *memory, file *rules.File, provider engine.Prov
 		for {
 			select {
 			case <-tick.C:
-				for _, job := range []func(context.Context) error{p.e.Beat, p.e.RefreshOverrides, p.e.FlushJournal, p.e.Sweep} {
+				for _, job := range []func(context.Context) error{p.e.Beat, p.e.RefreshOverrides, p.e.FlushKept, p.e.Sweep} {
 					_ = job(ctx) // the next tick tries again, as the scheduler does
 				}
 			case <-ctx.Done():

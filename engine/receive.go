@@ -63,7 +63,7 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 	}
 	existing, err := e.replica.stored(c.Key()), ErrExists
 	if existing == nil { // what is known here is no news, even if the store has lost it
-		existing, err = e.takeIn(ctx, c)
+		existing, err = e.insertPatiently(ctx, c)
 	}
 	switch {
 	case err == nil:
@@ -80,14 +80,14 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 			e.log.Warn("a second connect with the same id and another caller was ignored", "call", c.Key())
 		}
 		return nil
-	case e.StoreDown == Refuse, e.awoke(), ctx.Err() != nil: // another instance may have it: whoever sent it has sent it again
+	case e.StoreDown == Refuse, e.overslept(), ctx.Err() != nil: // another instance may have it: whoever sent it has sent it again
 		return fmt.Errorf("the store cannot take the call: %w", err)
 	}
 	return e.connectInMemory(c, f, err)
 }
 
-// takeIn inserts a call, again while the store is away for a moment.
-func (e *Engine) takeIn(ctx context.Context, c *Call) (existing *Call, err error) {
+// insertPatiently inserts a call, again while the store is away for a moment.
+func (e *Engine) insertPatiently(ctx context.Context, c *Call) (existing *Call, err error) {
 	for p := (patience{}); ; {
 		existing, err = e.insert(ctx, c)
 		switch {
@@ -100,7 +100,7 @@ func (e *Engine) takeIn(ctx context.Context, c *Call) (existing *Call, err error
 				return nil, nil // an earlier attempt, whose answer was lost
 			}
 			return existing, err
-		case !e.again(ctx, &p):
+		case !e.retryStore(ctx, &p):
 			return nil, err
 		}
 	}
@@ -112,7 +112,7 @@ func (e *Engine) connectInMemory(c *Call, f *rules.File, cause error) error {
 	if running, _ := e.running(c.Key()); running || !e.replica.keepNew(c) {
 		return nil
 	}
-	e.problem("store", "the store cannot take a call: deciding in memory, the record follows once the store is back", cause, "call", c.Key())
+	e.report("store", "the store cannot take a call: deciding in memory, the record follows once the store is back", cause, "call", c.Key())
 	if c.Live() {
 		e.run(c, f, inMemory{})
 	}
@@ -176,16 +176,16 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 		switch {
 		case errors.Is(err, errUnchanged):
 			if waited.tries > 0 && over && c.EndedAt.Equal(end.At) { // an earlier attempt, whose answer was lost
-				e.ended(c)
+				e.reportEnd(c)
 			}
 			return nil
 		case err == nil:
 			if c.State == Ended && !over {
-				e.ended(c)
+				e.reportEnd(c)
 			}
 			return nil
 		case !errors.Is(err, ErrNotFound):
-			if e.again(ctx, &waited) {
+			if e.retryStore(ctx, &waited) {
 				continue
 			}
 			return e.terminateInMemory(ctx, ev, end, err)
@@ -202,12 +202,12 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 }
 
 func (e *Engine) terminateInMemory(ctx context.Context, ev *Terminate, end CallerEnd, cause error) error {
-	if e.StoreDown == Refuse || e.awoke() || ctx.Err() != nil {
+	if e.StoreDown == Refuse || e.overslept() || ctx.Err() != nil {
 		return fmt.Errorf("the store cannot take the end of the call: %w", cause)
 	}
 	if e.replica.keepNew(e.tombstone(ev, end)) {
 		e.hub.wake(TopicCall(Key(ev.CallID)))
-		e.problem("store", "the store cannot take the end of a call: kept in memory until it is back", cause, "call", Key(ev.CallID))
+		e.report("store", "the store cannot take the end of a call: kept in memory until it is back", cause, "call", Key(ev.CallID))
 	} else {
 		e.replica.addEnd(Key(ev.CallID), end)
 		e.hub.wake(TopicCall(Key(ev.CallID)))
@@ -260,8 +260,8 @@ func (e *CallerEnd) outcome() (o Outcome, why string) {
 	return Answered, ""
 }
 
-// ended tells about a call that has just ended.
-func (e *Engine) ended(c *Call) {
+// reportEnd tells about a call that has just reportEnd.
+func (e *Engine) reportEnd(c *Call) {
 	e.Observer.Ended(c)
 	e.log.Info("call ended", "call", c.Key(), "outcome", c.Outcome, "action", c.Action, "rule", c.Rule, "why", c.Why)
 }

@@ -71,14 +71,14 @@ func (inStore) write(r *runner, change func(n *Call)) error {
 			if err = r.reread(); !errors.Is(err, errStore) || !next.acted() {
 				return err
 			}
-		case !p.over(r.e.uptime(), r.e.Timing.StoreWait):
+		case !p.spent(r.e.uptime(), r.e.Timing.StoreWait):
 			r.pause(50 * time.Millisecond)
 			continue
-		case (r.takesSlot(next) || r.e.lapsed()) && !next.acted():
+		case (r.takesSlot(next) || r.e.leaseOver()) && !next.acted():
 			return errors.Join(errStore, err)
 		}
-		r.e.problem("store", "the store went away: the record is kept in memory until it is back", err, "call", next.Key())
-		r.toMemory(next)
+		r.e.report("store", "the store went away: the record is kept in memory until it is back", err, "call", next.Key())
+		r.moveToMemory(next)
 		return nil
 	}
 }
@@ -104,7 +104,7 @@ func (inMemory) write(r *runner, change func(n *Call)) error {
 	if !changed {
 		return errChanged
 	}
-	r.tell()
+	r.reassertLater()
 	return nil
 }
 

@@ -70,9 +70,9 @@ func (r *runner) message() {
 	if errors.Is(err, errAlreadySent) {
 		r.log.Info("the caller got this message lately, it is not sent again", "message", m.Name)
 	} else if err != nil {
-		r.e.problem("message", "the message was not sent", err, "call", r.c.Key(), "message", m.Name)
+		r.e.report("message", "the message was not sent", err, "call", r.c.Key(), "message", m.Name)
 	}
-	if werr := r.finish(func(n *Call) {
+	if werr := r.writeResult(func(n *Call) {
 		if err != nil {
 			n.Message.Error = err.Error()
 		} else {
@@ -110,7 +110,7 @@ func (r *runner) refused(err error) error {
 	if errors.As(err, &pe) && pe.Kind == Unauthorized { // no call will do better until somebody sees to it
 		kind = "unauthorized"
 	}
-	r.e.problem(kind, "Positus did not take the action", err, "call", r.c.Key(), "action", r.c.Action)
+	r.e.report(kind, "Positus did not take the action", err, "call", r.c.Key(), "action", r.c.Action)
 	if !errors.As(err, &pe) || pe.Kind == Unavailable {
 		if r.c.CallerEnd != nil {
 			return r.end(Abandoned, "the caller hung up while Positus could not be reached")

@@ -12,7 +12,7 @@ import (
 // ring waits while offers are pending, until the first of: an answer, every one declined or rung out, the caller's end,
 // and the end of the time for ringing.
 func (r *runner) ring() error {
-	until := r.cut()
+	until := r.ringingEnds()
 	for _, o := range r.c.Offers {
 		if o.Result == "" && o.RingsUntil.Before(until) {
 			until = o.RingsUntil
@@ -21,16 +21,16 @@ func (r *runner) ring() error {
 	return r.await(until)
 }
 
-// rangOut says whether an offer of the call has rung to its end.
-func (c *Call) rangOut(now time.Time) bool {
+// hasRungOut says whether an offer of the call has rung to its end.
+func (c *Call) hasRungOut(now time.Time) bool {
 	return slices.ContainsFunc(c.Offers, func(o Offer) bool { return o.Result == "" && !now.Before(o.RingsUntil) })
 }
 
-// ranOut notes the offers that rang to their end.
-func (r *runner) ranOut(now time.Time) error {
+// endRungOut notes the offers that rang to their end.
+func (r *runner) endRungOut(now time.Time) error {
 	queue, _ := r.f.Queue(r.c.Step.Queue)
-	cut := !now.Before(r.cut())
-	snap, err := r.snapshot(queue)
+	cut := !now.Before(r.ringingEnds())
+	snap, err := r.queueSnapshot(queue)
 	switch {
 	case err != nil && cut: // the default cannot wait until it is known who was connected
 		return r.passOn(r.stepDecision(), "the answer window leaves no more time to ring")
@@ -82,7 +82,7 @@ func (r *runner) offer(q rules.Queue, free []candidate, seen int64, now time.Tim
 	}
 	err := r.write(func(n *Call) {
 		until := now.Add(n.Step.Ring)
-		if cut := r.cut(); until.After(cut) {
+		if cut := r.ringingEnds(); until.After(cut) {
 			until = cut
 		}
 		for _, f := range free {
@@ -109,7 +109,7 @@ func (e *Engine) missed(agent, offer string, q rules.Queue) {
 	reason := fmt.Sprintf("missed %d calls in a row", q.AwayAfter)
 	n, err := e.Store.Missed(ctx, agent, offer, q.AwayAfter, reason)
 	if err != nil {
-		e.problem("store", "a missed offer could not be counted", err, "agent", agent)
+		e.report("store", "a missed offer could not be counted", err, "agent", agent)
 		return
 	}
 	if q.AwayAfter > 0 && n >= q.AwayAfter {

@@ -76,7 +76,7 @@ func (e *Engine) start(r *runner) {
 		defer e.wg.Done()
 		defer func() {
 			if p := recover(); p != nil { // the sweep takes the call up again, and ends it once its window is over
-				e.problem("panic", "the work on a call failed inside", fmt.Errorf("%v", p), "call", key, "stack", string(debug.Stack()))
+				e.report("panic", "the work on a call failed inside", fmt.Errorf("%v", p), "call", key, "stack", string(debug.Stack()))
 			}
 			e.mu.Lock()
 			delete(e.runners, key)
@@ -128,7 +128,7 @@ func (r *runner) loop() {
 		}
 		switch {
 		case err == nil, errors.Is(err, errChanged):
-		case errors.Is(err, errStore) && r.degrade(err):
+		case errors.Is(err, errStore) && r.continueInMemory(err):
 		case errors.Is(err, context.Canceled):
 			r.records.leave(r)
 			return
@@ -139,14 +139,14 @@ func (r *runner) loop() {
 	}
 }
 
-// degrade goes on in memory, if no other instance can have taken the call over: the step that needed the store becomes
+// continueInMemory goes on in memory, if no other instance can have taken the call over: the step that needed the store becomes
 // an evaluation error.
-func (r *runner) degrade(cause error) bool {
-	if r.e.lapsed() {
+func (r *runner) continueInMemory(cause error) bool {
+	if r.e.leaseOver() {
 		return false
 	}
-	r.e.problem("store", "the store went away in the middle of a call: going on in memory", cause, "call", r.c.Key())
-	r.toMemory(r.c.Clone())
+	r.e.report("store", "the store went away in the middle of a call: going on in memory", cause, "call", r.c.Key())
+	r.moveToMemory(r.c.Clone())
 	if !r.c.State.Ringing() {
 		return true
 	}
@@ -158,25 +158,25 @@ func (r *runner) degrade(cause error) bool {
 func (r *runner) endHandoff() error {
 	return r.write(func(n *Call) {
 		now := r.now()
-		n.settle(OfferEnded, now)
+		n.settleOffers(OfferEnded, now)
 		n.Holds, n.Step = nil, nil
 		n.to(Deciding, now, "the store cannot be reached")
 	})
 }
 
-// toMemory keeps the record in memory from now on. The write that had no answer may land yet, so the record's revision
+// moveToMemory keeps the record in memory from now on. The write that had no answer may land yet, so the record's revision
 // counts it: what follows in memory is newer.
-func (r *runner) toMemory(c *Call) {
+func (r *runner) moveToMemory(c *Call) {
 	r.records, r.draft = inMemory{}, nil
 	c.Rev++
 	r.c = c
 	r.e.replica.keep(c)
-	r.tell()
+	r.reassertLater()
 }
 
-// tell sends an action that was written in memory to the store, without waiting for it. A write that had no answer may
+// reassertLater sends an action that was written in memory to the store, without waiting for it. A write that had no answer may
 // land yet, and whoever finds it after a crash must find the action too, so that no other one follows.
-func (r *runner) tell() {
+func (r *runner) reassertLater() {
 	c := r.c
 	if c.State != Accepting && c.State != Rejecting {
 		return
@@ -193,8 +193,8 @@ func (r *runner) tell() {
 // now keeps the steps readable.
 func (r *runner) now() time.Time { return r.e.Now() }
 
-// cut is when waiting and ringing stop, and the default is taken.
-func (r *runner) cut() time.Time {
+// ringingEnds is when waiting and ringing stop, and the default is taken.
+func (r *runner) ringingEnds() time.Time {
 	reserve := actReserve
 	if d := r.f.Default(); d.Action == rules.Accept {
 		if a, ok := r.f.Answer(d.Answer); ok && a.URL != "" {
@@ -246,8 +246,8 @@ func (r *runner) reread() error {
 	}
 }
 
-// finish writes the result of an action: whatever else changed meanwhile, it is added to that.
-func (r *runner) finish(change func(n *Call)) error {
+// writeResult writes the result of an action: whatever else changed meanwhile, it is added to that.
+func (r *runner) writeResult(change func(n *Call)) error {
 	from := r.c.State
 	for {
 		err := r.write(change)
@@ -260,9 +260,9 @@ func (r *runner) finish(change func(n *Call)) error {
 
 // end closes the call.
 func (r *runner) end(o Outcome, why string) error {
-	err := r.finish(func(n *Call) { n.end(o, why, r.now()) })
+	err := r.writeResult(func(n *Call) { n.end(o, why, r.now()) })
 	if err == nil {
-		r.e.ended(r.c)
+		r.e.reportEnd(r.c)
 	}
 	return err
 }

@@ -19,7 +19,7 @@ const (
 func (e *Engine) Sweep(ctx context.Context) error {
 	alive, err := e.Store.Alive(ctx)
 	if err != nil {
-		e.sweepAlone()
+		e.sweepWithoutStore()
 		return fmt.Errorf("sweep: %w", err)
 	}
 	e.replica.storeIsBack()
@@ -95,9 +95,9 @@ func (e *Engine) sweepCall(ctx context.Context, key string, alive []string) erro
 		})
 		if err == nil {
 			if c.HangUp != nil {
-				e.problem("hang_up", "a hang-up was given up; look at the call at Positus", errors.New(c.HangUp.Error), "call", key, "attempts", c.HangUp.Attempts)
+				e.report("hang_up", "a hang-up was given up; look at the call at Positus", errors.New(c.HangUp.Error), "call", key, "attempts", c.HangUp.Attempts)
 			}
-			e.ended(n)
+			e.reportEnd(n)
 		}
 		return err
 	case doTakeOver:
@@ -107,13 +107,13 @@ func (e *Engine) sweepCall(ctx context.Context, key string, alive []string) erro
 		return nil
 	}
 	if c.State == Active && c.Agent != "" && !e.Now().Before(c.Due) {
-		return e.lookAtAgent(ctx, c)
+		return e.noteAgentGone(ctx, c)
 	}
 	return nil
 }
 
-// lookAtAgent notes since when the agent of an active call is not connected.
-func (e *Engine) lookAtAgent(ctx context.Context, c *Call) error {
+// noteAgentGone notes since when the agent of an active call is not connected.
+func (e *Engine) noteAgentGone(ctx context.Context, c *Call) error {
 	s, err := e.Store.Snapshot(ctx, Query{Agents: []string{c.Agent}})
 	if err != nil {
 		return err

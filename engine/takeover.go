@@ -16,7 +16,7 @@ func (e *Engine) takeOver(ctx context.Context, c *Call, why string) error {
 		n.Owner, n.Due = e.instance, e.Now()
 		n.Adopted = !n.State.Ringing() // while it rang nothing was sent
 		if !ok && n.State.Ringing() {
-			f = e.begin(n)
+			f = e.beginAnew(n)
 		}
 		return nil
 	})
@@ -31,12 +31,12 @@ func (e *Engine) takeOver(ctx context.Context, c *Call, why string) error {
 	return nil
 }
 
-// begin lets a call begin anew under the present rules, since those it began with are not here any more: the file was
+// beginAnew lets a call beginAnew anew under the present rules, since those it began with are not here any more: the file was
 // changed while no router ran. One that was in the middle of a cascade takes the default, so that no rule is tried twice.
-func (e *Engine) begin(n *Call) *rules.File {
+func (e *Engine) beginAnew(n *Call) *rules.File {
 	f := e.Rules()
 	if n.State == Waiting || n.State == Offered || n.Next > 0 {
-		n.settle(OfferEnded, e.Now())
+		n.settleOffers(OfferEnded, e.Now())
 		n.Holds, n.Step = nil, nil
 		n.Next = len(f.RuleNames())
 		n.to(Deciding, e.Now(), "the rules it began with are not loaded any more")

@@ -75,7 +75,7 @@ func (e *Engine) suspect(c *Call, alive []string) *suspect {
 		s.ownerGone = e.neglects(s)
 	default:
 		// A store that forgot who lives, this instance too, or that was away, is no witness of a death.
-		s.ownerGone = !slices.Contains(alive, c.Owner) && slices.Contains(alive, e.instance) && e.sure()
+		s.ownerGone = !slices.Contains(alive, c.Owner) && slices.Contains(alive, e.instance) && e.mayTakeOver()
 	}
 	return s
 }
@@ -91,7 +91,7 @@ func (e *Engine) neglects(s *suspect) bool {
 	case s.late:
 		return true
 	}
-	return kept == nil && s.now.Sub(s.Due) > e.Timing.StoreWait && e.sure()
+	return kept == nil && s.now.Sub(s.Due) > e.Timing.StoreWait && e.mayTakeOver()
 }
 
 func (s *suspect) over() bool { return s.State == Ended }

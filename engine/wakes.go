@@ -50,11 +50,11 @@ func (e *Engine) wake(topic string) {
 	if topic == TopicOverrides {
 		e.background(func(ctx context.Context) {
 			if err := e.RefreshOverrides(ctx); err != nil {
-				e.problem("overrides", "switches and lists could not be read again; the next look is in a moment", err)
+				e.report("overrides", "switches and lists could not be read again; the next look is in a moment", err)
 			}
 		})
 	}
-	if topic == TopicLeft && e.asked.Add(1) == 1 {
+	if topic == TopicLeft && e.sweepsAsked.Add(1) == 1 {
 		e.background(e.sweepLeft)
 	}
 	e.replica.woken(topic)
@@ -63,11 +63,11 @@ func (e *Engine) wake(topic string) {
 
 // sweepLeft takes what another instance has left, until nothing more was left meanwhile: one sweep at a time.
 func (e *Engine) sweepLeft(ctx context.Context) {
-	for asked := e.asked.Load(); ; asked = e.asked.Load() {
+	for asked := e.sweepsAsked.Load(); ; asked = e.sweepsAsked.Load() {
 		if err := e.Sweep(ctx); err != nil && ctx.Err() == nil {
-			e.problem("store", "a call that another instance has left could not be taken at once; the next sweep does", err)
+			e.report("store", "a call that another instance has left could not be taken at once; the next sweep does", err)
 		}
-		if e.asked.CompareAndSwap(asked, 0) {
+		if e.sweepsAsked.CompareAndSwap(asked, 0) {
 			return
 		}
 	}

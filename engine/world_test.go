@@ -134,7 +134,7 @@ func (w *world) start(e *engine.Engine) {
 		for {
 			select {
 			case <-tick.C:
-				for _, job := range []func(context.Context) error{e.Beat, e.RefreshOverrides, e.FlushJournal, e.Sweep} {
+				for _, job := range []func(context.Context) error{e.Beat, e.RefreshOverrides, e.FlushKept, e.Sweep} {
 					_ = job(ctx) // the next tick tries again, as the scheduler does
 				}
 			case <-ctx.Done():

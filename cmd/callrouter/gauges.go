@@ -66,7 +66,7 @@ func gaugeJobs(m *metrics, e *engine.Engine, s engine.Store) []job {
 func (g *gauges) refresh(ctx context.Context, e *engine.Engine, s engine.Store) {
 	ctx, cancel := context.WithTimeout(ctx, gaugesTime)
 	defer cancel()
-	g.journal.Set(float64(e.Journaled()))
+	g.journal.Set(float64(e.Kept()))
 	g.alarm.Reset()
 	for _, a := range e.Alarms() {
 		g.alarm.WithLabelValues(strconv.Itoa(a.Code)).Set(1)

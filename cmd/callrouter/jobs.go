@@ -26,7 +26,7 @@ func jobTable(e *engine.Engine, k *rulesKeeper, keep time.Duration) []job {
 		{"beat", 2 * time.Second, e.Beat},
 		{"sweep", 2 * time.Second, e.Sweep},
 		{"overrides", 2 * time.Second, e.RefreshOverrides},
-		{"journal", time.Second, e.FlushJournal},
+		{"journal", time.Second, e.FlushKept},
 		{"rules", 10 * time.Second, k.Look},
 		{"retention", time.Hour, e.PurgeRecords(keep)},
 	}
