@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"callrouter/rules"
+	"callrouter/rules/hours"
 )
 
 // until reads when something that was set by hand ends: in the future, in any of the forms that are written for times.
@@ -28,7 +28,7 @@ func (a *api) until(s, what string) (time.Time, error) {
 // or a duration from now (or back).
 func (a *api) instant(s string, now time.Time, sign int) (time.Time, error) {
 	loc := a.Engine.Rules().Location()
-	if d, err := rules.ParseDuration(s); err == nil {
+	if d, err := hours.ParseDuration(s); err == nil {
 		return now.Add(time.Duration(sign) * d), nil
 	}
 	if day, err := time.ParseInLocation(time.DateOnly, s, loc); err == nil {
@@ -37,9 +37,9 @@ func (a *api) instant(s string, now time.Time, sign int) (time.Time, error) {
 		}
 		return day, nil
 	}
-	t, err := rules.ParseTime(s, loc, now)
+	t, err := hours.ParseTime(s, loc, now)
 	if sign < 0 && err == nil && t.After(now) { // of a clock's time the last, if it says no day
-		t, err = rules.ParseTime(s, loc, now.AddDate(0, 0, -1))
+		t, err = hours.ParseTime(s, loc, now.AddDate(0, 0, -1))
 	}
 	if err != nil {
 		return t, fmt.Errorf("%w, or a duration (90s, 1h30m, 7d)", err)

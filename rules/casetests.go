@@ -7,9 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"callrouter/rules/phone"
-
 	"gopkg.in/yaml.v3"
+
+	"callrouter/rules/hours"
+	"callrouter/rules/phone"
 )
 
 // testCase is one test of a rules file.
@@ -86,7 +87,7 @@ func (l *loader) readTestCall(t *testCase, n *yaml.Node) {
 	}
 	if at := l.child(n, "at"); at != nil {
 		var err error
-		if t.time, err = ParseTime(at.Value, l.f.loc, l.now); err != nil {
+		if t.time, err = hours.ParseTime(at.Value, l.f.loc, l.now); err != nil {
 			l.failWith(at, "bad-time", err)
 		}
 	}

@@ -19,6 +19,8 @@ import (
 	"github.com/expr-lang/expr/parser/lexer"
 	"github.com/expr-lang/expr/vm"
 	"gopkg.in/yaml.v3"
+
+	"callrouter/rules/hours"
 )
 
 // language compiles the expressions of one file. Equal atoms and reads are compiled once.
@@ -286,8 +288,8 @@ func (x *expression) useAll(k kind) {
 
 // allCalendars makes every public calendar known at run time, for a name that is made up there.
 func (x *expression) allCalendars() {
-	for _, code := range publicCalendarCodes() {
-		if c, err := publicCalendar(code, nil); err == nil {
+	for _, code := range hours.PublicCalendars() {
+		if c, err := hours.PublicCalendar(code, nil); err == nil {
 			x.l.f.calendars[code] = c
 		}
 	}

@@ -172,7 +172,7 @@ func (in *input) switched(a *atom) bool {
 		return false
 	}
 	for _, i := range a.hours {
-		if in.switches[i].active(in.now) {
+		if in.switches[i].Active(in.now) {
 			return true
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"callrouter/rules/hours"
 )
 
 // environment is all that a condition can read. It is given to the expression language by value and boxed once for each
@@ -87,7 +89,7 @@ func unknown(k kind, name string, known []string) {
 	panic(&runtimeError{message})
 }
 
-func (in *input) hours(name string) (*hours, *Switch) {
+func (in *input) hours(name string) (*hours.Plan, *Switch) {
 	i, ok := in.file.hoursByName[name]
 	if !ok {
 		unknown(anHours, name, in.file.HoursNames())
@@ -100,24 +102,24 @@ func (in *input) hours(name string) (*hours, *Switch) {
 
 func (in *input) open(name string) bool {
 	h, s := in.hours(name)
-	return h.open(in.now, s)
+	return h.Open(in.now, s)
 }
 
 func (in *input) opens(name string) string {
 	h, s := in.hours(name)
-	return in.when(h.opens(in.now, s))
+	return in.when(h.Opens(in.now, s))
 }
 
 func (in *input) closes(name string) string {
 	h, s := in.hours(name)
-	return in.when(h.closes(in.now, s))
+	return in.when(h.Closes(in.now, s))
 }
 
 func (in *input) when(t time.Time, ok bool) string {
 	if !ok {
 		return ""
 	}
-	return formatWhen(t, in.file.language)
+	return hours.FormatWhen(t, in.file.language)
 }
 
 func (in *input) holiday(name string) bool {
@@ -126,7 +128,7 @@ func (in *input) holiday(name string) bool {
 		unknown(aCalendar, name, in.file.calendarNames())
 	}
 	y, m, d := in.now.Date()
-	_, is := c.holiday(y, m, d)
+	_, is := c.Holiday(y, m, d)
 	return is
 }
 
@@ -180,7 +182,7 @@ func (in *input) calls(last string) int {
 	d, ok := in.file.durations[last]
 	if !ok {
 		var err error
-		if d, err = ParseDuration(last); err != nil {
+		if d, err = hours.ParseDuration(last); err != nil {
 			panic(&runtimeError{err.Error()})
 		}
 	}

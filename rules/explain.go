@@ -118,7 +118,7 @@ func (e *explainer) tell(a *atom, t truth) string {
 		}
 		if r.hours != "" {
 			h, sw := e.in.hours(r.hours)
-			fmt.Fprintf(&b, " (%s)", h.story(e.in.now, sw))
+			fmt.Fprintf(&b, " (%s)", h.Story(e.in.now, sw))
 		}
 	}
 	return b.String()

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"callrouter/rules/hours"
 )
 
 // File is a rules file that was loaded without an error. It never changes and is safe for concurrent use.
@@ -17,8 +19,8 @@ type File struct {
 	language string
 
 	numbers   []Number
-	hours     []*hours
-	calendars map[string]calendar // own ones, and the public ones that conditions name
+	hours     []*hours.Plan
+	calendars map[string]hours.Calendar // own ones, and the public ones that conditions name
 	lists     []*list
 	agents    []Agent
 	queues    []Queue
@@ -195,9 +197,25 @@ func (f *File) Lists() []List {
 func (f *File) HoursNames() []string {
 	names := make([]string, len(f.hours))
 	for i, h := range f.hours {
-		names[i] = h.name
+		names[i] = h.Name
 	}
 	return names
+}
+
+// Open says whether hours are open at an instant, by their plan or by a switch in rt (which may be nil). known is false if
+// the file has no such hours.
+func (f *File) Open(name string, at time.Time, rt *Runtime) (open, known bool) {
+	i, known := f.hoursByName[name]
+	if !known {
+		return false, false
+	}
+	var sw *Switch
+	if rt != nil {
+		if s, ok := rt.Switches[name]; ok {
+			sw = &s
+		}
+	}
+	return f.hours[i].Open(at, sw), true
 }
 
 // Limits are the file's limits, or what holds where it names none: 25 s and 1 h.

@@ -284,7 +284,7 @@ func (f *File) openGroups(in *input, p *numberIndex) [][]int32 {
 }
 
 func (in *input) anySwitched() bool {
-	return slices.ContainsFunc(in.switches, func(s *Switch) bool { return s.active(in.now) })
+	return slices.ContainsFunc(in.switches, func(s *Switch) bool { return s.Active(in.now) })
 }
 
 // lowest is the cursor with the rule that comes first; nil when there is none left.

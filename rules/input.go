@@ -2,6 +2,8 @@ package rules
 
 import (
 	"time"
+
+	"callrouter/rules/hours"
 )
 
 // Call is what the rules know of a call.
@@ -10,6 +12,9 @@ type Call struct {
 	Number  string // name, under numbers, of the business number that was called
 	Payload string // cta_payload or deeplink_payload of the button or link
 }
+
+// Switch opens or closes hours by hand until an instant. It is [hours.Switch].
+type Switch = hours.Switch
 
 // Runtime is what is set at run time and held in memory. It is not changed while an [Input] that was made with it is used.
 type Runtime struct {
@@ -72,11 +77,11 @@ type input struct {
 // and on which lists of the file the caller stands by an entry of that kind.
 func (in Input) AtRuntime() (switched map[string]bool, listed []string) {
 	for i, s := range in.switches {
-		if s.active(in.now) {
+		if s.Active(in.now) {
 			if switched == nil {
 				switched = map[string]bool{}
 			}
-			switched[in.file.hours[i].name] = s.Open
+			switched[in.file.hours[i].Name] = s.Open
 		}
 	}
 	if in.runtime == nil {

@@ -8,10 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"callrouter/rules/phone"
-
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/builtin"
+
+	"callrouter/rules/hours"
+	"callrouter/rules/phone"
 )
 
 // methodsOf names the exported methods of values and of pointers to them.
@@ -99,7 +100,7 @@ func (x *expression) compareWith(value, literal ast.Node, op string, c context) 
 	case "today":
 		x.checkToday(s, op, c, never)
 	case "weekday":
-		if !slices.Contains(weekdayNames[:], s.Value) {
+		if !slices.Contains(hours.Weekdays(), s.Value) {
 			never(nearWeekday(s.Value), "days are mon, tue, wed, thu, fri, sat, sun")
 		}
 	case "number":
@@ -210,7 +211,7 @@ func (x *expression) allPast(n *ast.BinaryNode, dates *ast.ArrayNode, c context)
 
 func nearWeekday(s string) string {
 	lower := strings.ToLower(strings.TrimSpace(s))
-	for _, day := range weekdayNames {
+	for _, day := range hours.Weekdays() {
 		if strings.HasPrefix(lower, day) {
 			return day
 		}

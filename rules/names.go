@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/expr-lang/expr/ast"
+
+	"callrouter/rules/hours"
 )
 
 // Names that conditions can use. environment defines the same for the type checker.
@@ -204,7 +206,7 @@ func exampleOf(function string) string {
 }
 
 func (x *expression) checkDuration(n *ast.StringNode) {
-	d, err := ParseDuration(n.Value)
+	d, err := hours.ParseDuration(n.Value)
 	if err != nil {
 		message, hint := splitHint(err)
 		x.refuse(n, "bad-duration", message, hint)
@@ -217,8 +219,8 @@ func (x *expression) checkDuration(n *ast.StringNode) {
 func (x *expression) checkReference(k kind, n *ast.StringNode) {
 	known := x.l.known[k]
 	if k == aCalendar {
-		known = append(slices.Clone(known), publicCalendarCodes()...)
-		if c, err := publicCalendar(n.Value, nil); err == nil {
+		known = append(slices.Clone(known), hours.PublicCalendars()...)
+		if c, err := hours.PublicCalendar(n.Value, nil); err == nil {
 			x.l.f.calendars[n.Value] = c
 			return
 		}

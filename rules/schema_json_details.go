@@ -1,5 +1,7 @@
 package rules
 
+import "callrouter/rules/hours"
+
 // What a schema can say of values and that the table of shapes leaves to the loader.
 
 const (
@@ -79,7 +81,7 @@ func details(path, way string) []member {
 	case "tests[].call.at scalar":
 		return object{{"type", "string"}, {"pattern", timePattern}}
 	case "hours.*.holidays[] scalar":
-		return object{{"pattern", namePattern.String()}, {"examples", publicCalendarCodes()}}
+		return object{{"pattern", namePattern.String()}, {"examples", hours.PublicCalendars()}}
 	case "hours.*.weekly object":
 		return object{{"defaultSnippets", []object{snippet("the working week", object{{"mon-fri", "09:00-18:00"}})}}}
 	case "rules array":

@@ -8,9 +8,10 @@ import (
 	"strconv"
 	"time"
 
-	"callrouter/rules/phone"
-
 	"gopkg.in/yaml.v3"
+
+	"callrouter/rules/hours"
+	"callrouter/rules/phone"
 )
 
 // What holds where the file says nothing.
@@ -55,8 +56,8 @@ func (l *loader) readSettings() {
 	}
 	limits := l.child(l.root, "limits")
 	l.f.limits = Limits{
-		AnswerWithin: l.duration(limits, "answer_within", defaultAnswerWithin, ParseDuration),
-		MaxCall:      l.duration(limits, "max_call", defaultMaxCall, ParseDuration),
+		AnswerWithin: l.duration(limits, "answer_within", defaultAnswerWithin, hours.ParseDuration),
+		MaxCall:      l.duration(limits, "max_call", defaultMaxCall, hours.ParseDuration),
 	}
 }
 
@@ -153,8 +154,8 @@ func (l *loader) readQueues() {
 	for name, n := range l.entries(l.child(l.root, "queues")) {
 		q := Queue{
 			Name: name.Value, Strategy: LongestIdle,
-			Ring:      l.duration(n, "ring", defaultRing, ParseDuration),
-			WrapUp:    l.duration(n, "wrap_up", 0, parseDurationOrZero),
+			Ring:      l.duration(n, "ring", defaultRing, hours.ParseDuration),
+			WrapUp:    l.duration(n, "wrap_up", 0, hours.ParseDurationOrZero),
 			AwayAfter: l.count(n, "away_after", defaultAwayAfter),
 		}
 		if s := l.child(n, "strategy"); s != nil {
@@ -189,7 +190,7 @@ func (l *loader) readAnswers() {
 			}
 		case address != nil:
 			a.URL = l.address(address)
-			a.Timeout = l.duration(n, "timeout", defaultTimeout, ParseDuration)
+			a.Timeout = l.duration(n, "timeout", defaultTimeout, hours.ParseDuration)
 		case !l.has(n, "play") && !l.has(n, "url"):
 			l.fail(name, "missing-key", fmt.Sprintf("%s has neither %q nor %q", quoted(name.Value), "play", "url"), "add `play: FILE.ogg` or `url: https://...`")
 		}

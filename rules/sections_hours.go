@@ -7,39 +7,41 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"callrouter/rules/hours"
 )
 
 func (l *loader) readCalendars() {
-	l.f.calendars = map[string]calendar{}
+	l.f.calendars = map[string]hours.Calendar{}
 	for name, n := range l.entries(l.child(l.root, "calendars")) {
-		if slices.Contains(publicCalendarCodes(), name.Value) {
+		if slices.Contains(hours.PublicCalendars(), name.Value) {
 			l.fail(name, "duplicate-name", fmt.Sprintf("there is a public calendar %s already", quoted(name.Value)), "give your own another name")
 			continue
 		}
-		var holidays []ownHoliday
+		var holidays []hours.OwnHoliday
 		for k, v := range l.entries(n) {
-			spec, err := parseDateKey(k.Value)
+			spec, err := hours.ParseDates(k.Value)
 			if err != nil {
 				l.failWith(k, "bad-date", err)
 				continue
 			}
 			for _, h := range holidays {
-				if h.spec == spec {
-					l.fail(k, "duplicate-key", fmt.Sprintf("%s is already there: %s", strings.TrimSpace(k.Value), h.name), "take one of them out")
+				if h.On == spec {
+					l.fail(k, "duplicate-key", fmt.Sprintf("%s is already there: %s", strings.TrimSpace(k.Value), h.Name), "take one of them out")
 				}
 			}
-			holidays = append(holidays, ownHoliday{spec, v.Value})
+			holidays = append(holidays, hours.OwnHoliday{On: spec, Name: v.Value})
 		}
-		l.f.calendars[name.Value] = ownCalendar(name.Value, holidays)
+		l.f.calendars[name.Value] = hours.OwnCalendar(name.Value, holidays)
 	}
 }
 
 func (l *loader) readHours() {
 	l.f.hoursByName = map[string]int{}
 	for name, n := range l.entries(l.child(l.root, "hours")) {
-		h := &hours{name: name.Value, loc: l.f.loc}
+		h := &hours.Plan{Name: name.Value, Location: l.f.loc}
 		if zone := l.child(n, "timezone"); zone != nil {
-			h.loc = l.zone(zone)
+			h.Location = l.zone(zone)
 		}
 		l.readWeekly(h, l.child(n, "weekly"))
 		for item := range l.items(l.child(n, "holidays")) {
@@ -51,10 +53,10 @@ func (l *loader) readHours() {
 	}
 }
 
-func (l *loader) readWeekly(h *hours, n *yaml.Node) {
+func (l *loader) readWeekly(h *hours.Plan, n *yaml.Node) {
 	var first [7]*yaml.Node
 	for k, v := range l.entries(n) {
-		days, err := parseDays(k.Value)
+		days, err := hours.ParseDays(k.Value)
 		if err != nil {
 			l.failWith(k, "bad-day", err)
 			continue
@@ -62,39 +64,39 @@ func (l *loader) readWeekly(h *hours, n *yaml.Node) {
 		windows := l.windows(v)
 		for _, d := range days {
 			if first[d] != nil {
-				l.fail(k, "duplicate-day", fmt.Sprintf("%s is already there, in %s at line %d", weekdayNames[d], quoted(first[d].Value), first[d].Line), "name each day once")
+				l.fail(k, "duplicate-day", fmt.Sprintf("%s is already there, in %s at line %d", hours.Weekdays()[d], quoted(first[d].Value), first[d].Line), "name each day once")
 				break
 			}
 			first[d] = k
-			h.weekly[d] = windows
+			h.Weekly[d] = windows
 		}
 	}
 }
 
 // windows reads the windows of a day: none if it is closed.
-func (l *loader) windows(n *yaml.Node) []window {
+func (l *loader) windows(n *yaml.Node) []hours.Window {
 	if n.Kind == yaml.ScalarNode && n.Value == "closed" {
 		return nil
 	}
-	var all []window
+	var all []hours.Window
 	for item := range l.items(n) {
-		w, err := parseWindow(item.Value)
+		w, err := hours.ParseWindow(item.Value)
 		if err != nil {
 			l.failWith(item, "bad-hours", err)
 			continue
 		}
-		if err := checkWindows(append(all[:len(all):len(all)], w)); err != nil {
+		if err := hours.CheckWindows(append(all[:len(all):len(all)], w)); err != nil {
 			l.failWith(item, "overlapping-hours", err)
 			continue
 		}
 		all = append(all, w)
 	}
-	slices.SortFunc(all, func(a, b window) int { return a.start - b.start })
+	slices.SortFunc(all, func(a, b hours.Window) int { return a.Start - b.Start })
 	return all
 }
 
 // readHolidays reads one calendar of hours: `br`, or `{br: {without: [Carnaval]}}`.
-func (l *loader) readHolidays(h *hours, item *yaml.Node) {
+func (l *loader) readHolidays(h *hours.Plan, item *yaml.Node) {
 	if item.Kind == yaml.ScalarNode {
 		l.addCalendar(h, item, nil)
 		return
@@ -108,9 +110,9 @@ func (l *loader) readHolidays(h *hours, item *yaml.Node) {
 	}
 }
 
-func (l *loader) addCalendar(h *hours, name, at *yaml.Node, without ...string) {
-	for _, c := range h.calendars {
-		if c.title() == name.Value {
+func (l *loader) addCalendar(h *hours.Plan, name, at *yaml.Node, without ...string) {
+	for _, c := range h.Calendars {
+		if c.Title() == name.Value {
 			l.fail(name, "duplicate-name", fmt.Sprintf("the calendar %s is already there", quoted(name.Value)), "take one of them out")
 			return
 		}
@@ -120,47 +122,45 @@ func (l *loader) addCalendar(h *hours, name, at *yaml.Node, without ...string) {
 			l.fail(at, "conflicting-keys", "only from a public calendar can holidays be left out", "take them out of your own calendar")
 		}
 		if c := l.f.calendars[name.Value]; c != nil {
-			h.calendars = append(h.calendars, c)
+			h.Calendars = append(h.Calendars, c)
 		}
 		return
 	}
-	known := append(l.known[aCalendar][:len(l.known[aCalendar]):len(l.known[aCalendar])], publicCalendarCodes()...)
+	known := append(l.known[aCalendar][:len(l.known[aCalendar]):len(l.known[aCalendar])], hours.PublicCalendars()...)
 	if !slices.Contains(known, name.Value) {
 		l.errorAt(l.of(name), "unknown-name", noSuch(aCalendar, name.Value), l.didYouMean(name.Value, known))
 		return
 	}
-	c, err := publicCalendar(name.Value, without)
-	if err != nil {
-		message, hint, _ := strings.Cut(err.Error(), "; ")
-		l.fail(l.wrongHoliday(at, name.Value), "unknown-name", message, hint)
-		return
-	}
-	h.calendars = append(h.calendars, c)
-}
-
-// wrongHoliday is the first of the holidays to leave out that the calendar does not have.
-func (l *loader) wrongHoliday(list *yaml.Node, code string) *yaml.Node {
-	for item := range l.items(list) {
-		if _, err := publicCalendar(code, []string{item.Value}); err != nil {
-			return item
+	holidays := hours.HolidayNames(name.Value)
+	for item := range l.items(at) {
+		if !slices.Contains(holidays, item.Value) {
+			message := fmt.Sprintf("calendar %s has no holiday %q", name.Value, item.Value)
+			if meant, ok := nearest(item.Value, holidays); ok {
+				message += fmt.Sprintf(", did you mean %q?", meant)
+			}
+			// All of them: an author has nowhere else to look up the names.
+			l.fail(item, "unknown-name", message, "it has: "+strings.Join(holidays, ", "))
+			return
 		}
 	}
-	return list
+	if c, err := hours.PublicCalendar(name.Value, without); err == nil {
+		h.Calendars = append(h.Calendars, c)
+	}
 }
 
-func (l *loader) readDates(h *hours, n *yaml.Node) {
+func (l *loader) readDates(h *hours.Plan, n *yaml.Node) {
 	var keys []*yaml.Node
 	for k, v := range l.entries(n) {
-		spec, err := parseDateKey(k.Value)
+		spec, err := hours.ParseDates(k.Value)
 		if err != nil {
 			l.failWith(k, "bad-date", err)
 			continue
 		}
 		keys = append(keys, k)
-		h.dates = append(h.dates, dateRule{spec, l.windows(v)})
-		if _, second, err := h.checkDates(); err != nil {
+		h.Exceptions = append(h.Exceptions, hours.Exception{On: spec, Windows: l.windows(v)})
+		if _, second, err := h.CheckExceptions(); err != nil {
 			l.failWith(keys[second], "overlapping-dates", err)
-			keys, h.dates = keys[:len(keys)-1], h.dates[:len(h.dates)-1]
+			keys, h.Exceptions = keys[:len(keys)-1], h.Exceptions[:len(h.Exceptions)-1]
 		}
 	}
 }
@@ -170,7 +170,7 @@ func (l *loader) readDates(h *hours, n *yaml.Node) {
 func dateUntil(s string, loc *time.Location) (time.Time, error) {
 	if day, err := time.Parse(time.DateOnly, s); err == nil {
 		y, m, d := day.Date()
-		return endOfDay(y, m, d, loc), nil
+		return hours.EndOfDay(y, m, d, loc), nil
 	}
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t, nil

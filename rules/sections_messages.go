@@ -9,6 +9,8 @@ import (
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser/lexer"
 	"gopkg.in/yaml.v3"
+
+	"callrouter/rules/hours"
 )
 
 func (l *loader) readMessages() {
@@ -17,7 +19,7 @@ func (l *loader) readMessages() {
 		body := n
 		if n.Kind == yaml.MappingNode {
 			body = l.child(n, "text")
-			m.AtMostEvery = l.duration(n, "at_most_every", 0, parseDurationOrZero)
+			m.AtMostEvery = l.duration(n, "at_most_every", 0, hours.ParseDurationOrZero)
 		}
 		if body != nil {
 			l.readMessage(m, body)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"callrouter/rules/hours"
 )
 
 // ruleSource is a rule with where its parts stand, for the checks that look at several rules.
@@ -141,6 +143,6 @@ func (l *loader) handoff(d *Decision, n *yaml.Node) {
 	}
 	d.Queue, _ = l.refer(aQueue, name)
 	queue, _ := l.f.Queue(d.Queue)
-	d.Ring = l.duration(n, "ring", queue.Ring, ParseDuration)
-	d.Wait = l.duration(n, "wait", time.Duration(0), parseDurationOrZero)
+	d.Ring = l.duration(n, "ring", queue.Ring, hours.ParseDuration)
+	d.Wait = l.duration(n, "wait", time.Duration(0), hours.ParseDurationOrZero)
 }

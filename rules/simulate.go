@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"callrouter/rules/hours"
 )
 
 // Given is the state of the world for a dry run. What is left out: every agent is free, nobody waits, store lists are
@@ -185,9 +187,9 @@ func (w *world) render(name string) (*string, error) {
 func (f *File) runtimeOf(call Call, at time.Time, g Given) *Runtime {
 	rt := &Runtime{Switches: map[string]Switch{}, Entries: map[string][]Entry{}}
 	for name, open := range g.Switches {
-		local := at.In(f.hours[f.hoursByName[name]].loc)
+		local := at.In(f.hours[f.hoursByName[name]].Location)
 		y, m, d := local.Date()
-		rt.Switches[name] = Switch{Open: open, Until: endOfDay(y, m, d, local.Location())}
+		rt.Switches[name] = Switch{Open: open, Until: hours.EndOfDay(y, m, d, local.Location())}
 	}
 	key := call.Caller.Key()
 	if key == "" {

@@ -33,8 +33,8 @@ func (l *loader) warnOfUnused() {
 func (l *loader) warnOfNeverOpen() {
 	section := l.child(l.root, "hours")
 	for _, h := range l.f.hours {
-		if h.neverOpens(l.now) {
-			l.warn(l.of(keyOf(section, h.name)), "never-open", fmt.Sprintf("the hours %s are never open", quoted(h.name)), "give them windows under `weekly` or `dates`")
+		if h.NeverOpens(l.now) {
+			l.warn(l.of(keyOf(section, h.Name)), "never-open", fmt.Sprintf("the hours %s are never open", quoted(h.Name)), "give them windows under `weekly` or `dates`")
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/parser"
+
+	"callrouter/rules/hours"
 )
 
 // reading is what of the passing time a part of a condition reads, and so where it can turn. All of it is on the clock of
@@ -23,7 +25,7 @@ type reading struct {
 var (
 	wholeDay  = []int{0}
 	wholeHour = func() (all []int) {
-		for m := 0; m < minutesPerDay; m += 60 {
+		for m := 0; m < hours.MinutesPerDay; m += 60 {
 			all = append(all, m)
 		}
 		return all
@@ -93,7 +95,7 @@ func (r *reading) readComparison(n *ast.BinaryNode) bool {
 		if !ok {
 			return false
 		}
-		minute, err := parseClock(s.Value)
+		minute, err := hours.ParseClock(s.Value)
 		if err != nil {
 			return false
 		}
@@ -240,7 +242,9 @@ func (f *File) momentsOf(call Call, from, to time.Time, g Given) moments {
 			m.everyMinute = append(m.everyMinute, a)
 		}
 		if len(r.minutes) > 0 {
-			onWalls(f.loc, from, to, func(civil) []int { return r.minutes }, add)
+			for _, t := range hours.ClockTurns(f.loc, from, to, r.minutes) {
+				add(t)
+			}
 		}
 		for _, name := range r.lists {
 			if until, ok := f.listsByName[name].entries[key]; ok && !until.IsZero() {
@@ -249,8 +253,8 @@ func (f *File) momentsOf(call Call, from, to time.Time, g Given) moments {
 		}
 		for _, i := range r.hours {
 			if edges[i] == nil {
-				_, switched := g.Switches[f.hours[i].name]
-				edges[i] = f.hours[i].edges(from, to, switched)
+				_, switched := g.Switches[f.hours[i].Name]
+				edges[i] = f.hours[i].Edges(from, to, switched)
 			}
 			for _, t := range edges[i] {
 				add(t)
@@ -258,45 +262,4 @@ func (f *File) momentsOf(call Call, from, to time.Time, g Given) moments {
 		}
 	}
 	return m
-}
-
-// edges are the instants at which the hours can open or close, not in order. Switched ones can change from day to day.
-func (h *hours) edges(from, to time.Time, switched bool) []time.Time {
-	all := []time.Time{}
-	onWalls(h.loc, from, to, func(day civil) []int {
-		minutes := boundaries(nil, h.startingOn(day.before()), h.startingOn(day))
-		if switched {
-			all = append(all, endOfDay(day.year, day.month, day.day, h.loc))
-			minutes = append(minutes, wholeDay...)
-		}
-		return minutes
-	}, func(t time.Time) { all = append(all, t) })
-	return all
-}
-
-// onWalls adds the instants, from one to another, at which a clock of the zone comes to show one of the minutes of the day,
-// and those at which it is set.
-func onWalls(loc *time.Location, from, to time.Time, minutes func(day civil) []int, add func(time.Time)) {
-	for p := zonePeriodAt(from, loc); ; p = p.next() {
-		start, end := from, to
-		if p.start.After(from) {
-			start = p.start
-			add(p.start)
-		}
-		if !p.end.IsZero() && p.end.Before(to) {
-			end = p.end
-		}
-		last := end.Add(p.offset).UTC()
-		y, m, d := start.Add(p.offset).UTC().Date()
-		for midnight := time.Date(y, m, d, 0, 0, 0, 0, time.UTC); !midnight.After(last); midnight = midnight.AddDate(0, 0, 1) {
-			for _, minute := range minutes(civilOf(midnight)) {
-				if t := midnight.Add(time.Duration(minute)*time.Minute - p.offset); p.contains(t) {
-					add(t)
-				}
-			}
-		}
-		if p.end.IsZero() || !p.end.Before(to) {
-			return
-		}
-	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"callrouter/rules/hours"
 )
 
 // clockWeeks are weeks in which clocks are set, by an hour or by half of one, at night and at midnight, and one in which
@@ -57,7 +59,11 @@ func compareWithEveryMinute(t *testing.T, random *rand.Rand, zone, from string) 
 
 func midnight(t *testing.T, zone, day string) time.Time {
 	t.Helper()
-	first, err := time.ParseInLocation(time.DateOnly, day, location(t, zone))
+	loc, err := time.LoadLocation(zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := time.ParseInLocation(time.DateOnly, day, loc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +172,7 @@ func madeUpWeek(random *rand.Rand, zone string, first time.Time) string {
 	window := func() string {
 		start := random.IntN(24 * 60)
 		end := (start + 1 + random.IntN(23*60)) % (24 * 60)
-		return pick(window{start, end}.String(), window{start, end}.String(), "closed", "00:00-24:00")
+		return pick(hours.Window{Start: start, End: end}.String(), hours.Window{Start: start, End: end}.String(), "closed", "00:00-24:00")
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "version: 1\ntimezone: %s\nnumbers:\n  main: {phone: \"+55 11 2236-1741\"}\n", zone)

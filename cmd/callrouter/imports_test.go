@@ -14,22 +14,23 @@ import (
 // mayImport is, for each package of this module, what it may import of this module. docs/architecture.md has the same.
 var mayImport = map[string][]string{
 	"rules/phone":     {},
-	"rules":           {"rules/phone"},
+	"rules/hours":     {},
+	"rules":           {"rules/phone", "rules/hours"},
 	"engine":          {"rules"},
 	"positus":         {"engine"},
 	"positus/fake":    {"positus"},
 	"store":           {"engine", "rules"},
 	"store/storetest": {"engine", "rules", "store"},
 	"media":           {"engine"},
-	"console":         {"engine", "rules"},
-	"cmd/callrouter":  {"rules", "rules/phone", "engine", "positus", "positus/fake", "store", "media", "console"},
+	"console":         {"engine", "rules", "rules/hours"},
+	"cmd/callrouter":  {"rules", "rules/phone", "rules/hours", "engine", "positus", "positus/fake", "store", "media", "console"},
 }
 
 // homes are the packages that alone may import a package, or what is below it.
 var homes = map[string][]string{
 	"github.com/expr-lang/expr":       {"rules"},
 	"gopkg.in/yaml.v3":                {"rules"},
-	"github.com/rickar/cal":           {"rules"},
+	"github.com/rickar/cal":           {"rules/hours"},
 	"github.com/nyaruka/phonenumbers": {"rules/phone"},
 	"github.com/failsafe-go":          {"positus"},
 	"github.com/redis":                {"store", "store/storetest"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"callrouter/rules"
+	"callrouter/rules/hours"
 )
 
 // daysAhead is how far next looks.
@@ -27,7 +28,7 @@ func (c *nextCmd) Run(env *environment) error {
 	if day, derr := time.Parse(time.DateOnly, c.Start); derr == nil {
 		start = startOfDay(day, f.Location())
 	} else if c.Start != "" {
-		if start, err = rules.ParseTime(c.Start, f.Location(), start); err != nil {
+		if start, err = hours.ParseTime(c.Start, f.Location(), start); err != nil {
 			return usage("--start: %w", err)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"callrouter/engine"
-	"callrouter/rules"
+	"callrouter/rules/hours"
 
 	"github.com/alecthomas/kong"
 )
@@ -42,7 +42,7 @@ func (d *duration) Decode(ctx *kong.DecodeContext) error {
 	if err := ctx.Scan.PopValueInto("duration", &s); err != nil {
 		return err
 	}
-	v, err := rules.ParseDuration(s)
+	v, err := hours.ParseDuration(s)
 	*d = duration(v)
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"callrouter/rules"
+	"callrouter/rules/hours"
 )
 
 type simulateCmd struct {
@@ -30,7 +31,7 @@ func (c *simulateCmd) Run(env *environment) error {
 	}
 	at := time.Now()
 	if c.At != "" {
-		if at, err = rules.ParseTime(c.At, f.Location(), at); err != nil {
+		if at, err = hours.ParseTime(c.At, f.Location(), at); err != nil {
 			return usage("--at: %w", err)
 		}
 	}

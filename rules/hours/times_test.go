@@ -1,4 +1,4 @@
-package rules
+package hours
 
 import (
 	"strings"
@@ -71,7 +71,7 @@ func TestDurationsThatAreRefusedSayWhy(t *testing.T) {
 		}
 	}
 	for _, s := range []string{"0", "0s"} {
-		if got, err := parseDurationOrZero(s); err != nil || got != 0 {
+		if got, err := ParseDurationOrZero(s); err != nil || got != 0 {
 			t.Errorf("parseDurationOrZero(%q) = %v, %v; want 0", s, got, err)
 		}
 	}

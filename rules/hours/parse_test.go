@@ -1,4 +1,4 @@
-package rules
+package hours
 
 import (
 	"slices"
@@ -8,7 +8,7 @@ import (
 )
 
 func TestWindowsAreAStartAndAnEnd(t *testing.T) {
-	for s, want := range map[string]window{
+	for s, want := range map[string]Window{
 		"09:00-18:00":   {540, 1080},
 		"9:00-12:00":    {540, 720},
 		"22:00-06:00":   {1320, 360},
@@ -17,7 +17,7 @@ func TestWindowsAreAStartAndAnEnd(t *testing.T) {
 		"23:59-24:00":   {1439, 1440},
 		" 9:00 - 9:30 ": {540, 570},
 	} {
-		if got, err := parseWindow(s); err != nil || got != want {
+		if got, err := ParseWindow(s); err != nil || got != want {
 			t.Errorf("parseWindow(%q) = %v, %v; want %v", s, got, err, want)
 		}
 	}
@@ -37,7 +37,7 @@ func TestWindowsAreAStartAndAnEnd(t *testing.T) {
 		"9am-5pm":     "cannot be read",
 		"09:00–18:00": "not a start and an end",
 	} {
-		if got, err := parseWindow(s); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := ParseWindow(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("parseWindow(%q) = %v, %v; want an error with %q", s, got, err, want)
 		}
 	}
@@ -58,15 +58,15 @@ func TestWindowsOfOneDayMustNotOverlap(t *testing.T) {
 		"22:00-06:00 05:00-22:00": false,
 		"22:00-06:00 05:00-22:01": true,
 	} {
-		var ws []window
+		var ws []Window
 		for _, f := range strings.Fields(s) {
-			w, err := parseWindow(f)
+			w, err := ParseWindow(f)
 			if err != nil {
 				t.Fatal(err)
 			}
 			ws = append(ws, w)
 		}
-		if err := checkWindows(ws); (err != nil) != overlap {
+		if err := CheckWindows(ws); (err != nil) != overlap {
 			t.Errorf("checkWindows(%s) = %v, want an error: %v", s, err, overlap)
 		}
 	}
@@ -83,7 +83,7 @@ func TestDaysAreNamesRangesAndLists(t *testing.T) {
 		"mon-tue, fri-sat": {mon, tue, fri, sat},
 		"daily":            {mon, tue, wed, thu, fri, sat, sun},
 	} {
-		if got, err := parseDays(s); err != nil || !slices.Equal(got, want) {
+		if got, err := ParseDays(s); err != nil || !slices.Equal(got, want) {
 			t.Errorf("parseDays(%q) = %v, %v; want %v", s, got, err, want)
 		}
 	}
@@ -99,7 +99,7 @@ func TestDaysAreNamesRangesAndLists(t *testing.T) {
 		"daily,sun":   "name sun twice",
 		"mon-mon":     "starts and ends on one day: write mon, or daily",
 	} {
-		if got, err := parseDays(s); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := ParseDays(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("parseDays(%q) = %v, %v; want an error with %q", s, got, err, want)
 		}
 	}

@@ -1,4 +1,6 @@
-package rules
+// Package hours knows when a business is open: plans of opening hours with their windows, dates, holidays and time zones, and
+// the dates, times and durations that people write. It is the only place that knows public holidays.
+package hours
 
 import (
 	"slices"
@@ -17,30 +19,30 @@ type Switch struct {
 	Reason string
 }
 
-// active reports whether the switch decides at t.
-func (s *Switch) active(t time.Time) bool { return s != nil && t.Before(s.Until) }
+// Active reports whether the switch decides at t.
+func (s *Switch) Active(t time.Time) bool { return s != nil && t.Before(s.Until) }
 
-// hours is a plan of opening hours in one time zone.
-type hours struct {
-	name      string
-	loc       *time.Location
-	weekly    [7][]window // by time.Weekday, the windows that start on it
-	dates     []dateRule
-	calendars []calendar // whose holidays are closed
+// Plan is a plan of opening hours in one time zone.
+type Plan struct {
+	Name       string
+	Location   *time.Location
+	Weekly     [7][]Window // by time.Weekday, the windows that start on it
+	Exceptions []Exception // which go before the weekly plan
+	Calendars  []Calendar  // whose holidays are closed
 }
 
-// dateRule says what is open on the dates of spec, instead of the weekly plan.
-type dateRule struct {
-	spec    dateSpec
-	windows []window // none: closed
+// Exception says what is open on the dates of spec, instead of the weekly plan.
+type Exception struct {
+	On      Dates
+	Windows []Window // none: closed
 }
 
-// open reports whether the hours are open at an instant. What the clock on the
+// Open reports whether the hours are open at an instant. What the clock on the
 // wall shows at that instant decides, and nothing else: a local time that is
 // skipped never comes, one that comes twice is open (or closed) both times. It
 // does not allocate.
-func (h *hours) open(now time.Time, sw *Switch) bool {
-	if sw.active(now) {
+func (h *Plan) Open(now time.Time, sw *Switch) bool {
+	if sw.Active(now) {
 		return sw.Open
 	}
 	_, open := h.openedOn(now)
@@ -48,19 +50,19 @@ func (h *hours) open(now time.Time, sw *Switch) bool {
 }
 
 // openedOn is the day whose windows open the hours at an instant, by their plan; today, if they are closed.
-func (h *hours) openedOn(now time.Time) (day civil, open bool) {
-	local := now.In(h.loc)
+func (h *Plan) openedOn(now time.Time) (day civil, open bool) {
+	local := now.In(h.Location)
 	today := civilOf(local)
 	hour, min, _ := local.Clock()
 	minute := hour*60 + min
 	for _, w := range h.startingOn(today) {
-		if w.start <= minute && (minute < w.end || w.overnight()) {
+		if w.Start <= minute && (minute < w.End || w.overnight()) {
 			return today, true
 		}
 	}
 	// The night shift that began yesterday runs to its end, whatever today is.
 	for _, w := range h.startingOn(today.before()) {
-		if w.overnight() && minute < w.end {
+		if w.overnight() && minute < w.End {
 			return today.before(), true
 		}
 	}
@@ -69,79 +71,79 @@ func (h *hours) openedOn(now time.Time) (day civil, open bool) {
 
 // startingOn are the windows that start on a day: those of its date if it has
 // one, none on a holiday, else those of its weekday.
-func (h *hours) startingOn(day civil) []window {
-	if exception := h.exception(day); exception != nil {
-		return exception.windows
+func (h *Plan) startingOn(day civil) []Window {
+	if exception := h.exceptionOn(day); exception != nil {
+		return exception.Windows
 	}
-	for _, c := range h.calendars {
-		if _, ok := c.holiday(day.year, day.month, day.day); ok {
+	for _, c := range h.Calendars {
+		if _, ok := c.Holiday(day.year, day.month, day.day); ok {
 			return nil
 		}
 	}
-	return h.weekly[day.weekday()]
+	return h.Weekly[day.weekday()]
 }
 
-// exception is the rule for a date that goes before all others, or nil.
-func (h *hours) exception(day civil) *dateRule {
-	var exception *dateRule
-	for i := range h.dates {
-		r := &h.dates[i]
-		if r.spec.contains(day) && (exception == nil || r.spec.kind < exception.spec.kind) {
+// exceptionOn is the rule for a date that goes before all others, or nil.
+func (h *Plan) exceptionOn(day civil) *Exception {
+	var exception *Exception
+	for i := range h.Exceptions {
+		r := &h.Exceptions[i]
+		if r.On.contains(day) && (exception == nil || r.On.kind < exception.On.kind) {
 			exception = r
 		}
 	}
 	return exception
 }
 
-// opens is the next instant after now at which the hours go from closed to
+// Opens is the next instant after now at which the hours go from closed to
 // open: open now, it is the opening after they close. It is false if there is
 // none within a year.
-func (h *hours) opens(now time.Time, sw *Switch) (time.Time, bool) { return h.turns(true, now, sw) }
+func (h *Plan) Opens(now time.Time, sw *Switch) (time.Time, bool) { return h.turns(true, now, sw) }
 
-// closes is the next instant after now at which the hours go from open to
+// Closes is the next instant after now at which the hours go from open to
 // closed. It is false if there is none within a year.
-func (h *hours) closes(now time.Time, sw *Switch) (time.Time, bool) { return h.turns(false, now, sw) }
+func (h *Plan) Closes(now time.Time, sw *Switch) (time.Time, bool) { return h.turns(false, now, sw) }
 
-// neverOpens reports whether the hours are of no use from an instant on: not
+// NeverOpens reports whether the hours are of no use from an instant on: not
 // open, no opening within a year, and no date with windows still to come.
-func (h *hours) neverOpens(from time.Time) bool {
-	if h.open(from, nil) {
+func (h *Plan) NeverOpens(from time.Time) bool {
+	if h.Open(from, nil) {
 		return false
 	}
-	if _, ok := h.opens(from, nil); ok {
+	if _, ok := h.Opens(from, nil); ok {
 		return false
 	}
-	today := civilOf(from.In(h.loc))
-	return !slices.ContainsFunc(h.dates, func(r dateRule) bool {
-		return len(r.windows) > 0 && !r.spec.pastOn(today)
+	today := civilOf(from.In(h.Location))
+	return !slices.ContainsFunc(h.Exceptions, func(r Exception) bool {
+		return len(r.Windows) > 0 && !r.On.pastOn(today)
 	})
 }
 
 // turns finds the first instant after now, within a year, at which open
 // becomes want. Between two neighbouring candidates open cannot change, so
 // looking at the candidates is exact, and a year of them is quick.
-func (h *hours) turns(want bool, now time.Time, sw *Switch) (time.Time, bool) {
+func (h *Plan) turns(want bool, now time.Time, sw *Switch) (time.Time, bool) {
 	limit := now.AddDate(yearAhead, 0, 0)
 	turnsAt := func(t time.Time) bool {
-		return h.open(t, sw) == want && h.open(t.Add(-1), sw) != want
+		return h.Open(t, sw) == want && h.Open(t.Add(-1), sw) != want
 	}
-	if sw.active(now) {
+	if sw.Active(now) {
 		// Nothing changes before the switch ends.
 		if turnsAt(sw.Until) {
-			return sw.Until.In(h.loc), !sw.Until.After(limit)
+			return sw.Until.In(h.Location), !sw.Until.After(limit)
 		}
 		now = sw.Until
 	}
-	for p := zonePeriodAt(now, h.loc); ; p = p.next() {
+	for p := zonePeriodAt(now, h.Location); ; p = p.next() {
 		if p.start.After(limit) {
 			return time.Time{}, false
 		}
 		// Clocks were set: the wall jumped, perhaps over a boundary.
 		if p.start.After(now) && turnsAt(p.start) {
-			return p.start.In(h.loc), true
+			return p.start.In(h.Location), true
 		}
 		if t, ok := h.turnsIn(p, now, limit, turnsAt); ok {
-			return t.In(h.loc), true
+			return t.In(h.Location), true
 		}
 		if p.end.IsZero() {
 			return time.Time{}, false
@@ -151,7 +153,7 @@ func (h *hours) turns(want bool, now time.Time, sw *Switch) (time.Time, bool) {
 
 // turnsIn looks for a turn in (now, limit] inside one period, in which local
 // time runs without a jump: only where a window begins or ends can open change.
-func (h *hours) turnsIn(p zonePeriod, now, limit time.Time, turnsAt func(time.Time) bool) (time.Time, bool) {
+func (h *Plan) turnsIn(p zonePeriod, now, limit time.Time, turnsAt func(time.Time) bool) (time.Time, bool) {
 	from, to := now, limit
 	if p.start.After(from) {
 		from = p.start
@@ -180,18 +182,18 @@ func (h *hours) turnsIn(p zonePeriod, now, limit time.Time, turnsAt func(time.Ti
 
 // boundaries appends, in order, the minutes of a day at which a window that
 // started on it or the day before begins or ends.
-func boundaries(minutes []int, yesterday, today []window) []int {
+func boundaries(minutes []int, yesterday, today []Window) []int {
 	for _, w := range yesterday {
 		if w.overnight() {
-			minutes = append(minutes, w.end)
-		} else if w.end == minutesPerDay {
+			minutes = append(minutes, w.End)
+		} else if w.End == MinutesPerDay {
 			minutes = append(minutes, 0)
 		}
 	}
 	for _, w := range today {
-		minutes = append(minutes, w.start)
-		if !w.overnight() && w.end < minutesPerDay {
-			minutes = append(minutes, w.end)
+		minutes = append(minutes, w.Start)
+		if !w.overnight() && w.End < MinutesPerDay {
+			minutes = append(minutes, w.End)
 		}
 	}
 	slices.Sort(minutes)

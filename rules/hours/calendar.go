@@ -1,4 +1,4 @@
-package rules
+package hours
 
 import (
 	"fmt"
@@ -10,55 +10,54 @@ import (
 	"github.com/rickar/cal/v2"
 )
 
-// calendar says which days are holidays.
-type calendar interface {
-	// holiday reports whether a day is a holiday, and which. It does not
+// Calendar says which days are holidays.
+type Calendar interface {
+	// Holiday reports whether a day is a holiday, and which. It does not
 	// allocate, takes no lock and may be called from anywhere.
-	holiday(y int, m time.Month, d int) (name string, ok bool)
-	// title is the name by which rules files know the calendar.
-	title() string
+	Holiday(y int, m time.Month, d int) (name string, ok bool)
+	// Title is the name by which rules files know the calendar.
+	Title() string
 }
 
-// ownHoliday is one entry of a calendar in the rules file.
-type ownHoliday struct {
-	spec dateSpec
-	name string
+// OwnHoliday is one entry of a calendar in the rules file.
+type OwnHoliday struct {
+	On   Dates
+	Name string
 }
 
-// ownCalendar is a calendar of the rules file's own.
-func ownCalendar(name string, entries []ownHoliday) calendar {
-	return &entryCalendar{name, entries}
+// OwnCalendar is a calendar of the rules file's own.
+func OwnCalendar(name string, entries []OwnHoliday) Calendar {
+	return &ownCalendar{name, entries}
 }
 
-type entryCalendar struct {
+type ownCalendar struct {
 	name    string
-	entries []ownHoliday
+	entries []OwnHoliday
 }
 
-func (c *entryCalendar) title() string { return c.name }
+func (c *ownCalendar) Title() string { return c.name }
 
-func (c *entryCalendar) holiday(y int, m time.Month, d int) (string, bool) {
+func (c *ownCalendar) Holiday(y int, m time.Month, d int) (string, bool) {
 	day := civil{y, m, d}
 	for i := range c.entries {
-		if c.entries[i].spec.contains(day) {
-			return c.entries[i].name, true
+		if c.entries[i].On.contains(day) {
+			return c.entries[i].Name, true
 		}
 	}
 	return "", false
 }
 
-// publicCalendar is the calendar of a country's public holidays, by ISO code in
-// small letters, less the holidays named in without.
-func publicCalendar(code string, without []string) (calendar, error) {
+// PublicCalendar returns the calendar of a country's public holidays, by ISO code in small letters, less the holidays named
+// in without. The error names what there is.
+func PublicCalendar(code string, without []string) (Calendar, error) {
 	all, ok := publicHolidays[code]
 	if !ok {
-		return nil, fmt.Errorf("unknown public calendar %q (%s)", code, knownList(publicCalendarCodes()))
+		return nil, fmt.Errorf("unknown public calendar %q; known: %s", code, strings.Join(PublicCalendars(), ", "))
 	}
-	known := holidayNames(all)
+	known := HolidayNames(code)
 	for _, name := range without {
 		if !slices.Contains(known, name) {
-			// All of them: the names are nowhere else to be looked up.
-			return nil, fmt.Errorf("calendar %s has no holiday %q%s; it has: %s", code, name, didYouMean(name, known), strings.Join(known, ", "))
+			return nil, fmt.Errorf("calendar %s has no holiday %q; it has: %s", code, name, strings.Join(known, ", "))
 		}
 	}
 	c := &publicHolidayCalendar{code: code}
@@ -70,15 +69,8 @@ func publicCalendar(code string, without []string) (calendar, error) {
 	return c, nil
 }
 
-func didYouMean(name string, known []string) string {
-	if meant, ok := nearest(name, known); ok {
-		return fmt.Sprintf(", did you mean %q?", meant)
-	}
-	return ""
-}
-
-// publicCalendarCodes are the codes publicCalendar knows, sorted.
-func publicCalendarCodes() []string {
+// PublicCalendars are the codes publicCalendar knows, sorted.
+func PublicCalendars() []string {
 	codes := make([]string, 0, len(publicHolidays))
 	for code := range publicHolidays {
 		codes = append(codes, code)
@@ -87,10 +79,10 @@ func publicCalendarCodes() []string {
 	return codes
 }
 
-// holidayNames are the names of the holidays, each once, in the given order.
-func holidayNames(holidays []*cal.Holiday) []string {
+// HolidayNames returns the names of the holidays of a public calendar, each once, in the order of the library.
+func HolidayNames(code string) []string {
 	var names []string
-	for _, h := range holidays {
+	for _, h := range publicHolidays[code] {
 		if !slices.Contains(names, h.Name) {
 			names = append(names, h.Name)
 		}
@@ -114,9 +106,9 @@ type publicHolidayCalendar struct {
 // holidayYear has, for month and day, the name of the holiday, "" for none.
 type holidayYear [12][31]string
 
-func (c *publicHolidayCalendar) title() string { return c.code }
+func (c *publicHolidayCalendar) Title() string { return c.code }
 
-func (c *publicHolidayCalendar) holiday(y int, m time.Month, d int) (string, bool) {
+func (c *publicHolidayCalendar) Holiday(y int, m time.Month, d int) (string, bool) {
 	if m < time.January || m > time.December || d < 1 || d > 31 {
 		return "", false
 	}

@@ -1,58 +1,59 @@
-package rules
+package hours
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
 
-const minutesPerDay = 24 * 60
+const MinutesPerDay = 24 * 60
 
-// window is a stretch of opening hours, [start, end) in minutes of the day. If
+// Window is a stretch of opening hours, [start, end) in minutes of the day. If
 // the end is not after the start it runs past midnight, and belongs to the day
 // on which it starts.
-type window struct{ start, end int }
+type Window struct{ Start, End int }
 
-func (w window) overnight() bool { return w.end <= w.start }
+func (w Window) overnight() bool { return w.End <= w.Start }
 
-func (w window) String() string {
-	return fmt.Sprintf("%02d:%02d-%02d:%02d", w.start/60, w.start%60, w.end/60, w.end%60)
+func (w Window) String() string {
+	return fmt.Sprintf("%02d:%02d-%02d:%02d", w.Start/60, w.Start%60, w.End/60, w.End%60)
 }
 
 // until is the end counted from the midnight before the start.
-func (w window) until() int {
+func (w Window) until() int {
 	if w.overnight() {
-		return w.end + minutesPerDay
+		return w.End + MinutesPerDay
 	}
-	return w.end
+	return w.End
 }
 
-// parseWindow reads "09:00-18:00", "22:00-06:00" or "00:00-24:00".
-func parseWindow(s string) (window, error) {
+// ParseWindow reads "09:00-18:00", "22:00-06:00" or "00:00-24:00".
+func ParseWindow(s string) (Window, error) {
 	from, to, found := strings.Cut(strings.TrimSpace(s), "-")
 	if !found {
-		return window{}, fmt.Errorf("hours %q are not a start and an end: write 09:00-18:00, or closed", s)
+		return Window{}, fmt.Errorf("hours %q are not a start and an end: write 09:00-18:00, or closed", s)
 	}
-	start, err := parseClock(strings.TrimSpace(from))
+	start, err := ParseClock(strings.TrimSpace(from))
 	if err != nil {
-		return window{}, fmt.Errorf("hours %q: start: %w", s, err)
+		return Window{}, fmt.Errorf("hours %q: start: %w", s, err)
 	}
 	end, err := parseClockOrEnd(strings.TrimSpace(to))
 	if err != nil {
-		return window{}, fmt.Errorf("hours %q: end: %w", s, err)
+		return Window{}, fmt.Errorf("hours %q: end: %w", s, err)
 	}
 	if start == end {
-		return window{}, fmt.Errorf("hours %q end when they start: write 00:00-24:00 for the whole day, or closed for none of it", s)
+		return Window{}, fmt.Errorf("hours %q end when they start: write 00:00-24:00 for the whole day, or closed for none of it", s)
 	}
-	return window{start, end}, nil
+	return Window{start, end}, nil
 }
 
-// checkWindows refuses windows of one day that overlap. What a night shift
+// CheckWindows refuses windows of one day that overlap. What a night shift
 // shares with the next day is no mistake.
-func checkWindows(ws []window) error {
+func CheckWindows(ws []Window) error {
 	for i, a := range ws {
 		for _, b := range ws[:i] {
-			if a.start < b.until() && b.start < a.until() {
+			if a.Start < b.until() && b.Start < a.until() {
 				return fmt.Errorf("hours %s overlap with %s of the same day: join them, or let one end before the other starts", a, b)
 			}
 		}
@@ -63,9 +64,12 @@ func checkWindows(ws []window) error {
 // weekdayNames are the days as they are written in a rules file, by time.Weekday.
 var weekdayNames = [7]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
-// parseDays reads the days of a weekly plan: "mon", "mon-fri", "sat-mon",
+// Weekdays returns the names of the days, by time.Weekday.
+func Weekdays() []string { return slices.Clone(weekdayNames[:]) }
+
+// ParseDays reads the days of a weekly plan: "mon", "mon-fri", "sat-mon",
 // "mon,wed" or "daily", in the order written. A day named twice is an error.
-func parseDays(s string) ([]time.Weekday, error) {
+func ParseDays(s string) ([]time.Weekday, error) {
 	var days []time.Weekday
 	var seen [7]bool
 	for part := range strings.SplitSeq(s, ",") {
@@ -117,19 +121,19 @@ func parseWeekday(s string) (time.Weekday, error) {
 	return 0, fmt.Errorf("unknown day %q: days are mon, tue, wed, thu, fri, sat, sun, ranges as mon-fri, lists as mon,wed, or daily", s)
 }
 
-// checkDates refuses dates of which nobody could say which counts: the same
+// CheckExceptions refuses dates of which nobody could say which counts: the same
 // day twice, or ranges that overlap. The indices are those of the two in
 // h.dates, the first one first; they mean nothing if err is nil.
-func (h *hours) checkDates() (i, j int, err error) {
-	for j, b := range h.dates {
-		for i, a := range h.dates[:j] {
-			if a.spec.kind != b.spec.kind || !a.spec.overlaps(b.spec) {
+func (h *Plan) CheckExceptions() (i, j int, err error) {
+	for j, b := range h.Exceptions {
+		for i, a := range h.Exceptions[:j] {
+			if a.On.kind != b.On.kind || !a.On.overlaps(b.On) {
 				continue
 			}
-			if a.spec.kind == dateRange {
-				return i, j, fmt.Errorf("dates %s and %s overlap: let one end the day before the other starts", a.spec, b.spec)
+			if a.On.kind == dateRange {
+				return i, j, fmt.Errorf("dates %s and %s overlap: let one end the day before the other starts", a.On, b.On)
 			}
-			return i, j, fmt.Errorf("date %s is there twice: keep one", b.spec)
+			return i, j, fmt.Errorf("date %s is there twice: keep one", b.On)
 		}
 	}
 	return 0, 0, nil

@@ -1,4 +1,4 @@
-package rules
+package hours
 
 import (
 	"fmt"
@@ -9,15 +9,15 @@ import (
 
 // plan builds hours from "mon-fri 09:00-12:00 13:00-18:00; fri 22:00-06:00" and
 // dates from "2026-12-24 09:00-12:00; 12-31 closed".
-func plan(t testing.TB, zone, weekly, dates string, calendars ...calendar) *hours {
+func plan(t testing.TB, zone, weekly, dates string, calendars ...Calendar) *Plan {
 	t.Helper()
-	h := &hours{name: "test", loc: location(t, zone), calendars: calendars}
-	windows := func(fields []string) (ws []window) {
+	h := &Plan{Name: "test", Location: location(t, zone), Calendars: calendars}
+	windows := func(fields []string) (ws []Window) {
 		for _, f := range fields {
 			if f == "closed" {
 				continue
 			}
-			w, err := parseWindow(f)
+			w, err := ParseWindow(f)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -30,12 +30,12 @@ func plan(t testing.TB, zone, weekly, dates string, calendars ...calendar) *hour
 		if len(fields) == 0 {
 			continue
 		}
-		days, err := parseDays(fields[0])
+		days, err := ParseDays(fields[0])
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, d := range days {
-			h.weekly[d] = append(h.weekly[d], windows(fields[1:])...)
+			h.Weekly[d] = append(h.Weekly[d], windows(fields[1:])...)
 		}
 	}
 	for part := range strings.SplitSeq(dates, ";") {
@@ -43,18 +43,18 @@ func plan(t testing.TB, zone, weekly, dates string, calendars ...calendar) *hour
 		if len(fields) == 0 {
 			continue
 		}
-		spec, err := parseDateKey(fields[0])
+		spec, err := ParseDates(fields[0])
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.dates = append(h.dates, dateRule{spec, windows(fields[1:])})
+		h.Exceptions = append(h.Exceptions, Exception{spec, windows(fields[1:])})
 	}
 	return h
 }
 
-func public(t testing.TB, code string) calendar {
+func public(t testing.TB, code string) Calendar {
 	t.Helper()
-	c, err := publicCalendar(code, nil)
+	c, err := PublicCalendar(code, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestOpenAtTheEdges(t *testing.T) {
 		h := plan(t, "America/Sao_Paulo", c.weekly, c.dates, public(t, "br"))
 		for want, times := range map[bool]string{true: c.open, false: c.closed} {
 			for _, s := range strings.Fields(times) {
-				if got := h.open(instant(t, s+"-03:00"), nil); got != want {
+				if got := h.Open(instant(t, s+"-03:00"), nil); got != want {
 					t.Errorf("%s: open at %s is %v", c.name, s, got)
 				}
 			}
@@ -123,13 +123,13 @@ func TestASwitchBeatsEverythingUntilItsEnd(t *testing.T) {
 		{"24T10:00", &Switch{}, true, "26T09:00", "24T18:00"},
 	} {
 		now := day(c.at)
-		if got := h.open(now, c.sw); got != c.open {
+		if got := h.Open(now, c.sw); got != c.open {
 			t.Errorf("%s with %+v: open %v", c.at, c.sw, got)
 		}
-		if got, ok := h.opens(now, c.sw); !ok || !got.Equal(day(c.opens)) {
+		if got, ok := h.Opens(now, c.sw); !ok || !got.Equal(day(c.opens)) {
 			t.Errorf("%s with %+v: opens %v, %v; want %s", c.at, c.sw, got, ok, c.opens)
 		}
-		if got, ok := h.closes(now, c.sw); !ok || !got.Equal(day(c.closes)) {
+		if got, ok := h.Closes(now, c.sw); !ok || !got.Equal(day(c.closes)) {
 			t.Errorf("%s with %+v: closes %v, %v; want %s", c.at, c.sw, got, ok, c.closes)
 		}
 	}
@@ -154,34 +154,34 @@ func TestHoursThatNeverTurn(t *testing.T) {
 		{"touching", "tue 09:00-12:00 12:00-24:00; wed 00:00-08:00", "", false, "2026-12-01T12:00:00Z", "2026-11-25T11:00:00Z"},
 	} {
 		h := plan(t, "America/Sao_Paulo", c.weekly, c.dates)
-		if got := h.neverOpens(now); got != c.never {
+		if got := h.NeverOpens(now); got != c.never {
 			t.Errorf("%s: neverOpens %v", c.name, got)
 		}
 		check := func(what string, got time.Time, ok bool, want string) {
 			if ok != (want != "") || ok && !got.Equal(instant(t, want)) {
 				t.Errorf("%s: %s %v, %v; want %q", c.name, what, got, ok, want)
 			}
-			if ok && got.Location() != h.loc {
+			if ok && got.Location() != h.Location {
 				t.Errorf("%s: %s is in %s", c.name, what, got.Location())
 			}
 		}
-		got, ok := h.opens(now, nil)
+		got, ok := h.Opens(now, nil)
 		check("opens", got, ok, c.opens)
-		got, ok = h.closes(now, nil)
+		got, ok = h.Closes(now, nil)
 		check("closes", got, ok, c.closes)
 	}
 }
 
 func TestOpenDoesNotAllocate(t *testing.T) {
-	spec, err := parseDateKey("01-25")
+	spec, err := ParseDates("01-25")
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := plan(t, "America/Sao_Paulo", "daily 09:00-12:00 13:00-18:00 22:00-06:00", "12-31 closed; 2026-12-20..2026-12-30 closed",
-		public(t, "br"), ownCalendar("city", []ownHoliday{{spec, "city"}}))
+		public(t, "br"), OwnCalendar("city", []OwnHoliday{{spec, "city"}}))
 	now, sw := instant(t, "2026-11-24T12:00:00Z"), &Switch{Until: instant(t, "2026-11-24T10:00:00Z")}
-	h.open(now, nil)
-	if n := testing.AllocsPerRun(100, func() { h.open(now, sw) }); n != 0 {
+	h.Open(now, nil)
+	if n := testing.AllocsPerRun(100, func() { h.Open(now, sw) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -190,7 +190,7 @@ func BenchmarkOpensOfHoursThatNeverOpen(b *testing.B) {
 	h := plan(b, "America/New_York", "daily 09:00-18:00", "2026-01-01..2030-01-01 closed", public(b, "us"))
 	now := instant(b, "2026-11-24T12:00:00Z")
 	for b.Loop() {
-		h.opens(now, nil)
+		h.Opens(now, nil)
 	}
 }
 
@@ -217,12 +217,12 @@ func TestOpenEqualsTheReferenceInEveryMinuteOfAYear(t *testing.T) {
 			states := make([]bool, 0, 366*24*60)
 			start := time.Date(2018, 1, 1, 0, 0, 0, 0, time.UTC)
 			for at := start; at.Year() == 2018; at = at.Add(time.Minute) {
-				got := h.open(at, nil)
+				got := h.Open(at, nil)
 				if want := ref.open(at); got != want {
-					t.Fatalf("%s: open %v, want %v", at.In(h.loc), got, want)
+					t.Fatalf("%s: open %v, want %v", at.In(h.Location), got, want)
 				}
-				if len(states)%7 == 0 && h.open(at.Add(time.Minute-1), nil) != got {
-					t.Fatalf("%s: the minute is not all one", at.In(h.loc))
+				if len(states)%7 == 0 && h.Open(at.Add(time.Minute-1), nil) != got {
+					t.Fatalf("%s: the minute is not all one", at.In(h.Location))
 				}
 				states = append(states, got)
 			}
@@ -233,7 +233,7 @@ func TestOpenEqualsTheReferenceInEveryMinuteOfAYear(t *testing.T) {
 
 // checkTurns compares opens and closes, asked every few hours and at each turn,
 // with the minutes of a year as open has them.
-func checkTurns(t *testing.T, h *hours, start time.Time, states []bool) {
+func checkTurns(t *testing.T, h *Plan, start time.Time, states []bool) {
 	// By state and minute, the first later minute with a turn to that state.
 	next := map[bool][]int{true: make([]int, len(states)), false: make([]int, len(states))}
 	for want, at := range next {
@@ -258,16 +258,16 @@ func checkTurns(t *testing.T, h *hours, start time.Time, states []bool) {
 			if after < 0 {
 				continue
 			}
-			for want, ask := range map[bool]func(time.Time, *Switch) (time.Time, bool){true: h.opens, false: h.closes} {
+			for want, ask := range map[bool]func(time.Time, *Switch) (time.Time, bool){true: h.Opens, false: h.Closes} {
 				found := next[want][after] >= 0
 				wantAt := start.Add(time.Duration(next[want][after]) * time.Minute)
 				got, ok := ask(now, nil)
 				// What lies behind the minutes looked at is not known here.
 				if found && (!ok || !got.Equal(wantAt)) {
-					t.Fatalf("at %s: turns %v at %v, %v; want %s", now.In(h.loc), want, got, ok, wantAt.In(h.loc))
+					t.Fatalf("at %s: turns %v at %v, %v; want %s", now.In(h.Location), want, got, ok, wantAt.In(h.Location))
 				}
 				if !found && ok && got.Before(start.Add(time.Duration(len(states))*time.Minute)) {
-					t.Fatalf("at %s: turns %v at %v, want no turn in this year", now.In(h.loc), want, got)
+					t.Fatalf("at %s: turns %v at %v, want no turn in this year", now.In(h.Location), want, got)
 				}
 			}
 		}
@@ -284,8 +284,8 @@ func TestOpenEqualsTheReferenceForPlansOfEveryKind(t *testing.T) {
 			h := plan(t, zone, weekly, dates, public(t, "br"))
 			ref := paint(t, zone, weekly, dates, public(t, "br"), 2018, 2018)
 			for at := time.Date(2018, 1, 1, 0, 0, 0, 0, time.UTC); at.Year() == 2018; at = at.Add(5 * time.Minute) {
-				if got, want := h.open(at, nil), ref.open(at); got != want {
-					t.Fatalf("%s: open %v, want %v\nweekly %s\ndates %s", at.In(h.loc), got, want, weekly, dates)
+				if got, want := h.Open(at, nil), ref.open(at); got != want {
+					t.Fatalf("%s: open %v, want %v\nweekly %s\ndates %s", at.In(h.Location), got, want, weekly, dates)
 				}
 			}
 		})

@@ -1,4 +1,4 @@
-package rules
+package hours
 
 import (
 	"errors"
@@ -22,9 +22,9 @@ func civilOf(t time.Time) civil {
 	return civil{y, m, d}
 }
 
-// endOfDay is the first instant of the day after. Where clocks are set forward at midnight, that day begins later, and
+// EndOfDay is the first instant of the day after. Where clocks are set forward at midnight, that day begins later, and
 // midnight itself would be read as an instant of the day before.
-func endOfDay(y int, m time.Month, d int, loc *time.Location) time.Time {
+func EndOfDay(y int, m time.Month, d int, loc *time.Location) time.Time {
 	t := time.Date(y, m, d+1, 0, 0, 0, 0, loc)
 	for next := civilOf(time.Date(y, m, d+1, 0, 0, 0, 0, time.UTC)); civilOf(t) != next; {
 		t = t.Add(time.Minute)
@@ -58,14 +58,14 @@ const (
 	dateRange                  // 2027-02-08..2027-02-10
 )
 
-// dateSpec is a day, the same day of each year, or a range of days.
-type dateSpec struct {
+// Dates is a day, the same day of each year, or a range of days.
+type Dates struct {
 	kind     dateKind
 	from, to civil // to: the last day of a range, else from. Yearly: the year is 0
 }
 
 // contains reports whether the spec names the day.
-func (s dateSpec) contains(day civil) bool {
+func (s Dates) contains(day civil) bool {
 	switch s.kind {
 	case yearlyDate:
 		return day.day == s.from.day && day.month == s.from.month
@@ -77,16 +77,16 @@ func (s dateSpec) contains(day civil) bool {
 }
 
 // overlaps reports whether two specs of one kind have a day in common.
-func (s dateSpec) overlaps(o dateSpec) bool {
+func (s Dates) overlaps(o Dates) bool {
 	return s.from.key() <= o.to.key() && o.from.key() <= s.to.key()
 }
 
 // pastOn reports whether every day of the spec is before today.
-func (s dateSpec) pastOn(today civil) bool {
+func (s Dates) pastOn(today civil) bool {
 	return s.kind != yearlyDate && s.to.key() < today.key()
 }
 
-func (s dateSpec) String() string {
+func (s Dates) String() string {
 	switch s.kind {
 	case yearlyDate:
 		return s.from.String()[len("0000-"):]
@@ -97,30 +97,30 @@ func (s dateSpec) String() string {
 	}
 }
 
-// parseDateKey reads "2026-12-24", "12-24" (each year; 02-29 comes in leap
+// ParseDates reads "2026-12-24", "12-24" (each year; 02-29 comes in leap
 // years only) or "2027-02-08..2027-02-10". The error says what to write.
-func parseDateKey(s string) (dateSpec, error) {
+func ParseDates(s string) (Dates, error) {
 	s = strings.TrimSpace(s)
 	first, last, isRange := strings.Cut(s, "..")
 	if !isRange {
 		day, kind, err := parseDate(s)
-		return dateSpec{kind, day, day}, err
+		return Dates{kind, day, day}, err
 	}
 	from, fromKind, err := parseDate(strings.TrimSpace(first))
 	if err != nil {
-		return dateSpec{}, err
+		return Dates{}, err
 	}
 	to, toKind, err := parseDate(strings.TrimSpace(last))
 	if err != nil {
-		return dateSpec{}, err
+		return Dates{}, err
 	}
 	if fromKind != singleDate || toKind != singleDate {
-		return dateSpec{}, fmt.Errorf("range %q needs a year on both sides: write 2026-12-24..2026-12-31", s)
+		return Dates{}, fmt.Errorf("range %q needs a year on both sides: write 2026-12-24..2026-12-31", s)
 	}
 	if to.key() < from.key() {
-		return dateSpec{}, fmt.Errorf("range %q ends before it starts: write %s..%s", s, to, from)
+		return Dates{}, fmt.Errorf("range %q ends before it starts: write %s..%s", s, to, from)
 	}
-	return dateSpec{dateRange, from, to}, nil
+	return Dates{dateRange, from, to}, nil
 }
 
 // parseDate reads "2026-12-24" or "12-24".
@@ -144,9 +144,9 @@ func parseDate(s string) (civil, dateKind, error) {
 	return civil{}, 0, fmt.Errorf("date %q cannot be read: %w", s, errDateForm)
 }
 
-// formatWhen writes an instant for a caller, as the clock of t's zone shows it,
+// FormatWhen writes an instant for a caller, as the clock of t's zone shows it,
 // in en, pt or es: "Tue 24 Nov, 09:00", "ter 24/11, 09:00", "mar 24/11, 09:00".
-func formatWhen(t time.Time, language string) string {
+func FormatWhen(t time.Time, language string) string {
 	var day string
 	switch language {
 	case "pt":

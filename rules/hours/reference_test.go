@@ -1,4 +1,4 @@
-package rules
+package hours
 
 import (
 	"fmt"
@@ -25,7 +25,7 @@ func (p painted) open(at time.Time) bool {
 }
 
 // paint paints the years, and some days on both sides.
-func paint(t *testing.T, zone, weekly, dates string, holidays calendar, fromYear, toYear int) painted {
+func paint(t *testing.T, zone, weekly, dates string, holidays Calendar, fromYear, toYear int) painted {
 	t.Helper()
 	first := time.Date(fromYear-1, 12, 25, 0, 0, 0, 0, time.UTC)
 	last := time.Date(toYear+1, 1, 10, 0, 0, 0, 0, time.UTC)
@@ -56,7 +56,7 @@ func minuteOf(clock string) int {
 
 // windowsFor finds the windows that start on a day: each kind of date in turn,
 // then the holidays, then the weekday.
-func windowsFor(day time.Time, weekly, dates string, holidays calendar) []string {
+func windowsFor(day time.Time, weekly, dates string, holidays Calendar) []string {
 	iso := day.Format("2006-01-02")
 	matches := []func(key string) bool{
 		func(key string) bool { return key == iso },
@@ -76,7 +76,7 @@ func windowsFor(day time.Time, weekly, dates string, holidays calendar) []string
 			}
 		}
 	}
-	if _, ok := holidays.holiday(day.Date()); ok {
+	if _, ok := holidays.Holiday(day.Date()); ok {
 		return nil
 	}
 	var windows []string

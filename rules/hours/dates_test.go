@@ -1,4 +1,4 @@
-package rules
+package hours
 
 import (
 	"strings"
@@ -20,7 +20,7 @@ func TestDatesAreASingleDayAYearlyOneOrARange(t *testing.T) {
 		{" 2026-12-24 .. 2027-01-02 ", dateRange, "2026-12-24..2027-01-02"},
 		{"2026-12-24..2026-12-24", dateRange, "2026-12-24..2026-12-24"},
 	} {
-		got, err := parseDateKey(c.s)
+		got, err := ParseDates(c.s)
 		if err != nil || got.kind != c.kind || got.String() != c.want {
 			t.Errorf("parseDateKey(%q) = %v, kind %d, %v", c.s, got, got.kind, err)
 		}
@@ -43,7 +43,7 @@ func TestDatesAreASingleDayAYearlyOneOrARange(t *testing.T) {
 		"2026-12-24..":           "cannot be read",
 		"2026-12-24..2026-12-32": "does not exist",
 	} {
-		got, err := parseDateKey(s)
+		got, err := ParseDates(s)
 		if err == nil {
 			t.Errorf("parseDateKey(%q) = %v, want it refused", s, got)
 		} else if !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "write ") {
@@ -65,15 +65,15 @@ func TestDatesThatClashAreFound(t *testing.T) {
 		{"ranges", "12-31 2026-12-20..2026-12-24 2026-12-24..2026-12-31", 1, 2, "dates 2026-12-20..2026-12-24 and 2026-12-24..2026-12-31 overlap"},
 		{"range in range", "2026-12-01..2026-12-31 2026-12-10..2026-12-11", 0, 1, "overlap"},
 	} {
-		var h hours
+		var h Plan
 		for _, s := range strings.Fields(c.dates) {
-			spec, err := parseDateKey(s)
+			spec, err := ParseDates(s)
 			if err != nil {
 				t.Fatal(err)
 			}
-			h.dates = append(h.dates, dateRule{spec: spec})
+			h.Exceptions = append(h.Exceptions, Exception{On: spec})
 		}
-		i, j, err := h.checkDates()
+		i, j, err := h.CheckExceptions()
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", c.name, err)
@@ -97,7 +97,7 @@ func TestTimesForCallersAreInTheirLanguage(t *testing.T) {
 	} {
 		day := at.AddDate(0, 0, i)
 		for language, want := range map[string]string{"en": want.en, "pt": want.pt, "es": want.es} {
-			if got := formatWhen(day, language); got != want {
+			if got := FormatWhen(day, language); got != want {
 				t.Errorf("%s: %q, want %q", language, got, want)
 			}
 		}
@@ -119,7 +119,7 @@ func TestADayEndsWhereTheNextBegins(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := endOfDay(day.Year(), day.Month(), day.Day(), loc).Format(time.RFC3339); got != test.want {
+		if got := EndOfDay(day.Year(), day.Month(), day.Day(), loc).Format(time.RFC3339); got != test.want {
 			t.Errorf("%s in %s ends at %s, want %s", test.day, test.zone, got, test.want)
 		}
 	}

@@ -1,4 +1,4 @@
-package rules
+package hours
 
 import (
 	"fmt"
@@ -22,16 +22,16 @@ var durationUnits = [...]struct {
 // numbers are read, units go from the largest to the smallest, and the result
 // is more than zero. The error says what to write.
 func ParseDuration(s string) (time.Duration, error) {
-	d, err := parseDurationOrZero(s)
+	d, err := ParseDurationOrZero(s)
 	if err == nil && d == 0 {
 		return 0, fmt.Errorf("duration %q is zero: it must be more than that; %s", s, durationForms)
 	}
 	return d, err
 }
 
-// parseDurationOrZero is ParseDuration for settings that may be switched off
+// ParseDurationOrZero is ParseDuration for settings that may be switched off
 // with "0s" (or a bare 0).
-func parseDurationOrZero(s string) (time.Duration, error) {
+func ParseDurationOrZero(s string) (time.Duration, error) {
 	bad := func(what string) (time.Duration, error) {
 		return 0, fmt.Errorf("duration %q %s; %s", s, what, durationForms)
 	}
@@ -111,7 +111,7 @@ func ParseTime(s string, loc *time.Location, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t.In(loc), nil
 	}
-	if minute, err := parseClock(s); err == nil {
+	if minute, err := ParseClock(s); err == nil {
 		return nextClock(minute, loc, now)
 	}
 	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02 15:04:05"} {
@@ -144,10 +144,10 @@ func nextClock(minute int, loc *time.Location, now time.Time) (time.Time, error)
 	return time.Time{}, fmt.Errorf("clocks in %s do not show %02d:%02d in the next days: write the date as well", loc, minute/60, minute%60)
 }
 
-// parseClock reads "9:00" or "09:00" as minutes of the day, up to 23:59.
-func parseClock(s string) (minute int, err error) {
+// ParseClock reads "9:00" or "09:00" as minutes of the day, up to 23:59.
+func ParseClock(s string) (minute int, err error) {
 	minute, err = parseClockOrEnd(s)
-	if err == nil && minute == minutesPerDay {
+	if err == nil && minute == MinutesPerDay {
 		return 0, fmt.Errorf("time %q is only legal as an end; write 00:00", s)
 	}
 	return minute, err
