@@ -7,16 +7,15 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/source"
 	"callrouter/rules/phone"
 )
 
 // testCase is one test of a rules file.
 type testCase struct {
 	name   string
-	at     span // where its name stands
+	at     source.Span // where its name stands
 	call   Call
 	time   time.Time
 	given  Given
@@ -28,7 +27,7 @@ type testCase struct {
 type expectation struct {
 	what string
 	want string
-	at   span // of the value
+	at   source.Span // of the value
 }
 
 // TestResult is what became of one of a file's tests.
@@ -41,28 +40,28 @@ type TestResult struct {
 	Why        string // what led there
 	Simulation Simulation
 
-	at span
+	at source.Span
 }
 
 func (l *loader) readTests() {
-	first := map[string]*yaml.Node{}
-	for n := range l.items(l.child(l.root, "tests")) {
-		if n.Kind != yaml.MappingNode {
+	first := map[string]*source.Node{}
+	for n := range l.Items(l.Child(l.Root, "tests")) {
+		if n.Kind != source.MappingNode {
 			continue
 		}
-		before := len(l.problems)
-		t := testCase{at: l.of(n)}
-		if name := l.child(n, "name"); name != nil {
-			t.name, t.at = name.Value, l.of(name)
+		before := len(l.Problems)
+		t := testCase{at: l.Of(n)}
+		if name := l.Child(n, "name"); name != nil {
+			t.name, t.at = name.Value, l.Of(name)
 			if other := first[name.Value]; other != nil {
-				l.fail(name, "duplicate-name", fmt.Sprintf("there is a test %s already, at line %d", quoted(name.Value), other.Line), "give it another name")
+				l.Fail(name, "duplicate-name", fmt.Sprintf("there is a test %s already, at line %d", source.Quoted(name.Value), other.Line), "give it another name")
 			}
 			first[name.Value] = name
 		}
-		l.readTestCall(&t, l.child(n, "call"))
-		l.readGiven(&t.given, l.child(n, "given"))
-		l.readExpect(&t, l.child(n, "expect"))
-		t.sound = len(l.problems) == before
+		l.readTestCall(&t, l.Child(n, "call"))
+		l.readGiven(&t.given, l.Child(n, "given"))
+		l.readExpect(&t, l.Child(n, "expect"))
+		t.sound = len(l.Problems) == before
 		l.f.tests = append(l.f.tests, t)
 	}
 }
@@ -70,11 +69,11 @@ func (l *loader) readTests() {
 // Withheld stands for the number of a caller who hides it, in tests and flags.
 const withheld = "withheld"
 
-func (l *loader) readTestCall(t *testCase, n *yaml.Node) {
+func (l *loader) readTestCall(t *testCase, n *source.Node) {
 	from := ""
-	if v := l.child(n, "from"); v != nil && v.Value != withheld {
+	if v := l.Child(n, "from"); v != nil && v.Value != withheld {
 		if _, err := phone.Normalize(v.Value); err != nil {
-			l.failWith(v, "bad-phone", err)
+			l.FailWith(v, "bad-phone", err)
 		}
 		from = v.Value
 	}
@@ -82,32 +81,32 @@ func (l *loader) readTestCall(t *testCase, n *yaml.Node) {
 	if len(l.f.numbers) > 0 {
 		t.call.Number = l.f.numbers[0].Name
 	}
-	if to := l.child(n, "to"); to != nil {
+	if to := l.Child(n, "to"); to != nil {
 		t.call.Number, _ = l.refer(aNumber, to)
 	}
-	if at := l.child(n, "at"); at != nil {
+	if at := l.Child(n, "at"); at != nil {
 		var err error
 		if t.time, err = hours.ParseTime(at.Value, l.f.loc, l.now); err != nil {
-			l.failWith(at, "bad-time", err)
+			l.FailWith(at, "bad-time", err)
 		}
 	}
 }
 
-func (l *loader) readGiven(g *Given, n *yaml.Node) {
+func (l *loader) readGiven(g *Given, n *source.Node) {
 	if n == nil {
 		return
 	}
 	counts := func(name string) map[string]int {
 		m := map[string]int{}
-		for k := range l.entries(l.child(n, name)) {
+		for k := range l.Entries(l.Child(n, name)) {
 			if _, ok := l.refer(aQueue, k); ok {
-				m[k.Value] = l.count(l.child(n, name), k.Value, 0)
+				m[k.Value] = l.count(l.Child(n, name), k.Value, 0)
 			}
 		}
 		return m
 	}
 	list := func(name string, k kind) (all []string) {
-		for item := range l.items(l.child(n, name)) {
+		for item := range l.Items(l.Child(n, name)) {
 			if s, ok := l.refer(k, item); ok {
 				all = append(all, s)
 			}
@@ -118,21 +117,21 @@ func (l *loader) readGiven(g *Given, n *yaml.Node) {
 	g.Listed, g.NoAnswer, g.Fails = list("listed", aList), list("no_answer", aQueue), list("fails", anAnswer)
 	g.Calls = l.count(n, "calls", 0)
 	g.Switches = map[string]bool{}
-	for k, v := range l.entries(l.child(n, "switch")) {
+	for k, v := range l.Entries(l.Child(n, "switch")) {
 		if name, ok := l.refer(anHours, k); ok {
 			g.Switches[name] = v.Value == "open"
 		}
 	}
-	g.StoreDown = l.child(n, "store") != nil
+	g.StoreDown = l.Child(n, "store") != nil
 }
 
-func (l *loader) readExpect(t *testCase, n *yaml.Node) {
+func (l *loader) readExpect(t *testCase, n *source.Node) {
 	kinds := map[string]kind{"rule": aRule, "queue": aQueue, "answer": anAnswer}
-	for k, v := range l.entries(n) {
+	for k, v := range l.Entries(n) {
 		if k, ok := kinds[k.Value]; ok && !slices.Contains(l.known[k], v.Value) {
-			l.unknownName(k, l.of(v), v.Value)
+			l.unknownName(k, l.Of(v), v.Value)
 		}
-		t.expect = append(t.expect, expectation{k.Value, v.Value, l.of(v)})
+		t.expect = append(t.expect, expectation{k.Value, v.Value, l.Of(v)})
 	}
 }
 
@@ -146,7 +145,7 @@ func (f *File) RunTests() []TestResult {
 }
 
 func (t *testCase) run(f *File, seen observer) TestResult {
-	r := TestResult{Name: t.name, Line: t.at.line, Passed: true, at: t.at}
+	r := TestResult{Name: t.name, Line: t.at.Line, Passed: true, at: t.at}
 	s, err := f.simulate(t.call, t.time, t.given, seen)
 	if err != nil {
 		r.Passed, r.Why = false, err.Error()
@@ -227,19 +226,19 @@ var resultWords = map[Result]string{
 func (l *loader) runTests() {
 	for _, r := range l.f.RunTests() {
 		if err := r.Simulation.textError; err != nil {
-			l.errorAt(r.at, "test-failed", fmt.Sprintf("test %s: the message cannot be rendered: %v", quoted(r.Name), err), "")
+			l.ErrorAt(r.at, "test-failed", fmt.Sprintf("test %s: the message cannot be rendered: %v", source.Quoted(r.Name), err), "")
 		}
 		if r.Passed {
 			continue
 		}
-		message := fmt.Sprintf("test %s failed: expected %s, got %s", quoted(r.Name), r.Expected, r.Got)
+		message := fmt.Sprintf("test %s failed: expected %s, got %s", source.Quoted(r.Name), r.Expected, r.Got)
 		if r.Expected == "" {
-			message = fmt.Sprintf("test %s failed: %s", quoted(r.Name), r.Why)
+			message = fmt.Sprintf("test %s failed: %s", source.Quoted(r.Name), r.Why)
 		}
 		hint := ""
 		if r.Why != "" {
 			hint = "why: " + r.Why
 		}
-		l.errorAt(r.at, "test-failed", message, hint)
+		l.ErrorAt(r.at, "test-failed", message, hint)
 	}
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/parser/lexer"
 	"github.com/expr-lang/expr/vm"
-	"gopkg.in/yaml.v3"
 
 	"callrouter/rules/hours"
 )
@@ -378,19 +377,6 @@ func (x *language) finish() {
 }
 
 const theCondition = "the condition"
-
-// tagged reports a condition that YAML took for a tag, and says whether it did.
-func (l *loader) tagged(n *yaml.Node) bool {
-	if tag := n.ShortTag(); len(tag) == 0 || tag[0] != '!' || len(tag) > 1 && tag[1] == '!' {
-		return false
-	}
-	at := l.of(n)
-	written := withoutComment(string([]rune(l.src.line(at.line))[at.column-1:]))
-	at.length = len([]rune(written))
-	l.errorAt(at, "yaml-tag", "YAML reads what starts with ! as a tag, and drops it: nothing would be left of the condition", negation(written))
-	l.bad[n] = true
-	return true
-}
 
 func unsupported(t reflect.Type) string {
 	return fmt.Sprintf("a message holds texts and whole numbers, and this is %s", typeWord(t.String()))

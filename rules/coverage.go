@@ -3,6 +3,8 @@ package rules
 import (
 	"cmp"
 	"slices"
+
+	"callrouter/rules/internal/source"
 )
 
 // observer is told what a part of a condition came to, whenever an explained evaluation looks at it.
@@ -102,15 +104,15 @@ func (c *coverage) addTo(all *Coverage, l *loader) {
 			case o.isFalse:
 				never = "true"
 			}
-			all.miss("condition", l.within(s.when, part.from, part.to), s.rule.name, oneLine(part.atom.text), never)
+			all.miss("condition", l.Within(s.when, part.from, part.to), s.rule.name, oneLine(part.atom.text), never)
 		}
 	}
 	all.Percent = percent(all.Rules.Covered+all.Conditions.Covered, all.Rules.Total+all.Conditions.Total)
 }
 
-func (c *Coverage) miss(kind string, at span, rule, text, never string) {
+func (c *Coverage) miss(kind string, at source.Span, rule, text, never string) {
 	c.Missing = append(c.Missing, NotCovered{
-		Kind: kind, File: at.file, Line: at.line, Column: at.column, Length: max(1, at.length), Rule: rule, Text: text, Never: never,
+		Kind: kind, File: at.File, Line: at.Line, Column: at.Column, Length: max(1, at.Length), Rule: rule, Text: text, Never: never,
 	})
 }
 

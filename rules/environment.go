@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/source"
 )
 
 // environment is all that a condition can read. It is given to the expression language by value and boxed once for each
@@ -83,7 +84,7 @@ func (e *lackingFact) Error() string { return e.name + " is not known" }
 
 func unknown(k kind, name string, known []string) {
 	message := noSuch(k, name)
-	if near, ok := nearest(name, known); ok {
+	if near, ok := source.Nearest(name, known); ok {
 		message += fmt.Sprintf("; did you mean %q?", near)
 	}
 	panic(&runtimeError{message})

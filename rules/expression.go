@@ -11,6 +11,8 @@ import (
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/parser/lexer"
+
+	"callrouter/rules/internal/source"
 )
 
 // Bounds of a condition. They are checked before it is parsed: the parser recurses, and a stack that overflows cannot be
@@ -24,9 +26,9 @@ const (
 // expression is a condition, or the inside of a `${}`, while it is compiled. Places in it are counted in characters.
 type expression struct {
 	*language
-	place     func(from, to int) span // of a stretch of the text, in the file
-	what      string                  // "the condition"
-	commented bool                    // what stands behind it on its line is a comment to YAML
+	place     func(from, to int) source.Span // of a stretch of the text, in the file
+	what      string                         // "the condition"
+	commented bool                           // what stands behind it on its line is a comment to YAML
 	text      string
 	runes     []rune
 	tokens    []lexer.Token
@@ -37,7 +39,7 @@ type expression struct {
 
 func (x *expression) fail(from, to int, code, message, hint string) {
 	x.failed = true
-	x.l.errorAt(x.place(from, to), code, message, hint)
+	x.l.ErrorAt(x.place(from, to), code, message, hint)
 }
 
 // refuse reports a node.
@@ -168,7 +170,7 @@ func (x *expression) unexpected(from, to int) (int, int, string, string) {
 	case i > 0 && x.tokens[i-1].Kind != lexer.Operator && t.Kind != lexer.Operator:
 		hint = "write `and` or `or` between two conditions"
 	}
-	return t.From, max(t.To, to), fmt.Sprintf("%s is not expected here", quoted(word)), hint
+	return t.From, max(t.To, to), fmt.Sprintf("%s is not expected here", source.Quoted(word)), hint
 }
 
 func (x *expression) missingHint() string {

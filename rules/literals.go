@@ -12,6 +12,7 @@ import (
 	"github.com/expr-lang/expr/builtin"
 
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/source"
 	"callrouter/rules/phone"
 )
 
@@ -85,12 +86,12 @@ func (x *expression) compareWith(value, literal ast.Node, op string, c context) 
 				hint += ": " + why
 			}
 		}
-		x.refuse(s, "never-equal", fmt.Sprintf("%s is never %s", name, quoted(s.Value)), hint)
+		x.refuse(s, "never-equal", fmt.Sprintf("%s is never %s", name, source.Quoted(s.Value)), hint)
 	}
 	if op == "startsWith" {
 		if name == "caller.number" && !phoneStart.MatchString(s.Value) {
 			right := "+" + onlyDigits(s.Value)
-			x.refuse(s, "never-equal", fmt.Sprintf("%s never starts with %s", name, quoted(s.Value)), fmt.Sprintf("write %q", right))
+			x.refuse(s, "never-equal", fmt.Sprintf("%s never starts with %s", name, source.Quoted(s.Value)), fmt.Sprintf("write %q", right))
 		}
 		return
 	}
@@ -191,7 +192,7 @@ func (x *expression) warnOfPast(s *ast.StringNode, day time.Time, op string, c c
 		return
 	}
 	from, to := x.extent(s)
-	x.l.warn(x.place(from, to), "past-date", s.Value+" is past: this never holds again", "take it out, or write the next date")
+	x.l.Warn(x.place(from, to), "past-date", s.Value+" is past: this never holds again", "take it out, or write the next date")
 }
 
 // allPast warns when every date of `today in [...]` is past.
@@ -206,7 +207,7 @@ func (x *expression) allPast(n *ast.BinaryNode, dates *ast.ArrayNode, c context)
 		}
 	}
 	from, to := x.extent(dates)
-	x.l.warn(x.place(from, to), "past-date", "all of these dates are past: this never holds again", "take it out, or write the next dates")
+	x.l.Warn(x.place(from, to), "past-date", "all of these dates are past: this never holds again", "take it out, or write the next dates")
 }
 
 func nearWeekday(s string) string {
@@ -224,7 +225,7 @@ func (x *expression) checkNumberName(s *ast.StringNode) {
 	if x.l.use(aNumber, s.Value) {
 		return
 	}
-	hint := x.l.didYouMean(s.Value, x.l.known[aNumber])
+	hint := source.DidYouMean(s.Value, x.l.known[aNumber])
 	if normal, err := phone.Normalize(s.Value); err == nil {
 		if i, ok := x.l.f.phones[normal]; ok {
 			hint = fmt.Sprintf("write its name: %q", x.l.f.numbers[i].Name)
@@ -239,7 +240,7 @@ func neverPhone(s string, never func(right, why string)) {
 	}
 	normal, err := phone.Normalize(s)
 	if err != nil {
-		_, hint := splitHint(err)
+		_, hint := source.SplitHint(err)
 		never("", hint)
 		return
 	}

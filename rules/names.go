@@ -9,6 +9,7 @@ import (
 	"github.com/expr-lang/expr/ast"
 
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/source"
 )
 
 // Names that conditions can use. environment defines the same for the type checker.
@@ -92,7 +93,7 @@ func (x *expression) inspectName(n *ast.IdentifierNode, c context) {
 	case function:
 		x.refuse(n, "condition-type", fmt.Sprintf("%s is a function", n.Value), fmt.Sprintf("write %s", exampleOf(n.Value)))
 	default:
-		x.refuse(n, "unknown-name", fmt.Sprintf("there is no %s", quoted(n.Value)), x.l.didYouMean(n.Value, x.everyName(c)))
+		x.refuse(n, "unknown-name", fmt.Sprintf("there is no %s", source.Quoted(n.Value)), source.DidYouMean(n.Value, x.everyName(c)))
 	}
 }
 
@@ -105,16 +106,16 @@ func (x *expression) inspectMember(n *ast.MemberNode, c context) {
 	property, named := n.Property.(*ast.StringNode)
 	if base, ok := n.Node.(*ast.IdentifierNode); ok && named && base.Value == "caller" && !slices.Contains(c.variables, "caller") {
 		if !slices.Contains(callerNames, property.Value) {
-			x.refuse(n.Property, "unknown-name", fmt.Sprintf("a caller has no %s", quoted(property.Value)), x.l.didYouMean(property.Value, callerNames))
+			x.refuse(n.Property, "unknown-name", fmt.Sprintf("a caller has no %s", source.Quoted(property.Value)), source.DidYouMean(property.Value, callerNames))
 		}
 		return
 	}
 	if named && timeMethods[property.Value] && !slices.Contains(readingMethods, property.Value) {
-		x.refuse(n.Property, "not-allowed", fmt.Sprintf("%s cannot be used in a condition", quoted(property.Value)), "use "+strings.Join(readingMethods, ", "))
+		x.refuse(n.Property, "not-allowed", fmt.Sprintf("%s cannot be used in a condition", source.Quoted(property.Value)), "use "+strings.Join(readingMethods, ", "))
 		return
 	}
 	if named && timeMethods[property.Value] && !n.Method {
-		x.refuse(n.Property, "condition-type", fmt.Sprintf("%s is a function", quoted(property.Value)), fmt.Sprintf("write %s()", property.Value))
+		x.refuse(n.Property, "condition-type", fmt.Sprintf("%s is a function", source.Quoted(property.Value)), fmt.Sprintf("write %s()", property.Value))
 		return
 	}
 	x.inspect(n.Node, c)
@@ -145,13 +146,13 @@ func (x *expression) inspectCall(n *ast.CallNode, c context) {
 	case isBuiltin(name):
 		x.refuseBuiltin(n, name)
 	default:
-		hint := x.l.didYouMean(name, sortedKeys(functionNames))
-		if _, ours := nearest(name, sortedKeys(functionNames)); !ours {
-			if near, ok := nearest(name, allowedBuiltins); ok {
+		hint := source.DidYouMean(name, sortedKeys(functionNames))
+		if _, ours := source.Nearest(name, sortedKeys(functionNames)); !ours {
+			if near, ok := source.Nearest(name, allowedBuiltins); ok {
 				hint = fmt.Sprintf("did you mean %q?", near)
 			}
 		}
-		x.refuse(callee, "unknown-name", fmt.Sprintf("there is no function %s", quoted(name)), hint)
+		x.refuse(callee, "unknown-name", fmt.Sprintf("there is no function %s", source.Quoted(name)), hint)
 	}
 	for _, a := range n.Arguments {
 		x.inspect(a, c)
@@ -159,7 +160,7 @@ func (x *expression) inspectCall(n *ast.CallNode, c context) {
 }
 
 func (x *expression) refuseBuiltin(n ast.Node, name string) {
-	x.refuse(n, "not-allowed", fmt.Sprintf("%s cannot be used in a condition", quoted(name)), "what it makes could be large, or differ from time to time")
+	x.refuse(n, "not-allowed", fmt.Sprintf("%s cannot be used in a condition", source.Quoted(name)), "what it makes could be large, or differ from time to time")
 }
 
 // inspectArgument checks what one of our own functions is given.
@@ -183,7 +184,7 @@ func (x *expression) inspectArgument(name string, n *ast.CallNode, c context) {
 			x.inspect(a, c)
 			return
 		}
-		x.refuse(a, "unknown-name", fmt.Sprintf("there is no %s", quoted(a.Value)), fmt.Sprintf("a name stands in quotes: %s(%q)", name, a.Value))
+		x.refuse(a, "unknown-name", fmt.Sprintf("there is no %s", source.Quoted(a.Value)), fmt.Sprintf("a name stands in quotes: %s(%q)", name, a.Value))
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NilNode:
 		x.refuse(n.Arguments[0], "condition-type", fmt.Sprintf("%s takes a text", name), fmt.Sprintf("write %s", exampleOf(name)))
 	default:
@@ -208,7 +209,7 @@ func exampleOf(function string) string {
 func (x *expression) checkDuration(n *ast.StringNode) {
 	d, err := hours.ParseDuration(n.Value)
 	if err != nil {
-		message, hint := splitHint(err)
+		message, hint := source.SplitHint(err)
 		x.refuse(n, "bad-duration", message, hint)
 		return
 	}
@@ -228,7 +229,7 @@ func (x *expression) checkReference(k kind, n *ast.StringNode) {
 	if x.l.use(k, n.Value) {
 		return
 	}
-	x.refuse(n, "unknown-name", noSuch(k, n.Value), x.l.didYouMean(n.Value, known))
+	x.refuse(n, "unknown-name", noSuch(k, n.Value), source.DidYouMean(n.Value, known))
 }
 
 func (x *expression) inspectBuiltin(n *ast.BuiltinNode, c context) context {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"callrouter/rules/internal/source"
 )
 
 // Where a rule can be reached, and whether a hand-off has the time it asks for.
@@ -23,7 +25,7 @@ func (l *loader) terminal(d Decision) bool {
 
 // named says whether an answer has a key, be it right or wrong.
 func (l *loader) named(answer, name string) bool {
-	return l.has(l.child(l.child(l.root, "answers"), answer), name)
+	return l.Has(l.Child(l.Child(l.Root, "answers"), answer), name)
 }
 
 // always says whether a condition holds whatever happens.
@@ -35,7 +37,7 @@ func always(c *condition) bool {
 func (l *loader) checkReach() {
 	taken := make([]*ruleSource, len(l.f.numbers)) // by number: the rule that takes every call
 	for _, s := range l.rules {
-		if l.has(s.node, "on") && s.rule.on == nil {
+		if l.Has(s.node, "on") && s.rule.on == nil {
 			continue // its numbers could not be read
 		}
 		var by []string
@@ -46,12 +48,12 @@ func (l *loader) checkReach() {
 			case taken[i] == nil:
 				reached = true
 			default:
-				addTo(&by, fmt.Sprintf("%s (line %d)", quoted(taken[i].rule.name), taken[i].rule.line))
+				addTo(&by, fmt.Sprintf("%s (line %d)", source.Quoted(taken[i].rule.name), taken[i].rule.line))
 			}
 		}
 		if !reached && len(by) > 0 {
-			l.errorAt(l.placeOf(s), "unreachable-rule",
-				fmt.Sprintf("rule %s can never be reached: before it, every call is taken by %s", quoted(s.rule.name), strings.Join(by, " and ")),
+			l.ErrorAt(l.placeOf(s), "unreachable-rule",
+				fmt.Sprintf("rule %s can never be reached: before it, every call is taken by %s", source.Quoted(s.rule.name), strings.Join(by, " and ")),
 				"move it up, or give the rule before it a condition")
 		}
 		if !s.sound || !always(s.rule.when) || !l.terminal(s.rule.decision) {
@@ -65,11 +67,11 @@ func (l *loader) checkReach() {
 	}
 }
 
-func (l *loader) placeOf(s *ruleSource) span {
+func (l *loader) placeOf(s *ruleSource) source.Span {
 	if s.name != nil {
-		return l.of(s.name)
+		return l.Of(s.name)
 	}
-	return l.of(s.node)
+	return l.Of(s.node)
 }
 
 // available is how long waiting and ringing may take, and how that is reckoned.
@@ -88,13 +90,13 @@ func (l *loader) available() (time.Duration, string) {
 func (l *loader) checkTimes() {
 	left, sum := l.available()
 	if left <= 0 {
-		at := l.start()
-		if limits := l.child(l.root, "limits"); l.child(limits, "answer_within") != nil {
-			at = l.of(l.child(limits, "answer_within"))
-		} else if n := l.child(l.root, "default"); n != nil {
-			at = l.of(n)
+		at := l.Start()
+		if limits := l.Child(l.Root, "limits"); l.Child(limits, "answer_within") != nil {
+			at = l.Of(l.Child(limits, "answer_within"))
+		} else if n := l.Child(l.Root, "default"); n != nil {
+			at = l.Of(n)
 		}
-		l.errorAt(at, "too-little-time", "no time is left for the rules: "+sum, "raise answer_within, or lower the timeout")
+		l.ErrorAt(at, "too-little-time", "no time is left for the rules: "+sum, "raise answer_within, or lower the timeout")
 		return
 	}
 	for _, s := range l.rules {
@@ -106,7 +108,7 @@ func (l *loader) checkTimes() {
 		if d.Wait > 0 {
 			need = fmt.Sprintf("%s (wait) + %s (ring) = %s", short(d.Wait), short(d.Ring), short(d.Wait+d.Ring))
 		}
-		l.errorAt(l.of(s.then), "handoff-too-long",
+		l.ErrorAt(l.Of(s.then), "handoff-too-long",
 			fmt.Sprintf("the hand-off does not fit: it takes %s, and there are %s", need, sum),
 			fmt.Sprintf("lower them by %s, or raise answer_within", short(d.Wait+d.Ring-left)))
 	}
@@ -144,7 +146,7 @@ func (l *loader) checkTimeForAll() {
 			}
 			if r := l.reckon(l.before(at, i), s); r.total > left {
 				warned[s] = true
-				l.warn(l.of(s.then), "agents-not-all-rung", fmt.Sprintf("%s: %s, and there are %s", r.what(), strings.Join(r.terms, " + ")+" = "+short(r.total), sum),
+				l.Warn(l.Of(s.then), "agents-not-all-rung", fmt.Sprintf("%s: %s, and there are %s", r.what(), strings.Join(r.terms, " + ")+" = "+short(r.total), sum),
 					"lower ring or wait, ask fewer agents, or raise answer_within")
 			}
 		}

@@ -89,7 +89,7 @@ func TestHostileFilesAreRefusedInTime(t *testing.T) {
 		"dashes":           strings.Repeat("- ", 1<<20),
 		"question marks":   strings.Repeat("? ", 1<<20),
 		"merge of a list":  "<<: {? [a] : b}\n",
-		"too large":        strings.Repeat("#", maxFile+1),
+		"too large":        strings.Repeat("#", 4<<20+1),
 		"quotes":           "\"" + strings.Repeat("[", 1<<20),
 	}
 	for name, data := range files {

@@ -11,7 +11,8 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	"gopkg.in/yaml.v3"
+
+	"callrouter/rules/internal/source"
 )
 
 // The schema that editors fetch is the one that the command prints.
@@ -45,22 +46,21 @@ func asAnEditor(t *testing.T, path string) (any, bool) {
 		t.Fatal(err)
 	}
 	l := newLoader(path, loadedAt)
-	root := l.parse(data)
-	if root == nil {
+	if !l.Parse(data) {
 		return nil, false
 	}
-	return plainValue(root), true
+	return plainValue(l.Root), true
 }
 
-func plainValue(n *yaml.Node) any {
+func plainValue(n *source.Node) any {
 	switch n.Kind {
-	case yaml.MappingNode:
+	case source.MappingNode:
 		m := map[string]any{}
-		for k, v := range pairs(n) {
+		for k, v := range source.Pairs(n) {
 			m[k.Value] = plainValue(v)
 		}
 		return m
-	case yaml.SequenceNode:
+	case source.SequenceNode:
 		all := []any{}
 		for _, item := range n.Content {
 			all = append(all, plainValue(item))
@@ -313,7 +313,7 @@ func TestTheLoaderSaysTheKeysOfTheSchema(t *testing.T) {
 				want = append(want, name)
 			}
 		}
-		if got, want := problems[i].Hint, knownList(want); got != want {
+		if got, want := problems[i].Hint, source.KnownList(want); got != want {
 			t.Errorf("%s: the loader says %q, the schema has %q", path, got, want)
 		}
 	}

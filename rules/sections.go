@@ -8,9 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/source"
 	"callrouter/rules/phone"
 )
 
@@ -31,30 +30,30 @@ func (l *loader) collectNames() {
 		aNumber: "numbers", anHours: "hours", aCalendar: "calendars", aList: "lists", anAgent: "agents",
 		aQueue: "queues", anAnswer: "answers", aMessage: "messages",
 	} {
-		for name := range pairs(l.child(l.root, section)) {
+		for name := range source.Pairs(l.Child(l.Root, section)) {
 			l.known[k] = append(l.known[k], name.Value)
 		}
 	}
-	for rule := range l.items(l.child(l.root, "rules")) {
-		if name := l.child(rule, "name"); name != nil {
+	for rule := range l.Items(l.Child(l.Root, "rules")) {
+		if name := l.Child(rule, "name"); name != nil {
 			l.known[aRule] = append(l.known[aRule], name.Value)
 		}
 	}
 }
 
 func (l *loader) readSettings() {
-	if n := l.child(l.root, "version"); n != nil && n.Value != "1" {
-		l.fail(n, "unsupported-version", "there is no version "+n.Value+" of the format", "write `version: 1`")
+	if n := l.Child(l.Root, "version"); n != nil && n.Value != "1" {
+		l.Fail(n, "unsupported-version", "there is no version "+n.Value+" of the format", "write `version: 1`")
 	}
 	l.f.loc = time.UTC
-	if n := l.child(l.root, "timezone"); n != nil {
+	if n := l.Child(l.Root, "timezone"); n != nil {
 		l.f.loc = l.zone(n)
 	}
 	l.f.language = "en"
-	if n := l.child(l.root, "language"); n != nil {
+	if n := l.Child(l.Root, "language"); n != nil {
 		l.f.language = n.Value
 	}
-	limits := l.child(l.root, "limits")
+	limits := l.Child(l.Root, "limits")
 	l.f.limits = Limits{
 		AnswerWithin: l.duration(limits, "answer_within", defaultAnswerWithin, hours.ParseDuration),
 		MaxCall:      l.duration(limits, "max_call", defaultMaxCall, hours.ParseDuration),
@@ -62,35 +61,35 @@ func (l *loader) readSettings() {
 }
 
 // zone reads a time zone; UTC stands in for one that is wrong, so that the rest can be checked.
-func (l *loader) zone(n *yaml.Node) *time.Location {
+func (l *loader) zone(n *source.Node) *time.Location {
 	if n.Value == "" || n.Value == "Local" {
-		l.fail(n, "unknown-timezone", fmt.Sprintf("%s is no time zone: it would be another one on each machine", quoted(n.Value)), "write an IANA name such as America/Sao_Paulo")
+		l.Fail(n, "unknown-timezone", fmt.Sprintf("%s is no time zone: it would be another one on each machine", source.Quoted(n.Value)), "write an IANA name such as America/Sao_Paulo")
 		return time.UTC
 	}
 	loc, err := time.LoadLocation(n.Value)
 	if err != nil {
-		l.fail(n, "unknown-timezone", fmt.Sprintf("there is no time zone %s", quoted(n.Value)), "write an IANA name such as America/Sao_Paulo or Europe/Lisbon")
+		l.Fail(n, "unknown-timezone", fmt.Sprintf("there is no time zone %s", source.Quoted(n.Value)), "write an IANA name such as America/Sao_Paulo or Europe/Lisbon")
 		return time.UTC
 	}
 	return loc
 }
 
 // duration reads a duration that may be left out.
-func (l *loader) duration(n *yaml.Node, name string, otherwise time.Duration, parse func(string) (time.Duration, error)) time.Duration {
-	v := l.child(n, name)
+func (l *loader) duration(n *source.Node, name string, otherwise time.Duration, parse func(string) (time.Duration, error)) time.Duration {
+	v := l.Child(n, name)
 	if v == nil {
 		return otherwise
 	}
 	d, err := parse(v.Value)
 	if err != nil {
-		l.failWith(v, "bad-duration", err)
+		l.FailWith(v, "bad-duration", err)
 		return otherwise
 	}
 	return d
 }
 
-func (l *loader) count(n *yaml.Node, name string, otherwise int) int {
-	v := l.child(n, name)
+func (l *loader) count(n *source.Node, name string, otherwise int) int {
+	v := l.Child(n, name)
 	if v == nil {
 		return otherwise
 	}
@@ -101,8 +100,8 @@ func (l *loader) count(n *yaml.Node, name string, otherwise int) int {
 	return i
 }
 
-func (l *loader) text(n *yaml.Node, name string) string {
-	if v := l.child(n, name); v != nil {
+func (l *loader) text(n *source.Node, name string) string {
+	if v := l.Child(n, name); v != nil {
 		return v.Value
 	}
 	return ""
@@ -111,27 +110,27 @@ func (l *loader) text(n *yaml.Node, name string) string {
 func (l *loader) readNumbers() {
 	l.f.numbersByName, l.f.phones = map[string]int{}, map[string]int{}
 	ids := map[string]string{}
-	for name, n := range l.entries(l.child(l.root, "numbers")) {
+	for name, n := range l.Entries(l.Child(l.Root, "numbers")) {
 		number := Number{Name: name.Value, PositusID: l.text(n, "positus_id")}
 		index := len(l.f.numbers)
-		if written := l.child(n, "phone"); written != nil {
+		if written := l.Child(n, "phone"); written != nil {
 			normal, err := phone.Normalize(written.Value)
 			if err != nil {
-				l.failWith(written, "bad-phone", err)
+				l.FailWith(written, "bad-phone", err)
 			} else if other, twice := l.f.phones[normal]; twice {
-				l.fail(written, "duplicate-phone", fmt.Sprintf("%s is the number of %q already", normal, l.f.numbers[other].Name), "take one of them out")
+				l.Fail(written, "duplicate-phone", fmt.Sprintf("%s is the number of %q already", normal, l.f.numbers[other].Name), "take one of them out")
 			} else {
 				number.Phone = normal
 				l.f.phones[normal] = index
 			}
 		}
-		if id := l.child(n, "positus_id"); id != nil {
+		if id := l.Child(n, "positus_id"); id != nil {
 			if other, twice := ids[id.Value]; twice {
-				l.fail(id, "duplicate-id", fmt.Sprintf("this is the positus_id of %q already", other), "take one of them out")
+				l.Fail(id, "duplicate-id", fmt.Sprintf("this is the positus_id of %q already", other), "take one of them out")
 			}
 			ids[id.Value] = name.Value
 		} else {
-			l.f.withoutID = append(l.f.withoutID, l.of(name).problem(Error, "missing-key",
+			l.f.withoutID = append(l.f.withoutID, l.Of(name).Problem(Error, "missing-key",
 				fmt.Sprintf("the number %q has no positus_id, so nothing can be done about its calls", name.Value),
 				"add `positus_id: NUMBER_ID`, as the Positus API names the number"))
 		}
@@ -141,7 +140,7 @@ func (l *loader) readNumbers() {
 }
 
 func (l *loader) readAgents() {
-	for name, n := range l.entries(l.child(l.root, "agents")) {
+	for name, n := range l.Entries(l.Child(l.Root, "agents")) {
 		a := Agent{ID: name.Value, Name: l.text(n, "name"), Capacity: l.count(n, "capacity", defaultCapacity)}
 		if a.Name == "" {
 			a.Name = a.ID
@@ -151,20 +150,20 @@ func (l *loader) readAgents() {
 }
 
 func (l *loader) readQueues() {
-	for name, n := range l.entries(l.child(l.root, "queues")) {
+	for name, n := range l.Entries(l.Child(l.Root, "queues")) {
 		q := Queue{
 			Name: name.Value, Strategy: LongestIdle,
 			Ring:      l.duration(n, "ring", defaultRing, hours.ParseDuration),
 			WrapUp:    l.duration(n, "wrap_up", 0, hours.ParseDurationOrZero),
 			AwayAfter: l.count(n, "away_after", defaultAwayAfter),
 		}
-		if s := l.child(n, "strategy"); s != nil {
+		if s := l.Child(n, "strategy"); s != nil {
 			q.Strategy = Strategy(s.Value)
 		}
 		seen := map[string]bool{}
-		for item := range l.items(l.child(n, "agents")) {
+		for item := range l.Items(l.Child(n, "agents")) {
 			if seen[item.Value] {
-				l.fail(item, "duplicate-name", fmt.Sprintf("the agent %s is already in this queue", quoted(item.Value)), "take one of them out")
+				l.Fail(item, "duplicate-name", fmt.Sprintf("the agent %s is already in this queue", source.Quoted(item.Value)), "take one of them out")
 				continue
 			}
 			seen[item.Value] = true
@@ -177,39 +176,29 @@ func (l *loader) readQueues() {
 }
 
 func (l *loader) readAnswers() {
-	for name, n := range l.entries(l.child(l.root, "answers")) {
+	for name, n := range l.Entries(l.Child(l.Root, "answers")) {
 		a := Answer{Name: name.Value}
-		play, address := l.child(n, "play"), l.child(n, "url")
+		play, address := l.Child(n, "play"), l.Child(n, "url")
 		switch {
 		case play != nil && address != nil:
-			l.fail(keyOf(n, "url"), "conflicting-keys", "an answer either plays a file or asks a url", "take one of them out")
+			l.Fail(source.KeyOf(n, "url"), "conflicting-keys", "an answer either plays a file or asks a url", "take one of them out")
 		case play != nil:
 			a.Play = l.audio(play)
-			if t := l.child(n, "timeout"); t != nil {
-				l.fail(keyOf(n, "timeout"), "conflicting-keys", "a file that is played has no timeout", "take it out")
+			if t := l.Child(n, "timeout"); t != nil {
+				l.Fail(source.KeyOf(n, "timeout"), "conflicting-keys", "a file that is played has no timeout", "take it out")
 			}
 		case address != nil:
 			a.URL = l.address(address)
 			a.Timeout = l.duration(n, "timeout", defaultTimeout, hours.ParseDuration)
-		case !l.has(n, "play") && !l.has(n, "url"):
-			l.fail(name, "missing-key", fmt.Sprintf("%s has neither %q nor %q", quoted(name.Value), "play", "url"), "add `play: FILE.ogg` or `url: https://...`")
+		case !l.Has(n, "play") && !l.Has(n, "url"):
+			l.Fail(name, "missing-key", fmt.Sprintf("%s has neither %q nor %q", source.Quoted(name.Value), "play", "url"), "add `play: FILE.ogg` or `url: https://...`")
 		}
 		l.f.answers = append(l.f.answers, a)
 	}
 }
 
-// has says whether a key is there at all, be it right or wrong.
-func (l *loader) has(n *yaml.Node, name string) bool {
-	for k := range pairs(n) {
-		if k.Value == name {
-			return true
-		}
-	}
-	return false
-}
-
 // audio reads a sound file that is played to callers, and answers its absolute path.
-func (l *loader) audio(n *yaml.Node) string {
+func (l *loader) audio(n *source.Node) string {
 	data, path, ok := l.include(n)
 	if !ok {
 		return ""
@@ -219,7 +208,7 @@ func (l *loader) audio(n *yaml.Node) string {
 		if cut := len(message) - len(errConvertAudio.Error()); cut > 2 {
 			message, hint = message[:cut-2], message[cut:]
 		}
-		l.fail(n, "bad-audio", fmt.Sprintf("%s: %s", quoted(n.Value), message), hint)
+		l.Fail(n, "bad-audio", fmt.Sprintf("%s: %s", source.Quoted(n.Value), message), hint)
 		return ""
 	}
 	absolute, err := filepath.Abs(path)
@@ -229,13 +218,13 @@ func (l *loader) audio(n *yaml.Node) string {
 	return absolute
 }
 
-func (l *loader) address(n *yaml.Node) string {
+func (l *loader) address(n *source.Node) string {
 	u, err := url.Parse(n.Value)
 	switch {
 	case err != nil || u.Host == "":
-		l.fail(n, "bad-url", fmt.Sprintf("%s is not a url", quoted(n.Value)), "write https://host/path")
+		l.Fail(n, "bad-url", fmt.Sprintf("%s is not a url", source.Quoted(n.Value)), "write https://host/path")
 	case u.Scheme != "http" && u.Scheme != "https":
-		l.fail(n, "bad-url", fmt.Sprintf("a call is answered over http or https, not %s", quoted(u.Scheme)), "write https://host/path")
+		l.Fail(n, "bad-url", fmt.Sprintf("a call is answered over http or https, not %s", source.Quoted(u.Scheme)), "write https://host/path")
 	}
 	return n.Value
 }

@@ -6,28 +6,27 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/source"
 )
 
 func (l *loader) readCalendars() {
 	l.f.calendars = map[string]hours.Calendar{}
-	for name, n := range l.entries(l.child(l.root, "calendars")) {
+	for name, n := range l.Entries(l.Child(l.Root, "calendars")) {
 		if slices.Contains(hours.PublicCalendars(), name.Value) {
-			l.fail(name, "duplicate-name", fmt.Sprintf("there is a public calendar %s already", quoted(name.Value)), "give your own another name")
+			l.Fail(name, "duplicate-name", fmt.Sprintf("there is a public calendar %s already", source.Quoted(name.Value)), "give your own another name")
 			continue
 		}
 		var holidays []hours.OwnHoliday
-		for k, v := range l.entries(n) {
+		for k, v := range l.Entries(n) {
 			spec, err := hours.ParseDates(k.Value)
 			if err != nil {
-				l.failWith(k, "bad-date", err)
+				l.FailWith(k, "bad-date", err)
 				continue
 			}
 			for _, h := range holidays {
 				if h.On == spec {
-					l.fail(k, "duplicate-key", fmt.Sprintf("%s is already there: %s", strings.TrimSpace(k.Value), h.Name), "take one of them out")
+					l.Fail(k, "duplicate-key", fmt.Sprintf("%s is already there: %s", strings.TrimSpace(k.Value), h.Name), "take one of them out")
 				}
 			}
 			holidays = append(holidays, hours.OwnHoliday{On: spec, Name: v.Value})
@@ -38,33 +37,33 @@ func (l *loader) readCalendars() {
 
 func (l *loader) readHours() {
 	l.f.hoursByName = map[string]int{}
-	for name, n := range l.entries(l.child(l.root, "hours")) {
+	for name, n := range l.Entries(l.Child(l.Root, "hours")) {
 		h := &hours.Plan{Name: name.Value, Location: l.f.loc}
-		if zone := l.child(n, "timezone"); zone != nil {
+		if zone := l.Child(n, "timezone"); zone != nil {
 			h.Location = l.zone(zone)
 		}
-		l.readWeekly(h, l.child(n, "weekly"))
-		for item := range l.items(l.child(n, "holidays")) {
+		l.readWeekly(h, l.Child(n, "weekly"))
+		for item := range l.Items(l.Child(n, "holidays")) {
 			l.readHolidays(h, item)
 		}
-		l.readDates(h, l.child(n, "dates"))
+		l.readDates(h, l.Child(n, "dates"))
 		l.f.hoursByName[name.Value] = len(l.f.hours)
 		l.f.hours = append(l.f.hours, h)
 	}
 }
 
-func (l *loader) readWeekly(h *hours.Plan, n *yaml.Node) {
-	var first [7]*yaml.Node
-	for k, v := range l.entries(n) {
+func (l *loader) readWeekly(h *hours.Plan, n *source.Node) {
+	var first [7]*source.Node
+	for k, v := range l.Entries(n) {
 		days, err := hours.ParseDays(k.Value)
 		if err != nil {
-			l.failWith(k, "bad-day", err)
+			l.FailWith(k, "bad-day", err)
 			continue
 		}
 		windows := l.windows(v)
 		for _, d := range days {
 			if first[d] != nil {
-				l.fail(k, "duplicate-day", fmt.Sprintf("%s is already there, in %s at line %d", hours.Weekdays()[d], quoted(first[d].Value), first[d].Line), "name each day once")
+				l.Fail(k, "duplicate-day", fmt.Sprintf("%s is already there, in %s at line %d", hours.Weekdays()[d], source.Quoted(first[d].Value), first[d].Line), "name each day once")
 				break
 			}
 			first[d] = k
@@ -74,19 +73,19 @@ func (l *loader) readWeekly(h *hours.Plan, n *yaml.Node) {
 }
 
 // windows reads the windows of a day: none if it is closed.
-func (l *loader) windows(n *yaml.Node) []hours.Window {
-	if n.Kind == yaml.ScalarNode && n.Value == "closed" {
+func (l *loader) windows(n *source.Node) []hours.Window {
+	if n.Kind == source.ScalarNode && n.Value == "closed" {
 		return nil
 	}
 	var all []hours.Window
-	for item := range l.items(n) {
+	for item := range l.Items(n) {
 		w, err := hours.ParseWindow(item.Value)
 		if err != nil {
-			l.failWith(item, "bad-hours", err)
+			l.FailWith(item, "bad-hours", err)
 			continue
 		}
 		if err := hours.CheckWindows(append(all[:len(all):len(all)], w)); err != nil {
-			l.failWith(item, "overlapping-hours", err)
+			l.FailWith(item, "overlapping-hours", err)
 			continue
 		}
 		all = append(all, w)
@@ -96,30 +95,30 @@ func (l *loader) windows(n *yaml.Node) []hours.Window {
 }
 
 // readHolidays reads one calendar of hours: `br`, or `{br: {without: [Carnaval]}}`.
-func (l *loader) readHolidays(h *hours.Plan, item *yaml.Node) {
-	if item.Kind == yaml.ScalarNode {
+func (l *loader) readHolidays(h *hours.Plan, item *source.Node) {
+	if item.Kind == source.ScalarNode {
 		l.addCalendar(h, item, nil)
 		return
 	}
-	for k, v := range l.entries(item) {
+	for k, v := range l.Entries(item) {
 		var without []string
-		for name := range l.items(l.child(v, "without")) {
+		for name := range l.Items(l.Child(v, "without")) {
 			without = append(without, name.Value)
 		}
-		l.addCalendar(h, k, l.child(v, "without"), without...)
+		l.addCalendar(h, k, l.Child(v, "without"), without...)
 	}
 }
 
-func (l *loader) addCalendar(h *hours.Plan, name, at *yaml.Node, without ...string) {
+func (l *loader) addCalendar(h *hours.Plan, name, at *source.Node, without ...string) {
 	for _, c := range h.Calendars {
 		if c.Title() == name.Value {
-			l.fail(name, "duplicate-name", fmt.Sprintf("the calendar %s is already there", quoted(name.Value)), "take one of them out")
+			l.Fail(name, "duplicate-name", fmt.Sprintf("the calendar %s is already there", source.Quoted(name.Value)), "take one of them out")
 			return
 		}
 	}
 	if l.use(aCalendar, name.Value) {
 		if at != nil {
-			l.fail(at, "conflicting-keys", "only from a public calendar can holidays be left out", "take them out of your own calendar")
+			l.Fail(at, "conflicting-keys", "only from a public calendar can holidays be left out", "take them out of your own calendar")
 		}
 		if c := l.f.calendars[name.Value]; c != nil {
 			h.Calendars = append(h.Calendars, c)
@@ -128,18 +127,18 @@ func (l *loader) addCalendar(h *hours.Plan, name, at *yaml.Node, without ...stri
 	}
 	known := append(l.known[aCalendar][:len(l.known[aCalendar]):len(l.known[aCalendar])], hours.PublicCalendars()...)
 	if !slices.Contains(known, name.Value) {
-		l.errorAt(l.of(name), "unknown-name", noSuch(aCalendar, name.Value), l.didYouMean(name.Value, known))
+		l.ErrorAt(l.Of(name), "unknown-name", noSuch(aCalendar, name.Value), source.DidYouMean(name.Value, known))
 		return
 	}
 	holidays := hours.HolidayNames(name.Value)
-	for item := range l.items(at) {
+	for item := range l.Items(at) {
 		if !slices.Contains(holidays, item.Value) {
 			message := fmt.Sprintf("calendar %s has no holiday %q", name.Value, item.Value)
-			if meant, ok := nearest(item.Value, holidays); ok {
+			if meant, ok := source.Nearest(item.Value, holidays); ok {
 				message += fmt.Sprintf(", did you mean %q?", meant)
 			}
 			// All of them: an author has nowhere else to look up the names.
-			l.fail(item, "unknown-name", message, "it has: "+strings.Join(holidays, ", "))
+			l.Fail(item, "unknown-name", message, "it has: "+strings.Join(holidays, ", "))
 			return
 		}
 	}
@@ -148,18 +147,18 @@ func (l *loader) addCalendar(h *hours.Plan, name, at *yaml.Node, without ...stri
 	}
 }
 
-func (l *loader) readDates(h *hours.Plan, n *yaml.Node) {
-	var keys []*yaml.Node
-	for k, v := range l.entries(n) {
+func (l *loader) readDates(h *hours.Plan, n *source.Node) {
+	var keys []*source.Node
+	for k, v := range l.Entries(n) {
 		spec, err := hours.ParseDates(k.Value)
 		if err != nil {
-			l.failWith(k, "bad-date", err)
+			l.FailWith(k, "bad-date", err)
 			continue
 		}
 		keys = append(keys, k)
 		h.Exceptions = append(h.Exceptions, hours.Exception{On: spec, Windows: l.windows(v)})
 		if _, second, err := h.CheckExceptions(); err != nil {
-			l.failWith(keys[second], "overlapping-dates", err)
+			l.FailWith(keys[second], "overlapping-dates", err)
 			keys, h.Exceptions = keys[:len(keys)-1], h.Exceptions[:len(h.Exceptions)-1]
 		}
 	}

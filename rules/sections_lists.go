@@ -5,9 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"callrouter/rules/internal/source"
 	"callrouter/rules/phone"
-
-	"gopkg.in/yaml.v3"
 )
 
 // list is a list of callers, with what stands in the file.
@@ -33,10 +32,10 @@ func (l *list) add(key string, until time.Time) {
 
 func (l *loader) readLists() {
 	l.f.listsByName = map[string]*list{}
-	for name, n := range l.entries(l.child(l.root, "lists")) {
+	for name, n := range l.Entries(l.Child(l.Root, "lists")) {
 		made := &list{List: List{Name: name.Value}, entries: map[string]time.Time{}}
-		if n.Kind == yaml.SequenceNode {
-			for item := range l.items(n) {
+		if n.Kind == source.SequenceNode {
+			for item := range l.Items(n) {
 				l.readEntry(made, item)
 			}
 		} else {
@@ -53,61 +52,61 @@ func (l *loader) readLists() {
 	}
 }
 
-func (l *loader) readListSource(made *list, name, n *yaml.Node) {
-	file, store := l.child(n, "file"), l.child(n, "store")
+func (l *loader) readListSource(made *list, name, n *source.Node) {
+	file, store := l.Child(n, "file"), l.Child(n, "store")
 	switch {
 	case file != nil && store != nil:
-		l.fail(keyOf(n, "store"), "conflicting-keys", "a list is either in a file or kept at run time", "take one of them out; run-time entries can be added to any list")
+		l.Fail(source.KeyOf(n, "store"), "conflicting-keys", "a list is either in a file or kept at run time", "take one of them out; run-time entries can be added to any list")
 	case file != nil:
 		if data, path, ok := l.include(file); ok {
 			l.readListFile(made, path, data)
 		}
 	case store != nil:
 		made.Store = true
-	case !l.has(n, "file") && !l.has(n, "store"):
-		l.fail(name, "missing-key", fmt.Sprintf("%s has neither entries, %q nor %q", quoted(name.Value), "file", "store"), "write entries below it, `{file: lists/name.txt}` or `{store: true}`")
+	case !l.Has(n, "file") && !l.Has(n, "store"):
+		l.Fail(name, "missing-key", fmt.Sprintf("%s has neither entries, %q nor %q", source.Quoted(name.Value), "file", "store"), "write entries below it, `{file: lists/name.txt}` or `{store: true}`")
 	}
 }
 
 // readEntry reads an entry: a number, or a mapping of number or id, note and until.
-func (l *loader) readEntry(made *list, n *yaml.Node) {
-	if n.Kind == yaml.ScalarNode {
+func (l *loader) readEntry(made *list, n *source.Node) {
+	if n.Kind == source.ScalarNode {
 		if key, err := ParseEntry(n.Value); err != nil {
-			l.failWith(n, "bad-phone", err)
+			l.FailWith(n, "bad-phone", err)
 		} else {
 			made.add(key, time.Time{})
 		}
 		return
 	}
-	number, id := l.child(n, "number"), l.child(n, "id")
+	number, id := l.Child(n, "number"), l.Child(n, "id")
 	var key string
 	switch {
 	case number != nil && id != nil:
-		l.fail(keyOf(n, "id"), "conflicting-keys", "an entry is either a number or an id", "make it two entries")
+		l.Fail(source.KeyOf(n, "id"), "conflicting-keys", "an entry is either a number or an id", "make it two entries")
 		return
 	case number != nil:
 		normal, err := phone.Normalize(number.Value)
 		if err != nil {
-			l.failWith(number, "bad-phone", err)
+			l.FailWith(number, "bad-phone", err)
 			return
 		}
 		key = normal
 	case id != nil && strings.TrimSpace(id.Value) == "":
-		l.fail(id, "empty-value", "the id is empty", "write the id as the platform sends it")
+		l.Fail(id, "empty-value", "the id is empty", "write the id as the platform sends it")
 		return
 	case id != nil:
 		key = Caller{ID: id.Value}.Key()
-	case l.has(n, "number") || l.has(n, "id"):
+	case l.Has(n, "number") || l.Has(n, "id"):
 		return
 	default:
-		l.fail(n, "missing-key", "this entry has neither a number nor an id", `write {number: "+55 ...", note: ...}`)
+		l.Fail(n, "missing-key", "this entry has neither a number nor an id", `write {number: "+55 ...", note: ...}`)
 		return
 	}
 	var until time.Time
-	if v := l.child(n, "until"); v != nil {
+	if v := l.Child(n, "until"); v != nil {
 		var err error
 		if until, err = dateUntil(v.Value, l.f.loc); err != nil {
-			l.failWith(v, "bad-date", err)
+			l.FailWith(v, "bad-date", err)
 			return
 		}
 	}
@@ -116,14 +115,12 @@ func (l *loader) readEntry(made *list, n *yaml.Node) {
 
 // readListFile reads a list of its own file: one number (or id:...) a line, and comments behind "#".
 func (l *loader) readListFile(made *list, path string, data []byte) {
-	rules := l.src
-	defer func() { l.src = rules }()
-	l.src = newSource(path, data)
-	if !l.checkText(data) {
+	text := source.New(path)
+	defer func() { l.Problems = append(l.Problems, text.Problems...) }()
+	if !text.ReadText(data) {
 		return
 	}
-	for i := range l.src.starts {
-		line := l.src.line(i + 1)
+	for n, line := range text.Lines() {
 		entry, _, _ := strings.Cut(line, "#")
 		entry = strings.TrimSpace(entry)
 		if entry == "" {
@@ -131,9 +128,9 @@ func (l *loader) readListFile(made *list, path string, data []byte) {
 		}
 		key, err := ParseEntry(entry)
 		if err != nil {
-			message, hint := splitHint(err)
+			message, hint := source.SplitHint(err)
 			column := len([]rune(line[:strings.Index(line, entry)])) + 1
-			l.errorAt(span{path, l.src, i + 1, column, len([]rune(entry))}, "bad-phone", message, hint)
+			text.ErrorAt(text.At(n, column, len([]rune(entry))), "bad-phone", message, hint)
 			continue
 		}
 		made.add(key, time.Time{})

@@ -8,17 +8,17 @@ import (
 
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser/lexer"
-	"gopkg.in/yaml.v3"
 
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/source"
 )
 
 func (l *loader) readMessages() {
-	for name, n := range l.entries(l.child(l.root, "messages")) {
+	for name, n := range l.Entries(l.Child(l.Root, "messages")) {
 		m := &message{Message: Message{Name: name.Value}}
 		body := n
-		if n.Kind == yaml.MappingNode {
-			body = l.child(n, "text")
+		if n.Kind == source.MappingNode {
+			body = l.Child(n, "text")
 			m.AtMostEvery = l.duration(n, "at_most_every", 0, hours.ParseDurationOrZero)
 		}
 		if body != nil {
@@ -29,9 +29,9 @@ func (l *loader) readMessages() {
 }
 
 // readMessage takes a message apart into texts and expressions: `${EXPR}`; `$${` is a literal `${`.
-func (l *loader) readMessage(m *message, n *yaml.Node) {
+func (l *loader) readMessage(m *message, n *source.Node) {
 	if strings.TrimSpace(n.Value) == "" {
-		l.fail(n, "empty-value", "the message is empty", "write a text")
+		l.Fail(n, "empty-value", "the message is empty", "write a text")
 		return
 	}
 	runes := []rune(n.Value)
@@ -46,7 +46,7 @@ func (l *loader) readMessage(m *message, n *yaml.Node) {
 		case strings.HasPrefix(rest, "${"):
 			end := closingBrace(runes, i+2)
 			if end < 0 {
-				l.errorAt(l.within(n, i, len(runes)), "message-syntax", "this ${ has no }", "close it, or write $${ for a literal ${")
+				l.ErrorAt(l.Within(n, i, len(runes)), "message-syntax", "this ${ has no }", "close it, or write $${ for a literal ${")
 				return
 			}
 			m.parts = append(m.parts, part{literal: literal.String()})
@@ -62,7 +62,7 @@ func (l *loader) readMessage(m *message, n *yaml.Node) {
 	m.parts = append(m.parts, part{literal: literal.String()})
 	m.parts = slices.DeleteFunc(m.parts, func(p part) bool { return p.program == nil && p.literal == "" })
 	if length > maxMessage {
-		l.fail(n, "message-too-long", fmt.Sprintf("the text has %d characters, and WhatsApp takes %d", length, maxMessage), "shorten it")
+		l.Fail(n, "message-too-long", fmt.Sprintf("the text has %d characters, and WhatsApp takes %d", length, maxMessage), "shorten it")
 	}
 }
 
@@ -92,13 +92,13 @@ func closingBrace(runes []rune, i int) int {
 	return -1
 }
 
-func (l *loader) readPlaceholder(m *message, n *yaml.Node, runes []rune, from, to int) {
+func (l *loader) readPlaceholder(m *message, n *source.Node, runes []rune, from, to int) {
 	x := &expression{
 		language: l.language, what: "the placeholder", text: string(runes[from:to]),
-		place: func(a, b int) span { return l.within(n, from+a, from+b) },
+		place: func(a, b int) source.Span { return l.Within(n, from+a, from+b) },
 	}
 	if strings.TrimSpace(x.text) == "" {
-		l.errorAt(l.within(n, from-2, to+1), "empty-condition", "there is nothing in this ${}", "write an expression, or $${ for a literal ${")
+		l.ErrorAt(l.Within(n, from-2, to+1), "empty-condition", "there is nothing in this ${}", "write an expression, or $${ for a literal ${")
 		return
 	}
 	if !x.read() {
@@ -136,28 +136,18 @@ func (n *needs) merge(more needs) {
 	}
 }
 
-// commented says whether YAML takes the rest of the line behind a plain scalar for a comment.
-func (l *loader) commented(n *yaml.Node) bool {
-	if n.Style&^yaml.TaggedStyle != 0 {
-		return false
-	}
-	at := l.of(n)
-	rest := []rune(l.src.line(at.line))
-	return at.column-1+at.length <= len(rest) && strings.HasPrefix(strings.TrimLeft(string(rest[at.column-1+at.length:]), " \t"), "#")
-}
-
 // cutByComment says whether a condition on one line lost its end to a ` #` that YAML took for a comment: a quote is open
 // where it ends.
-func (l *loader) cutByComment(n *yaml.Node) bool {
-	if !l.commented(n) {
+func (l *loader) cutByComment(n *source.Node) bool {
+	if !l.Commented(n) {
 		return false
 	}
 	if _, err := lexer.Lex(file.NewSource(n.Value)); err == nil || !strings.Contains(err.Error(), "not terminated") {
 		return false
 	}
-	at := l.of(n)
-	at.length = len([]rune(strings.TrimRight(l.src.line(at.line), " \t"))) - at.column + 1
-	l.errorAt(at, "comment-cuts-text", "YAML takes what stands behind ` #` for a comment, which cuts a quoted text short", "write the condition behind `|`, on a line of its own")
-	l.bad[n] = true
+	at := l.Of(n)
+	at.Length = len([]rune(strings.TrimRight(l.Line(at.Line), " \t"))) - at.Column + 1
+	l.ErrorAt(at, "comment-cuts-text", "YAML takes what stands behind ` #` for a comment, which cuts a quoted text short", "write the condition behind `|`, on a line of its own")
+	l.Spoil(n)
 	return true
 }

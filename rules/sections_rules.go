@@ -5,36 +5,35 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/source"
 )
 
 // ruleSource is a rule with where its parts stand, for the checks that look at several rules.
 type ruleSource struct {
-	node      *yaml.Node // the whole rule
-	name      *yaml.Node
-	when      *yaml.Node // nil: no condition
-	then      *yaml.Node
+	node      *source.Node // the whole rule
+	name      *source.Node
+	when      *source.Node // nil: no condition
+	then      *source.Node
 	canonical string // the condition, written in one way
 	rule      *rule
 	sound     bool // everything in it could be read
 }
 
 func (l *loader) readRules() {
-	first := map[string]*yaml.Node{}
-	for n := range l.items(l.child(l.root, "rules")) {
-		if n.Kind != yaml.MappingNode {
+	first := map[string]*source.Node{}
+	for n := range l.Items(l.Child(l.Root, "rules")) {
+		if n.Kind != source.MappingNode {
 			continue
 		}
-		before := len(l.problems)
-		s := &ruleSource{node: n, name: l.child(n, "name"), when: l.child(n, "when"), then: l.child(n, "then"), rule: &rule{line: n.Line}}
+		before := len(l.Problems)
+		s := &ruleSource{node: n, name: l.Child(n, "name"), when: l.Child(n, "when"), then: l.Child(n, "then"), rule: &rule{line: n.Line}}
 		if s.name != nil {
 			s.rule.name, s.rule.line = s.name.Value, n.Line
 			if strings.TrimSpace(s.name.Value) == "" {
-				l.fail(s.name, "empty-value", "the name is empty", "name the rule: the name is what traces and metrics show")
+				l.Fail(s.name, "empty-value", "the name is empty", "name the rule: the name is what traces and metrics show")
 			} else if other := first[s.name.Value]; other != nil {
-				l.fail(s.name, "duplicate-name", fmt.Sprintf("there is a rule %s already, at line %d", quoted(s.name.Value), other.Line), "give it another name")
+				l.Fail(s.name, "duplicate-name", fmt.Sprintf("there is a rule %s already, at line %d", source.Quoted(s.name.Value), other.Line), "give it another name")
 			}
 			first[s.name.Value] = s.name
 		}
@@ -42,7 +41,7 @@ func (l *loader) readRules() {
 		l.readWhen(s)
 		s.rule.decision = l.action(s.then, true)
 		s.rule.decision.By, s.rule.decision.Rule, s.rule.decision.Index = ByRule, s.rule.name, len(l.f.rules)
-		s.sound = len(l.problems) == before && s.then != nil && (s.when != nil || !l.has(n, "when"))
+		s.sound = len(l.Problems) == before && s.then != nil && (s.when != nil || !l.Has(n, "when"))
 		l.rules = append(l.rules, s)
 		l.f.rules = append(l.f.rules, *s.rule)
 	}
@@ -52,26 +51,26 @@ func (l *loader) readRules() {
 
 // readEnd reads what happens when no rule decides.
 func (l *loader) readEnd() {
-	l.f.fallback = l.action(l.child(l.root, "default"), false)
+	l.f.fallback = l.action(l.Child(l.Root, "default"), false)
 	l.f.fallback.By, l.f.fallback.Index = ByDefault, len(l.f.rules)
 	l.f.onError = l.f.fallback
-	if n := l.child(l.root, "on_error"); n != nil {
+	if n := l.Child(l.Root, "on_error"); n != nil {
 		l.f.onError = l.action(n, false)
 	}
 	l.f.onError.By, l.f.onError.Index = ByOnError, len(l.f.rules)
 }
 
 func (l *loader) readOn(s *ruleSource) {
-	n := l.child(s.node, "on")
+	n := l.Child(s.node, "on")
 	if n == nil {
 		return
 	}
 	s.rule.on = make([]bool, len(l.f.numbers))
-	for item := range l.items(n) {
+	for item := range l.Items(n) {
 		if name, ok := l.refer(aNumber, item); ok {
 			if i, ok := l.f.numbersByName[name]; ok {
 				if s.rule.on[i] {
-					l.fail(item, "duplicate-name", fmt.Sprintf("the number %s is already there", quoted(name)), "take one of them out")
+					l.Fail(item, "duplicate-name", fmt.Sprintf("the number %s is already there", source.Quoted(name)), "take one of them out")
 				}
 				s.rule.on[i] = true
 			}
@@ -86,10 +85,10 @@ func (l *loader) readWhen(s *ruleSource) {
 	}
 	x := &expression{
 		language: l.language, what: theCondition, text: n.Value,
-		place: func(from, to int) span { return l.within(n, from, to) }, commented: l.commented(n),
+		place: func(from, to int) source.Span { return l.Within(n, from, to) }, commented: l.Commented(n),
 	}
 	if strings.TrimSpace(n.Value) == "" {
-		l.fail(n, "empty-condition", "the condition is empty", "write one, or take `when` out: then the rule always holds")
+		l.Fail(n, "empty-condition", "the condition is empty", "write one, or take `when` out: then the rule always holds")
 		return
 	}
 	s.rule.when = x.condition()
@@ -99,26 +98,26 @@ func (l *loader) readWhen(s *ruleSource) {
 }
 
 // action reads what is done with a call. Only a rule can hand off.
-func (l *loader) action(n *yaml.Node, ofRule bool) Decision {
+func (l *loader) action(n *source.Node, ofRule bool) Decision {
 	d := Decision{Action: Reject}
-	if n == nil || n.Kind != yaml.MappingNode {
+	if n == nil || n.Kind != source.MappingNode {
 		return d
 	}
 	chosen := ""
-	for k, v := range pairs(n) {
-		if l.bad[k] || chosen != "" && chosen != k.Value {
-			if chosen != "" && !l.bad[k] {
-				l.fail(k, "conflicting-keys", fmt.Sprintf("one action is enough: %s is already there", quoted(chosen)), "take one of them out, or make it two rules")
+	for k, v := range source.Pairs(n) {
+		if !l.Usable(k) || chosen != "" && chosen != k.Value {
+			if chosen != "" && l.Usable(k) {
+				l.Fail(k, "conflicting-keys", fmt.Sprintf("one action is enough: %s is already there", source.Quoted(chosen)), "take one of them out, or make it two rules")
 			}
 			continue
 		}
 		chosen = k.Value
-		if l.bad[v] {
+		if !l.Usable(v) {
 			continue
 		}
 		switch k.Value {
 		case "reject":
-			if m := l.child(v, "message"); m != nil {
+			if m := l.Child(v, "message"); m != nil {
 				d.Message, _ = l.refer(aMessage, m)
 			}
 		case "accept":
@@ -126,7 +125,7 @@ func (l *loader) action(n *yaml.Node, ofRule bool) Decision {
 			d.Answer, _ = l.refer(anAnswer, v)
 		case "handoff":
 			if !ofRule {
-				l.fail(k, "not-allowed", "the end of the file can only reject or accept", "hand off in a last rule without `when`, and name here what happens when nobody picks up")
+				l.Fail(k, "not-allowed", "the end of the file can only reject or accept", "hand off in a last rule without `when`, and name here what happens when nobody picks up")
 				continue
 			}
 			l.handoff(&d, v)
@@ -135,11 +134,11 @@ func (l *loader) action(n *yaml.Node, ofRule bool) Decision {
 	return d
 }
 
-func (l *loader) handoff(d *Decision, n *yaml.Node) {
+func (l *loader) handoff(d *Decision, n *source.Node) {
 	d.Action = Handoff
 	name := n
-	if n.Kind == yaml.MappingNode {
-		name = l.child(n, "queue")
+	if n.Kind == source.MappingNode {
+		name = l.Child(n, "queue")
 	}
 	d.Queue, _ = l.refer(aQueue, name)
 	queue, _ := l.f.Queue(d.Queue)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/source"
 )
 
 // Given is the state of the world for a dry run. What is left out: every agent is free, nobody waits, store lists are
@@ -225,8 +226,8 @@ func (f *File) checkGiven(call Call, g Given) error {
 
 func unknownName(k kind, name string, known []string) error {
 	message := noSuch(k, name)
-	if near, ok := nearest(name, known); ok {
+	if near, ok := source.Nearest(name, known); ok {
 		return fmt.Errorf("%s; did you mean %q?", message, near)
 	}
-	return fmt.Errorf("%s; %s", message, knownList(known))
+	return fmt.Errorf("%s; %s", message, source.KnownList(known))
 }

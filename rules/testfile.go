@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"gopkg.in/yaml.v3"
+	"callrouter/rules/internal/source"
 )
 
 // Tests are the tests of rules files, and of test files that name a rules file.
@@ -57,18 +57,16 @@ func (t *Tests) add(path string) Problems {
 		return nil
 	}
 	l := newLoader(path, t.now)
-	data, err := readFile(path)
-	if err != nil {
-		l.errorAt(span{file: path}, codeOf(err), reason(err), hintOf(err))
-		return l.problems
+	data, ok := l.ReadFile()
+	if !ok {
+		return l.Problems
 	}
-	root := l.parse(data)
-	if root != nil && isTestFile(root) {
-		return t.addTestFile(l, root)
+	if l.Parse(data) && isTestFile(l.Root) {
+		return t.addTestFile(l)
 	}
-	known := t.addRules(l, root, data)
+	known := t.addRules(l, data)
 	t.addSuite(path, known)
-	return l.problems.sorted()
+	return l.Problems.Sorted()
 }
 
 func (t *Tests) addSuite(path string, of *tested) {
@@ -78,13 +76,13 @@ func (t *Tests) addSuite(path string, of *tested) {
 }
 
 // addRules compiles a rules file that was parsed.
-func (t *Tests) addRules(l *loader, root *yaml.Node, data []byte) *tested {
+func (t *Tests) addRules(l *loader, data []byte) *tested {
 	l.untested = true
-	if root != nil {
-		l.compile(root, data)
+	if l.Root != nil {
+		l.compile(data)
 	}
 	of := &tested{l: l, coverage: newCoverage()}
-	if !l.problems.HasErrors() {
+	if !l.Problems.HasErrors() {
 		of.f = l.f
 		t.rules = append(t.rules, of)
 	}
@@ -94,17 +92,17 @@ func (t *Tests) addRules(l *loader, root *yaml.Node, data []byte) *tested {
 
 // isTestFile says whether a document was meant as a test file: it has tests, or a path as its rules, and nothing that only
 // a rules file has.
-func isTestFile(root *yaml.Node) bool {
+func isTestFile(root *source.Node) bool {
 	is := false
-	for k, v := range pairs(root) {
+	for k, v := range source.Pairs(root) {
 		switch k.Value {
 		case "version", "timezone", "numbers", "default":
 			return false
 		case "rules":
-			if v.Kind != yaml.ScalarNode {
+			if v.Kind != source.ScalarNode {
 				return false
 			}
-			is = is || !isNull(v)
+			is = is || !source.IsNull(v)
 		case "tests":
 			is = true
 		}
@@ -113,26 +111,25 @@ func isTestFile(root *yaml.Node) bool {
 }
 
 // addTestFile reads the tests of a test file as if they stood in the rules file that it names.
-func (t *Tests) addTestFile(l *loader, root *yaml.Node) Problems {
-	l.root = root
-	l.check(nil, root, testFileShape)
-	of, problems := t.rulesOf(l, l.child(root, "rules"))
+func (t *Tests) addTestFile(l *loader) Problems {
+	checkShape(l.Document, testFileShape)
+	of, problems := t.rulesOf(l, l.Child(l.Root, "rules"))
 	if of == nil || of.f == nil {
-		return append(l.problems.sorted(), problems...)
+		return append(l.Problems.Sorted(), problems...)
 	}
 	own := of.f.tests
 	l.f, l.known, of.f.tests = of.f, of.l.known, nil
 	l.readTests()
 	cases := of.f.tests
 	of.f.tests = own
-	if !l.problems.HasErrors() {
-		t.suites = append(t.suites, &suite{path: l.src.file, rules: of, cases: cases})
+	if !l.Problems.HasErrors() {
+		t.suites = append(t.suites, &suite{path: l.Path, rules: of, cases: cases})
 	}
-	return append(l.problems.sorted(), problems...)
+	return append(l.Problems.Sorted(), problems...)
 }
 
 // rulesOf is the rules file that a test file names, read once for all that name it.
-func (t *Tests) rulesOf(l *loader, n *yaml.Node) (*tested, Problems) {
+func (t *Tests) rulesOf(l *loader, n *source.Node) (*tested, Problems) {
 	if n == nil {
 		return nil, nil
 	}
@@ -143,19 +140,18 @@ func (t *Tests) rulesOf(l *loader, n *yaml.Node) (*tested, Problems) {
 	if known := t.byPath[absolute(path)]; known != nil {
 		return known, nil
 	}
-	data, err := readFile(path)
+	data, err := source.ReadFile(path)
 	if err != nil {
-		l.fail(n, codeOf(err), fmt.Sprintf("%s cannot be used: %s", quoted(n.Value), reason(err)), "the path is relative to the test file")
+		l.Fail(n, err.Code, fmt.Sprintf("%s cannot be used: %s", source.Quoted(n.Value), err.Reason), "the path is relative to the test file")
 		return nil, nil
 	}
 	rules := newLoader(path, t.now)
-	parsed := rules.parse(data)
-	if parsed != nil && isTestFile(parsed) {
-		l.fail(n, "wrong-type", fmt.Sprintf("%s is a test file, too", quoted(n.Value)), "name the rules file that the tests are of")
+	if rules.Parse(data) && isTestFile(rules.Root) {
+		l.Fail(n, "wrong-type", fmt.Sprintf("%s is a test file, too", source.Quoted(n.Value)), "name the rules file that the tests are of")
 		return nil, nil
 	}
-	of := t.addRules(rules, parsed, data)
-	return of, rules.problems.sorted()
+	of := t.addRules(rules, data)
+	return of, rules.Problems.Sorted()
 }
 
 func absolute(path string) string {

@@ -70,7 +70,7 @@ func (s *suite) run(c *testCase) CaseResult {
 	f := s.rules.f
 	r := c.run(f, s.rules.coverage.look)
 	s.rules.coverage.note(r.Simulation)
-	out := CaseResult{File: s.path, Line: c.at.line, Name: c.name, OK: r.Passed, Call: c.describe(f), Took: time.Since(start)}
+	out := CaseResult{File: s.path, Line: c.at.Line, Name: c.name, OK: r.Passed, Call: c.describe(f), Took: time.Since(start)}
 	if r.Simulation.Action != "" {
 		out.Decision = &r.Simulation
 	}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"callrouter/rules/internal/source"
 )
 
 // Each file under testdata/testfiles/mistakes is a test file that cannot be run, and says so behind its name with .want.txt.
@@ -27,7 +29,7 @@ func TestMistakesInTestFilesAreToldAtTheirPlace(t *testing.T) {
 
 func TestATestFileThatIsNotThereIsUnreadable(t *testing.T) {
 	for _, path := range []string{filepath.Join(t.TempDir(), "nope.yaml"), "testdata/testfiles/mistakes/no-such-rules.yaml"} {
-		if _, problems := LoadTests(path); len(problems) != 1 || problems[0].Code != codeUnreadable {
+		if _, problems := LoadTests(path); len(problems) != 1 || problems[0].Code != source.CodeUnreadable {
 			t.Errorf("%s: %v", path, problems)
 		}
 	}

@@ -3,6 +3,8 @@ package rules
 import (
 	"fmt"
 	"slices"
+
+	"callrouter/rules/internal/source"
 )
 
 // warnings says what is not wrong, and probably not meant. It is asked of files without errors only.
@@ -22,19 +24,19 @@ func (l *loader) warnOfUnused() {
 		{"hours", anHours}, {"calendars", aCalendar}, {"lists", aList}, {"agents", anAgent}, {"queues", aQueue},
 		{"answers", anAnswer}, {"messages", aMessage},
 	} {
-		for name := range pairs(l.child(l.root, section.name)) {
+		for name := range source.Pairs(l.Child(l.Root, section.name)) {
 			if !l.used[section.kind][name.Value] {
-				l.warn(l.of(name), "unused", fmt.Sprintf("the %s %s is never used", section.kind, quoted(name.Value)), "use it, or take it out")
+				l.Warn(l.Of(name), "unused", fmt.Sprintf("the %s %s is never used", section.kind, source.Quoted(name.Value)), "use it, or take it out")
 			}
 		}
 	}
 }
 
 func (l *loader) warnOfNeverOpen() {
-	section := l.child(l.root, "hours")
+	section := l.Child(l.Root, "hours")
 	for _, h := range l.f.hours {
 		if h.NeverOpens(l.now) {
-			l.warn(l.of(keyOf(section, h.Name)), "never-open", fmt.Sprintf("the hours %s are never open", quoted(h.Name)), "give them windows under `weekly` or `dates`")
+			l.Warn(l.Of(source.KeyOf(section, h.Name)), "never-open", fmt.Sprintf("the hours %s are never open", source.Quoted(h.Name)), "give them windows under `weekly` or `dates`")
 		}
 	}
 }
@@ -53,7 +55,7 @@ func (l *loader) warnOfSameConditions() {
 		if !l.terminal(o.rule.decision) {
 			hint = "it is only asked when what the first one does cannot be carried out"
 		}
-		l.warn(l.of(s.when), "same-condition", fmt.Sprintf("rule %s has the condition of rule %s, at line %d", quoted(s.rule.name), quoted(o.rule.name), o.when.Line), hint)
+		l.Warn(l.Of(s.when), "same-condition", fmt.Sprintf("rule %s has the condition of rule %s, at line %d", source.Quoted(s.rule.name), source.Quoted(o.rule.name), o.when.Line), hint)
 	}
 }
 
@@ -69,13 +71,13 @@ func (l *loader) shareNumber(a, b *ruleSource) bool {
 // warnOfAllowLists warns of lists that decide who may call, and hold numbers only: a caller who hides the number cannot
 // be on them.
 func (l *loader) warnOfAllowLists() {
-	section := l.child(l.root, "lists")
+	section := l.Child(l.Root, "lists")
 	for _, made := range l.f.lists {
 		if made.Store || made.numbers == 0 || made.numbers < made.Size || !l.allows(made.Name) {
 			continue
 		}
-		l.warn(l.of(keyOf(section, made.Name)), "allow-list-of-numbers",
-			fmt.Sprintf("only callers on %s get through, and it holds numbers only: callers who hide theirs never do", quoted(made.Name)),
+		l.Warn(l.Of(source.KeyOf(section, made.Name)), "allow-list-of-numbers",
+			fmt.Sprintf("only callers on %s get through, and it holds numbers only: callers who hide theirs never do", source.Quoted(made.Name)),
 			"add them by id: {id: \"BR.134...\"}")
 	}
 }

@@ -13,36 +13,35 @@ import (
 
 // mayImport is, for each package of this module, what it may import of this module. docs/architecture.md has the same.
 var mayImport = map[string][]string{
-	"rules/phone":     {},
-	"rules/hours":     {},
-	"rules":           {"rules/phone", "rules/hours"},
-	"engine":          {"rules"},
-	"positus":         {"engine"},
-	"positus/fake":    {"positus"},
-	"store":           {"engine", "rules"},
-	"store/storetest": {"engine", "rules", "store"},
-	"media":           {"engine"},
-	"console":         {"engine", "rules", "rules/hours"},
-	"cmd/callrouter":  {"rules", "rules/phone", "rules/hours", "engine", "positus", "positus/fake", "store", "media", "console"},
-
-	"cmd/callrouter/internal/loadtest": {},
+	"rules/phone":           {},
+	"rules/hours":           {},
+	"rules/internal/source": {},
+	"rules":                 {"rules/phone", "rules/hours", "rules/internal/source"},
+	"engine":                {"rules"},
+	"positus":               {"engine"},
+	"positus/fake":          {"positus"},
+	"store":                 {"engine", "rules"},
+	"store/storetest":       {"engine", "rules", "store"},
+	"media":                 {"engine"},
+	"console":               {"engine", "rules", "rules/hours"},
+	"cmd/callrouter":        {"rules", "rules/phone", "rules/hours", "engine", "positus", "positus/fake", "store", "media", "console"},
 }
 
 // homes are the packages that alone may import a package, or what is below it.
 var homes = map[string][]string{
 	"github.com/expr-lang/expr":       {"rules"},
-	"gopkg.in/yaml.v3":                {"rules"},
+	"gopkg.in/yaml.v3":                {"rules/internal/source"},
 	"github.com/rickar/cal":           {"rules/hours"},
 	"github.com/nyaruka/phonenumbers": {"rules/phone"},
 	"github.com/failsafe-go":          {"positus"},
-	"github.com/redis":                {"store", "store/storetest", "cmd/callrouter/internal/loadtest"},
-	"go.etcd.io/bbolt":                {"store", "cmd/callrouter/internal/loadtest"},
+	"github.com/redis":                {"store", "store/storetest"},
+	"go.etcd.io/bbolt":                {"store"},
 	"github.com/pion":                 {"media", "positus/fake"},
 	"github.com/go-co-op/gocron":      {"cmd/callrouter"},
 	"github.com/alecthomas/kong":      {"cmd/callrouter"},
 	"github.com/prometheus":           {"cmd/callrouter"},
 	"github.com/fsnotify":             {"cmd/callrouter"},
-	"net/http":                        {"positus", "positus/fake", "media", "console", "cmd/callrouter", "cmd/callrouter/internal/loadtest"},
+	"net/http":                        {"positus", "positus/fake", "media", "console", "cmd/callrouter"},
 	"testing":                         {"store/storetest"},
 	"pgregory.net/rapid":              {"store/storetest"},
 	"go.uber.org/goleak":              nil, // tests only

@@ -1,4 +1,4 @@
-package rules
+package source
 
 import (
 	"fmt"
@@ -22,7 +22,7 @@ func valueOf(n *yaml.Node) *yaml.Node {
 	return nil
 }
 
-func parseForTest(t testing.TB, text string) (*source, *yaml.Node) {
+func parseForTest(t testing.TB, text string) (*text, *yaml.Node) {
 	t.Helper()
 	var doc yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
@@ -32,7 +32,7 @@ func parseForTest(t testing.TB, text string) (*source, *yaml.Node) {
 	if n == nil {
 		t.Fatalf("no key k in\n%s", text)
 	}
-	return newSource("test.yaml", []byte(text)), n
+	return newText("test.yaml", []byte(text)), n
 }
 
 // In each case the ^ stands before the place of the character at offset off.
@@ -143,7 +143,7 @@ func TestAValueThatTheFileDoesNotShowIsWhereItsNodeIs(t *testing.T) {
 }
 
 func TestLinesOfAFile(t *testing.T) {
-	src := newSource("x", []byte("\ufeffone\r\ntwo\nção\rfour\n"))
+	src := newText("x", []byte("\ufeffone\r\ntwo\nção\rfour\n"))
 	for n, want := range map[int]string{0: "", 1: "one", 2: "two", 3: "ção", 4: "four", 5: "", 6: ""} {
 		if got := src.line(n); got != want {
 			t.Errorf("line %d is %q, want %q", n, got, want)
@@ -352,7 +352,7 @@ func check(t *rapid.T, s *scribe, block bool) {
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
-	src, n := newSource("test.yaml", []byte(text)), valueOf(&doc)
+	src, n := newText("test.yaml", []byte(text)), valueOf(&doc)
 	value := []rune(n.Value)
 	if !block && string(s.value) != n.Value {
 		t.Fatalf("YAML reads %q, %q was written, in\n%s", n.Value, string(s.value), text)

@@ -1,4 +1,4 @@
-package rules
+package source
 
 import (
 	"fmt"
@@ -9,10 +9,10 @@ import (
 // knownLimit is how many names knownList spells out.
 const knownLimit = 20
 
-// nearest is the known name that name was most likely meant to be: the one
+// Nearest is the known name that name was most likely meant to be: the one
 // with the fewest slips of the finger (a letter wrong, missing, too many, or two
 // swapped) from it, as long as no more than a third of the letters are wrong.
-func nearest(name string, known []string) (string, bool) {
+func Nearest(name string, known []string) (string, bool) {
 	best, found := "", false
 	limit := max(1, len([]rune(name))/3)
 	for _, k := range known {
@@ -24,8 +24,8 @@ func nearest(name string, known []string) (string, bool) {
 	return best, found
 }
 
-// knownList names what could have been written, for the end of a message.
-func knownList(known []string) string {
+// KnownList names what could have been written, for the end of a message.
+func KnownList(known []string) string {
 	if len(known) == 0 {
 		return "none is defined"
 	}
@@ -62,4 +62,20 @@ func editDistance(a, b string) int {
 		beforeLast, last, row = last, row, beforeLast
 	}
 	return last[len(t)]
+}
+
+func DidYouMean(name string, known []string) string {
+	if near, ok := Nearest(name, known); ok {
+		return fmt.Sprintf("did you mean %q? (%s)", near, KnownList(known))
+	}
+	return KnownList(known)
+}
+
+// Quoted is a name as messages write it, cut if it is long.
+func Quoted(s string) string {
+	const most = 60
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	return fmt.Sprintf("%q", s)
 }

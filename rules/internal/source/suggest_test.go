@@ -1,4 +1,4 @@
-package rules
+package source
 
 import (
 	"fmt"
@@ -19,15 +19,15 @@ func TestTheNearestNameIsTheOneThatWasMeant(t *testing.T) {
 		{"zzz", ""},
 		{"", ""},
 	} {
-		got, ok := nearest(c.name, known)
+		got, ok := Nearest(c.name, known)
 		if got != c.want || ok != (c.want != "") {
 			t.Errorf("nearest(%q) = %q, %v; want %q", c.name, got, ok, c.want)
 		}
 	}
-	if got, ok := nearest("x", nil); ok {
+	if got, ok := Nearest("x", nil); ok {
 		t.Errorf("nearest of nothing is %q", got)
 	}
-	if got, _ := nearest("cat", []string{"hat", "bat", "rat"}); got != "bat" {
+	if got, _ := Nearest("cat", []string{"hat", "bat", "rat"}); got != "bat" {
 		t.Errorf("of equally near names %q is taken, want the first by alphabet", got)
 	}
 }
@@ -44,10 +44,10 @@ func TestEditDistanceCountsASwapOnce(t *testing.T) {
 }
 
 func TestKnownListIsSortedAndBounded(t *testing.T) {
-	if got, want := knownList([]string{"b", "c", "a", "b"}), "known: a, b, c"; got != want {
+	if got, want := KnownList([]string{"b", "c", "a", "b"}), "known: a, b, c"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := knownList(nil), "none is defined"; got != want {
+	if got, want := KnownList(nil), "none is defined"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	var many []string
@@ -55,7 +55,7 @@ func TestKnownListIsSortedAndBounded(t *testing.T) {
 		many = append(many, fmt.Sprintf("n%02d", i))
 	}
 	want := "known: n00, n01, n02, n03, n04, n05, n06, n07, n08, n09, n10, n11, n12, n13, n14, n15, n16, n17, n18, n19 and 5 more"
-	if got := knownList(many); got != want {
+	if got := KnownList(many); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

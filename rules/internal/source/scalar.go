@@ -1,4 +1,4 @@
-package rules
+package source
 
 import (
 	"strconv"
@@ -6,64 +6,13 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// source is the text of a file, for saying where in it something stands.
-type source struct {
-	file   string
-	text   []rune
-	starts []int // index in text at which each line starts
-}
-
-// newSource takes the file apart as YAML does: a line ends with LF, CR, CRLF or
-// one of Unicode's line breaks, and a byte order mark is no part of the text.
-func newSource(file string, data []byte) *source {
-	s := &source{file: file, text: []rune(string(data)), starts: []int{0}}
-	if len(s.text) > 0 && s.text[0] == '\ufeff' {
-		s.text = s.text[1:]
-	}
-	for i, r := range s.text {
-		if isBreak(r) && !(r == '\r' && i+1 < len(s.text) && s.text[i+1] == '\n') {
-			s.starts = append(s.starts, i+1)
-		}
-	}
-	return s
-}
-
-// line is the text of a line, counted from 1, without its end; "" past the last.
-func (s *source) line(n int) string {
-	if n < 1 || n > len(s.starts) {
-		return ""
-	}
-	from := s.starts[n-1]
-	to := from
-	for to < len(s.text) && !isBreak(s.text[to]) {
-		to++
-	}
-	return string(s.text[from:to])
-}
-
-// index is where a 1-based line and column stand in text; ok is false if there
-// is no such place.
-func (s *source) index(line, col int) (i int, ok bool) {
-	if line < 1 || line > len(s.starts) || col < 1 {
-		return 0, false
-	}
-	i = s.starts[line-1] + col - 1
-	return i, i <= len(s.text)
-}
-
-func isBreak(r rune) bool {
-	return r == '\n' || r == '\r' || r == '\u0085' || r == '\u2028' || r == '\u2029'
-}
-
-func isBlank(r rune) bool { return r == ' ' || r == '\t' }
-
 // scalarPos is the 1-based line and column, in characters, at which the file
 // has the character at a rune offset of a scalar's value. It reads the file
 // again as YAML does, so folded lines, escapes, doubled quotes and block
 // indentation are accounted for. An offset at or past the end is the place
 // behind the last character. If the file does not say how the value came about
 // the place is that of the node.
-func scalarPos(src *source, n *yaml.Node, off int) (line, col int) {
+func scalarPos(src *text, n *Node, off int) (line, col int) {
 	line, col, _ = scalarSpan(src, n, off, off)
 	return line, col
 }
@@ -71,7 +20,7 @@ func scalarPos(src *source, n *yaml.Node, off int) (line, col int) {
 // scalarSpan is scalarPos for the first of the characters [from, to) of a
 // value, with the length they have in the file: as far as they stand on that
 // line, escapes as they are written, and never less than 1.
-func scalarSpan(src *source, n *yaml.Node, from, to int) (line, col, length int) {
+func scalarSpan(src *text, n *Node, from, to int) (line, col, length int) {
 	marks, ok := scalarMarks(src, n)
 	if !ok || len(marks) == 0 {
 		return n.Line, n.Column, 1
@@ -95,14 +44,14 @@ func scalarSpan(src *source, n *yaml.Node, from, to int) (line, col, length int)
 // nodeSpan is where a node stands in the file and how long it is there, as far
 // as it stands on its first line: a scalar with its quotes, an alias with its
 // star, of a mapping the first key, of anything else its first character.
-func nodeSpan(src *source, n *yaml.Node) (line, col, length int) {
+func nodeSpan(src *text, n *Node) (line, col, length int) {
 	line, col, length = n.Line, n.Column, 1
 	switch {
 	case n.Kind == yaml.AliasNode:
 		return line, col, 1 + len([]rune(n.Value))
-	case n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle == 0 && len(n.Content) > 0 && n.Anchor == "":
+	case n.Kind == MappingNode && n.Style&yaml.FlowStyle == 0 && len(n.Content) > 0 && n.Anchor == "":
 		return nodeSpan(src, n.Content[0])
-	case n.Kind != yaml.ScalarNode:
+	case n.Kind != ScalarNode:
 		return line, col, length
 	}
 	marks, ok := scalarMarks(src, n)
@@ -131,9 +80,9 @@ type mark struct {
 
 // scalarMarks has a mark for each character of a scalar's value. ok is false
 // unless reading the file gave that very value.
-func scalarMarks(src *source, n *yaml.Node) (marks []mark, ok bool) {
+func scalarMarks(src *text, n *Node) (marks []mark, ok bool) {
 	start, ok := src.index(n.Line, n.Column)
-	if !ok || n.Kind != yaml.ScalarNode {
+	if !ok || n.Kind != ScalarNode {
 		return nil, false
 	}
 	want := []rune(n.Value)
@@ -154,7 +103,7 @@ func scalarMarks(src *source, n *yaml.Node) (marks []mark, ok bool) {
 
 // walker reads a scalar from the file, noting where each character came from.
 type walker struct {
-	src   *source
+	src   *text
 	i     int // next in src.text
 	line  int // of i, 1-based
 	value []rune
@@ -163,13 +112,13 @@ type walker struct {
 
 // peek is the next character, 0 at the end of the file.
 func (w *walker) peek() rune {
-	if w.i >= len(w.src.text) {
+	if w.i >= len(w.src.runes) {
 		return 0
 	}
-	return w.src.text[w.i]
+	return w.src.runes[w.i]
 }
 
-func (w *walker) more() bool { return w.i < len(w.src.text) }
+func (w *walker) more() bool { return w.i < len(w.src.runes) }
 
 func (w *walker) column() int { return w.i - w.src.starts[w.line-1] + 1 }
 
@@ -191,7 +140,7 @@ func (w *walker) take(n int, r rune) {
 
 // newline consumes a line break.
 func (w *walker) newline() {
-	if w.peek() == '\r' && w.i+1 < len(w.src.text) && w.src.text[w.i+1] == '\n' {
+	if w.peek() == '\r' && w.i+1 < len(w.src.runes) && w.src.runes[w.i+1] == '\n' {
 		w.i++
 	}
 	w.i++
@@ -267,7 +216,7 @@ func (w *walker) plain(length int) {
 func (w *walker) singleQuoted() {
 	for w.i++; w.more(); {
 		switch r := w.peek(); {
-		case r == '\'' && w.i+1 < len(w.src.text) && w.src.text[w.i+1] == '\'':
+		case r == '\'' && w.i+1 < len(w.src.runes) && w.src.runes[w.i+1] == '\'':
 			w.take(2, r)
 		case r == '\'':
 			return
@@ -304,11 +253,11 @@ var escapes = map[rune]rune{
 var escapeDigits = map[rune]int{'x': 2, 'u': 4, 'U': 8}
 
 func (w *walker) escape() {
-	if w.i+1 >= len(w.src.text) {
+	if w.i+1 >= len(w.src.runes) {
 		w.i++
 		return
 	}
-	letter := w.src.text[w.i+1]
+	letter := w.src.runes[w.i+1]
 	if isBreak(letter) {
 		w.i++
 		w.newline()
@@ -320,8 +269,8 @@ func (w *walker) escape() {
 		w.take(2, escapes[letter])
 		return
 	}
-	end := min(w.i+2+digits, len(w.src.text))
-	code, err := strconv.ParseUint(string(w.src.text[w.i+2:end]), 16, 32)
+	end := min(w.i+2+digits, len(w.src.runes))
+	code, err := strconv.ParseUint(string(w.src.runes[w.i+2:end]), 16, 32)
 	if err != nil {
 		code = '\ufffd'
 	}
