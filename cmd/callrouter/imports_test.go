@@ -25,6 +25,8 @@ var mayImport = map[string][]string{
 	"media":                 {"engine"},
 	"console":               {"engine", "rules", "rules/hours"},
 	"cmd/callrouter":        {"rules", "rules/phone", "rules/hours", "engine", "positus", "positus/fake", "store", "media", "console"},
+
+	"cmd/callrouter/internal/loadtest": {},
 }
 
 // homes are the packages that alone may import a package, or what is below it.
@@ -34,14 +36,14 @@ var homes = map[string][]string{
 	"github.com/rickar/cal":           {"rules/hours"},
 	"github.com/nyaruka/phonenumbers": {"rules/phone"},
 	"github.com/failsafe-go":          {"positus"},
-	"github.com/redis":                {"store", "store/storetest"},
-	"go.etcd.io/bbolt":                {"store"},
+	"github.com/redis":                {"store", "store/storetest", "cmd/callrouter/internal/loadtest"},
+	"go.etcd.io/bbolt":                {"store", "cmd/callrouter/internal/loadtest"},
 	"github.com/pion":                 {"media", "positus/fake"},
 	"github.com/go-co-op/gocron":      {"cmd/callrouter"},
 	"github.com/alecthomas/kong":      {"cmd/callrouter"},
 	"github.com/prometheus":           {"cmd/callrouter"},
 	"github.com/fsnotify":             {"cmd/callrouter"},
-	"net/http":                        {"positus", "positus/fake", "media", "console", "cmd/callrouter"},
+	"net/http":                        {"positus", "positus/fake", "media", "console", "cmd/callrouter", "cmd/callrouter/internal/loadtest"},
 	"testing":                         {"store/storetest"},
 	"pgregory.net/rapid":              {"store/storetest"},
 	"go.uber.org/goleak":              nil, // tests only

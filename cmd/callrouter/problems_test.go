@@ -4,8 +4,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"callrouter/rules"
 )
 
 // Every code that check prints has a page that shows it as it is printed, and every page has a code that exists.
@@ -17,7 +20,7 @@ func TestEveryProblemHasItsPage(t *testing.T) {
 	printed := map[string]bool{
 		"unreadable-file": true, "too-large": true, // no file of the repository can show these
 	}
-	code := regexp.MustCompile(`(?m)^\S+:\d+:\d+: (?:error|warning)\[([a-z-]+)\]`)
+	code := regexp.MustCompile(`(?m)^\S+:\d+:\d+: (?:error|warning)\[([a-z0-9-]+)\]`)
 	var all strings.Builder
 	for _, path := range cases {
 		text := read(t, path)
@@ -50,6 +53,35 @@ func TestEveryProblemHasItsPage(t *testing.T) {
 	}
 	for name := range printed {
 		t.Errorf("the code %s has no page: write docs/problems/%s.md", name, name)
+	}
+}
+
+// Each page's example before "After:" has the problem that the page is about, and the one behind it has not.
+func TestProblemPagesShowTheWayOut(t *testing.T) {
+	t.Parallel()
+	dir := examplesFolder(t)
+	if err := os.WriteFile(filepath.Join(dir, "greeting.wav"), []byte("RIFF\x24\x00\x00\x00WAVEfmt "), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob("../../docs/problems/*.md")
+	if err != nil || len(pages) < 50 {
+		t.Fatalf("%d pages, %v", len(pages), err)
+	}
+	example := regexp.MustCompile("(?s)(Before:\n\n)?```yaml\n(.*?)```")
+	for _, page := range pages {
+		code := strings.TrimSuffix(filepath.Base(page), ".md")
+		for _, m := range example.FindAllStringSubmatch(read(t, page), -1) {
+			path := filepath.Join(dir, "fragment.yaml")
+			if err := os.WriteFile(path, []byte(wholeFile(m[2])), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, problems := rules.Load(path)
+			if before := m[1] != ""; before != slices.ContainsFunc(problems, func(p rules.Problem) bool { return p.Code == code }) {
+				t.Errorf("%s: this has the problem, which should be %t; check says %v:\n%s", page, before, problems, m[2])
+			} else if !before && problems.HasErrors() {
+				t.Errorf("%s: the way out is refused: %v\n%s", page, problems, m[2])
+			}
+		}
 	}
 }
 
