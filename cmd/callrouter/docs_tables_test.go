@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/netip"
 	"os"
@@ -132,18 +133,18 @@ func TestDocsCodes(t *testing.T) {
 	}
 }
 
-// sourcesOf is all code of a package that is no test.
+// sourcesOf is all code of a package, and of those in its folder, that is no test.
 func sourcesOf(t *testing.T, pkg string) string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(repository, pkg, "*.go"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("%s: %d files, %v", pkg, len(files), err)
-	}
 	var all strings.Builder
-	for _, file := range files {
-		if !strings.HasSuffix(file, "_test.go") {
-			all.WriteString(readDoc(t, file))
+	err := filepath.WalkDir(filepath.Join(repository, pkg), func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".go" && !strings.HasSuffix(path, "_test.go") {
+			all.WriteString(readDoc(t, path))
 		}
+		return err
+	})
+	if err != nil || all.Len() == 0 {
+		t.Fatalf("%s: %d bytes of code, %v", pkg, all.Len(), err)
 	}
 	return all.String()
 }
