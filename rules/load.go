@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"callrouter/rules/internal/schema"
 	"callrouter/rules/internal/source"
 )
 
@@ -76,7 +77,7 @@ const (
 
 // compile makes the program of a file whose YAML is sound. Every part is read even where another is wrong.
 func (l *loader) compile(data []byte) {
-	checkShape(l.Document, fileShape)
+	schema.CheckRules(l.Document)
 	if l.Root.Kind != source.MappingNode {
 		return
 	}

@@ -3,7 +3,6 @@ package rules
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -191,81 +190,39 @@ func TestOneWrongValueIsRefusedByTheSchema(t *testing.T) {
 	}
 }
 
-// keysOfSchema are the keys that a schema knows by path, and the paths of those that say nothing about themselves.
-func keysOfSchema(t *testing.T, node any, path string, keys, silent map[string]bool) {
-	t.Helper()
+// schemaKeys are the keys that a schema knows by path.
+func schemaKeys(node any, path string, keys map[string]bool) {
 	s, ok := node.(map[string]any)
 	if !ok {
 		return
 	}
-	for _, way := range anyList(s["anyOf"]) {
-		keysOfSchema(t, way, path, keys, silent)
+	for _, way := range listOf(s["anyOf"]) {
+		schemaKeys(way, path, keys)
 	}
-	if s["type"] == "object" && s["additionalProperties"] != false {
-		t.Errorf("%s takes any key", path)
-	}
-	keysOfSchema(t, s["items"], path+"[]", keys, silent)
+	schemaKeys(s["items"], path+"[]", keys)
 	for _, of := range []string{"properties", "patternProperties"} {
 		members, _ := s[of].(map[string]any)
 		for name, value := range members {
 			if of == "patternProperties" {
 				name = "*"
 			}
-			child := pathTo(path, name)
+			child := pathOf(path, name)
 			keys[child] = true
-			if member, ok := value.(map[string]any); !ok || len(fmt.Sprint(member["description"])) < 3 || member["description"] == nil {
-				silent[child] = true
-			}
-			keysOfSchema(t, value, child, keys, silent)
+			schemaKeys(value, child, keys)
 		}
 	}
 }
 
-func anyList(v any) []any {
+func listOf(v any) []any {
 	list, _ := v.([]any)
 	return list
 }
 
-// keysOfShape are the keys that the loader takes.
-func keysOfShape(s *shape, path string, keys map[string]bool) {
-	if s == nil {
-		return
+func pathOf(path, name string) string {
+	if path == "" {
+		return name
 	}
-	keysOfShape(s.items, path+"[]", keys)
-	if s.each != nil {
-		keys[pathTo(path, "*")] = true
-		keysOfShape(s.each, pathTo(path, "*"), keys)
-	}
-	for _, k := range s.keys {
-		keys[pathTo(path, k.name)] = true
-		keysOfShape(k.shape, pathTo(path, k.name), keys)
-	}
-}
-
-func TestTheSchemaKnowsTheKeysOfTheLoaderAndNoOthers(t *testing.T) {
-	for name, of := range map[string]struct {
-		schema []byte
-		shape  *shape
-	}{"rules": {JSONSchema(), fileShape}, "tests": {TestFileJSONSchema(), testFileShape}} {
-		var schema any
-		if err := json.Unmarshal(of.schema, &schema); err != nil {
-			t.Fatal(err)
-		}
-		got, silent, want := map[string]bool{}, map[string]bool{}, map[string]bool{}
-		keysOfSchema(t, schema, "", got, silent)
-		keysOfShape(of.shape, "", want)
-		for path := range want { // the end of a file cannot hand off, and the loader says so
-			if strings.HasPrefix(path, "default.handoff") || strings.HasPrefix(path, "on_error.handoff") {
-				delete(want, path)
-			}
-		}
-		if g, w := sortedKeys(got), sortedKeys(want); !slices.Equal(g, w) || len(g) < 20 {
-			t.Errorf("%s: the schema has\n%v\nand the loader\n%v", name, g, w)
-		}
-		if len(silent) > 0 {
-			t.Errorf("%s: without a description: %v", name, sortedKeys(silent))
-		}
-	}
+	return path + "." + name
 }
 
 // The loader itself, and not the table, is asked what it takes: a key that the schema does not know is one that it refuses,
@@ -276,7 +233,7 @@ func TestTheLoaderSaysTheKeysOfTheSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys := map[string]bool{}
-	keysOfSchema(t, schema, "", keys, map[string]bool{})
+	schemaKeys(schema, "", keys)
 	for path, text := range map[string]string{
 		"":                     "zzzzzzzzzzzz: 1\n",
 		"limits":               "limits: {zzzzzzzzzzzz: 1}\n",
@@ -309,7 +266,7 @@ func TestTheLoaderSaysTheKeysOfTheSchema(t *testing.T) {
 		}
 		var want []string
 		for key := range keys {
-			if name := strings.TrimPrefix(strings.TrimPrefix(key, path), "."); strings.HasPrefix(key, path) && !strings.ContainsAny(name, ".[*") && name != "" && pathTo(path, name) == key {
+			if name := strings.TrimPrefix(strings.TrimPrefix(key, path), "."); strings.HasPrefix(key, path) && !strings.ContainsAny(name, ".[*") && name != "" && pathOf(path, name) == key {
 				want = append(want, name)
 			}
 		}

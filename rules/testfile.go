@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"callrouter/rules/internal/schema"
 	"callrouter/rules/internal/source"
 )
 
@@ -30,12 +31,6 @@ type tested struct {
 	l        *loader
 	coverage *coverage
 }
-
-// testFileShape is the shape of a test file: tests that stand apart from the rules they are of.
-var testFileShape = &shape{what: "a test file", keys: []key{
-	{"rules", &shape{what: "the path of a rules file", scalar: text}, true, "Path of the rules file that these tests are of, relative to this file."},
-	{"tests", testsShape, true, "The tests. They are written as in the rules file itself."},
-}}
 
 // LoadTests reads rules files and test files, and checks them as [Load] does, but for running the tests. Files that have
 // errors are left out of the Tests and told of in the Problems; warnings are not.
@@ -112,7 +107,7 @@ func isTestFile(root *source.Node) bool {
 
 // addTestFile reads the tests of a test file as if they stood in the rules file that it names.
 func (t *Tests) addTestFile(l *loader) Problems {
-	checkShape(l.Document, testFileShape)
+	schema.CheckTests(l.Document)
 	of, problems := t.rulesOf(l, l.Child(l.Root, "rules"))
 	if of == nil || of.f == nil {
 		return append(l.Problems.Sorted(), problems...)

@@ -1,4 +1,4 @@
-package rules
+package schema
 
 // The shape of the rules file. It is what the loader checks every file against before it looks at what the values mean.
 
@@ -79,7 +79,7 @@ var agentsShape = &shape{what: "agents by name", named: true, each: &shape{what:
 var queuesShape = &shape{what: "queues by name", named: true, each: &shape{what: "{agents: [...], ...}", keys: []key{
 	{"agents", someNames, true, "The agents who are offered the calls, by their names under `agents`."},
 	{"strategy", &shape{what: "a strategy", scalar: text, values: []string{
-		string(LongestIdle), string(RoundRobin), string(LeastBusy), string(InOrder), string(RingAll)}}, false, "In which order agents are offered a call: longest_idle (the default), round_robin, least_busy, in_order (as they stand here), or ring_all (all who are free at once; the first to answer has it)."},
+		"longest_idle", "round_robin", "least_busy", "in_order", "ring_all"}}, false, "In which order agents are offered a call: longest_idle (the default), round_robin, least_busy, in_order (as they stand here), or ring_all (all who are free at once; the first to answer has it)."},
 	{"ring", aDuration, false, "How long one agent's phone rings before the next is tried. Left out: 10s."},
 	{"wrap_up", aDuration, false, "How long an agent gets no new call after one ends. Left out: 0s."},
 	{"away_after", aCount, false, "How many missed offers in a row set an agent away; 0: never. Left out: 3."},
@@ -150,3 +150,9 @@ var testsShape = &shape{what: "a list of tests", items: &shape{noun: "test", wha
 		{"message", anyText, false, "The message that the caller is sent: its name, or its text as it is sent."},
 	}}, true, "What must become of the call: only what is named here is compared."},
 }}}
+
+// testFileShape is the shape of a test file: tests that stand apart from the rules they are of.
+var testFileShape = &shape{what: "a test file", keys: []key{
+	{"rules", &shape{what: "the path of a rules file", scalar: text}, true, "Path of the rules file that these tests are of, relative to this file."},
+	{"tests", testsShape, true, "The tests. They are written as in the rules file itself."},
+}}

@@ -1,4 +1,4 @@
-package rules
+package schema
 
 import (
 	"bytes"
@@ -7,15 +7,14 @@ import (
 	"strconv"
 )
 
-// JSONSchema is the JSON Schema (draft-07) of the rules file, for editors. It is made from the very shapes that [Load]
-// checks files against, so what it knows is what a file may hold; what only Load can see (names, times that overlap, types
-// in conditions) it does not refuse.
-func JSONSchema() []byte {
+// RulesJSON returns the JSON Schema (draft-07) of the rules file, for editors. It is made from the very shape that
+// [CheckRules] checks files against.
+func RulesJSON() []byte {
 	return printSchema("callrouter rules file", "Routes WhatsApp calls. `callrouter check` finds what this schema cannot see.", fileShape)
 }
 
-// TestFileJSONSchema is the JSON Schema (draft-07) of a test file.
-func TestFileJSONSchema() []byte {
+// TestsJSON returns the JSON Schema (draft-07) of a test file.
+func TestsJSON() []byte {
 	return printSchema("callrouter test file", "Tests of a callrouter rules file, for `callrouter test`.", testFileShape)
 }
 

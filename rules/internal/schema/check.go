@@ -1,8 +1,7 @@
-package rules
+package schema
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,51 +9,19 @@ import (
 	"callrouter/rules/internal/source"
 )
 
-// shape says what may stand at a place of the file. What it allows is the union of its fields: a scalar, a mapping with
-// known keys, a mapping with free keys, a sequence, nothing.
-type shape struct {
-	what   string // for people: `a duration such as 90s`
-	scalar scalar
-	values []string // the only scalars allowed, if any
-	keys   []key    // a mapping with these keys
-	each   *shape   // a mapping with free keys, each of this shape
-	named  bool     // the free keys are names
-	items  *shape   // a sequence of these
-	filled bool     // not an empty mapping or sequence
-	bare   bool     // nothing is allowed, too
-	noun   string   // what an item is called, where the key does not say it
-}
+// CheckRules compares a document with the shape of a rules file, reports what does not fit, and marks the nodes that cannot
+// be used.
+func CheckRules(d *source.Document) { checker{d}.check(nil, d.Root, fileShape) }
 
-// key is one key of a mapping.
-type key struct {
-	name     string
-	shape    *shape
-	required bool
-	doc      string
-}
+// CheckTests is checkRules for a test file.
+func CheckTests(d *source.Document) { checker{d}.check(nil, d.Root, testFileShape) }
 
-type scalar uint8
-
-const (
-	noScalar scalar = iota
-	text            // a string
-	word            // taken as it is written, even where YAML would read a number, a date or a truth value
-	integer         // zero or more
-	boolean
-)
-
-// namePattern is what names look like. Rule names are free text.
-var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
-
-// checkShape compares a document with its shape, reports what does not fit, and marks the nodes that cannot be used.
-func checkShape(d *source.Document, s *shape) { shapeChecker{d}.check(nil, d.Root, s) }
-
-// shapeChecker compares a document with a shape.
-type shapeChecker struct{ *source.Document }
+// checker compares a document with a shape.
+type checker struct{ *source.Document }
 
 // check compares a node with its shape, reports what does not fit, and marks the nodes that cannot be used. at is the key
 // that the node belongs to, for a value that is missing; it may be nil.
-func (c shapeChecker) check(at, n *source.Node, s *shape) {
+func (c checker) check(at, n *source.Node, s *shape) {
 	if source.IsNull(n) {
 		c.checkNull(at, n, s)
 		return
@@ -76,15 +43,7 @@ func (c shapeChecker) check(at, n *source.Node, s *shape) {
 	}
 }
 
-func (c shapeChecker) wrongType(n *source.Node, s *shape) {
-	hint := "write " + s.what
-	if n.Kind == source.ScalarNode && s.items != nil && s.keys == nil {
-		hint = fmt.Sprintf("write [%s]", n.Value)
-	}
-	c.Refuse(n, "wrong-type", fmt.Sprintf("this is %s, and should be %s", source.Describe(n), s.what), hint)
-}
-
-func (c shapeChecker) checkNull(at, n *source.Node, s *shape) {
+func (c checker) checkNull(at, n *source.Node, s *shape) {
 	if s.bare {
 		return
 	}
@@ -96,7 +55,7 @@ func (c shapeChecker) checkNull(at, n *source.Node, s *shape) {
 	c.Fail(at, "empty-value", fmt.Sprintf("there is nothing after %s", source.Quoted(at.Value)), "write "+s.what+", or take the key out")
 }
 
-func (c shapeChecker) checkScalar(n *source.Node, s *shape) {
+func (c checker) checkScalar(n *source.Node, s *shape) {
 	tag := n.ShortTag()
 	switch s.scalar {
 	case noScalar:
@@ -125,7 +84,15 @@ func (c shapeChecker) checkScalar(n *source.Node, s *shape) {
 	}
 }
 
-func (c shapeChecker) checkSequence(at, n *source.Node, s *shape) {
+func (c checker) wrongType(n *source.Node, s *shape) {
+	hint := "write " + s.what
+	if n.Kind == source.ScalarNode && s.items != nil && s.keys == nil {
+		hint = fmt.Sprintf("write [%s]", n.Value)
+	}
+	c.Refuse(n, "wrong-type", fmt.Sprintf("this is %s, and should be %s", source.Describe(n), s.what), hint)
+}
+
+func (c checker) checkSequence(at, n *source.Node, s *shape) {
 	if s.items == nil {
 		c.wrongType(n, s)
 		return
@@ -145,7 +112,7 @@ func emptyMessage(at *source.Node) string {
 	return fmt.Sprintf("%s is empty", source.Quoted(at.Value))
 }
 
-func (c shapeChecker) checkMapping(at, n *source.Node, s *shape) {
+func (c checker) checkMapping(at, n *source.Node, s *shape) {
 	if s.keys == nil && s.each == nil {
 		c.wrongType(n, s)
 		return
@@ -174,7 +141,7 @@ func (c shapeChecker) checkMapping(at, n *source.Node, s *shape) {
 	}
 }
 
-func (c shapeChecker) checkPair(k, v *source.Node, s *shape) {
+func (c checker) checkPair(k, v *source.Node, s *shape) {
 	if s.each != nil {
 		if s.named && !namePattern.MatchString(k.Value) {
 			c.Fail(k, "bad-name", fmt.Sprintf("%s is not a name", source.Quoted(k.Value)),
@@ -186,14 +153,17 @@ func (c shapeChecker) checkPair(k, v *source.Node, s *shape) {
 	i := slices.IndexFunc(s.keys, func(want key) bool { return want.name == k.Value })
 	if i < 0 {
 		c.Spoil(k)
-		known := names(s.keys, func(want key) string { return want.name })
+		known := make([]string, len(s.keys))
+		for i, want := range s.keys {
+			known[i] = want.name
+		}
 		c.Fail(k, "unknown-key", fmt.Sprintf("there is no key %s here", source.Quoted(k.Value)), source.DidYouMean(k.Value, known))
 		return
 	}
 	c.check(k, v, s.keys[i].shape)
 }
 
-func (c shapeChecker) missing(at, n *source.Node, s *shape, want key) {
+func (c checker) missing(at, n *source.Node, s *shape, want key) {
 	where, place := "the file", c.Start()
 	if at != nil {
 		where, place = source.Quoted(at.Value), c.Of(at)
