@@ -284,8 +284,12 @@ func TestDocsSources(t *testing.T) {
 // TestDocsMention sees to it that no document speaks of a command of ours that is not there, or links to nothing.
 func TestDocsMention(t *testing.T) {
 	t.Parallel()
-	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	for _, file := range docFiles(t) {
+	pages, err := filepath.Glob(filepath.Join(repository, "docs/problems/*.md"))
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("%d pages of problems, %v", len(pages), err)
+	}
+	link := regexp.MustCompile(`\]\(([^)#:]*)(?:#([^)]*))?\)`)
+	for _, file := range append(docFiles(t), pages...) {
 		text := readDoc(t, file)
 		for _, span := range quotedWords(text) {
 			if args, ok := strings.CutPrefix(strings.TrimPrefix(span, "go run ./cmd/"), "callrouter "); ok {
@@ -297,9 +301,25 @@ func TestDocsMention(t *testing.T) {
 			}
 		}
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(file), m[1])); err != nil {
+			target := file
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(file), m[1])
+			}
+			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s: the link to %s leads nowhere", file, m[1])
+			} else if m[2] != "" && !slices.Contains(anchors(readDoc(t, target)), m[2]) {
+				t.Errorf("%s: %s has no heading #%s", file, target, m[2])
 			}
 		}
 	}
+}
+
+// anchors are what links call the headings of a document.
+func anchors(doc string) []string {
+	var all []string
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(doc, -1) {
+		name := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		all = append(all, strings.ReplaceAll(name, " ", "-"))
+	}
+	return all
 }
