@@ -18,11 +18,14 @@ func (r *runner) startAccept(d rules.Decision) error {
 	if err != nil {
 		return r.passOn(d, fmt.Sprintf("answer %q: %s", a.Name, err))
 	}
-	return r.write(func(n *Call) {
-		now := r.now()
-		n.AnswerSDP, n.Due = sdp, now
-		n.to(Accepting, now, "")
-	})
+	return r.write(func(n *Call) { r.accepting(n, sdp) })
+}
+
+// accepting makes a record say that the call is accepted with an SDP answer.
+func (r *runner) accepting(n *Call, sdp string) {
+	now := r.now()
+	n.AnswerSDP, n.Due = sdp, now
+	n.to(Accepting, now, "")
 }
 
 // answer makes the SDP answer: with audio of our own, or by an outside answerer.

@@ -19,7 +19,7 @@ func (r *runner) decide() error {
 
 // evaluate asks the rules, with one instant, and with the facts they turn out to need.
 func (r *runner) evaluate(now time.Time) (rules.Decision, []rules.Trace) {
-	r.evaluation = evaluation{at: now, wall: r.e.Clock.Wall(), runtime: r.e.runtime.Load()}
+	r.evaluation = r.newEvaluation(now)
 	if r.c.Next > 0 && !now.Before(r.ringingEnds()) {
 		return r.f.Default(), nil
 	}
@@ -35,6 +35,10 @@ func (r *runner) evaluate(now time.Time) (rules.Decision, []rules.Trace) {
 	}
 }
 
+func (r *runner) newEvaluation(at time.Time) evaluation {
+	return evaluation{at: at, wall: r.e.Clock.Wall(), runtime: r.e.runtime.Load()}
+}
+
 // input is the call as the rules see it, at the instant and with the facts of the present evaluation.
 func (r *runner) input() rules.Input {
 	call := rules.Call{
@@ -46,6 +50,20 @@ func (r *runner) input() rules.Input {
 // carryOut begins what was decided. Only hand-offs and accepts can fail without the call being lost: evaluation then goes on
 // with the next rule.
 func (r *runner) carryOut(d rules.Decision, trace []rules.Trace) error {
+	r.note(d, trace)
+	r.e.Observer.Decided(r.draft, r.now().Sub(r.c.Timestamp))
+	switch d.Action {
+	case rules.Reject:
+		return r.startReject(d.Message)
+	case rules.Accept:
+		return r.startAccept(d)
+	default:
+		return r.startHandoff(d)
+	}
+}
+
+// note makes a decision the draft of the record.
+func (r *runner) note(d rules.Decision, trace []rules.Trace) {
 	r.draft = r.view().Clone()
 	if facts := r.recordFacts(); facts != nil {
 		r.draft.Facts = append(r.draft.Facts, *facts)
@@ -56,15 +74,6 @@ func (r *runner) carryOut(d rules.Decision, trace []rules.Trace) error {
 	}
 	r.draft.Rule, r.draft.By, r.draft.Action = d.Rule, d.By, d.Action
 	r.draft.Queue, r.draft.Answer = d.Queue, d.Answer
-	r.e.Observer.Decided(r.draft, r.now().Sub(r.c.Timestamp))
-	switch d.Action {
-	case rules.Reject:
-		return r.startReject(d.Message)
-	case rules.Accept:
-		return r.startAccept(d)
-	default:
-		return r.startHandoff(d)
-	}
 }
 
 // passOn notes that a rule's action could not be carried out. After a default that fails there is only the reject.

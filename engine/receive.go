@@ -62,17 +62,17 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 		return nil
 	}
 	existing, err := e.replica.stored(c.Key()), ErrExists
+	r := e.newRunner(c, f, inStore{})
 	if existing == nil { // what is known here is no news, even if the store has lost it
-		existing, err = e.insertPatiently(ctx, c)
+		r.c = r.first()
+		existing, err = e.insertPatiently(ctx, r.c)
+	}
+	if err != nil {
+		r.closePlayback()
 	}
 	switch {
 	case err == nil:
-		c.Rev = 1
-		if c.Live() {
-			e.run(c, f, inStore{})
-		} else {
-			e.Observer.Ended(c)
-		}
+		e.inserted(r)
 		return nil
 	case errors.Is(err, ErrExists):
 		if existing != nil && (existing.From != c.From || existing.UserID != c.UserID) && existing.State != Ended {
@@ -84,6 +84,19 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 		return fmt.Errorf("the store cannot take the call: %w", err)
 	}
 	return e.connectInMemory(c, f, err)
+}
+
+// inserted goes on with a call that was just stored.
+func (e *Engine) inserted(r *runner) {
+	r.c.Rev = 1
+	switch {
+	case !r.c.Live():
+		e.Observer.Ended(r.c)
+		return
+	case r.c.State != Received:
+		e.Observer.Decided(r.c, e.Now().Sub(r.c.Timestamp))
+	}
+	e.start(r)
 }
 
 // insertPatiently inserts a call, again while the store is away for a moment.

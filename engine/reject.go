@@ -7,14 +7,17 @@ import (
 )
 
 func (r *runner) startReject(message string) error {
-	return r.write(func(n *Call) {
-		if message != "" {
-			n.Message = r.compose(message)
-		}
-		now := r.now()
-		n.Due = now
-		n.to(Rejecting, now, "")
-	})
+	return r.write(func(n *Call) { r.rejecting(n, message) })
+}
+
+// rejecting makes a record say that the call is rejected.
+func (r *runner) rejecting(n *Call, message string) {
+	if message != "" {
+		n.Message = r.compose(message)
+	}
+	now := r.now()
+	n.Due = now
+	n.to(Rejecting, now, "")
 }
 
 // reject sends the reject that is written, until Positus took it or the window is over.

@@ -53,25 +53,40 @@ func (e *Engine) full() bool {
 
 // run starts the runner of a call that was just stored, unless it has one.
 func (e *Engine) run(c *Call, f *rules.File, in records) {
-	e.start(&runner{e: e, f: f, c: c, records: in})
+	e.start(e.newRunner(c, f, in))
 }
 
 // resume starts the runner of a call that had others before, unless it has one. What another runner did since c was read
 // is read first: an action that was carried out must not be carried out again.
 func (e *Engine) resume(c *Call, f *rules.File) {
-	e.start(&runner{e: e, f: f, c: c, records: inStore{}, resumed: true})
+	r := e.newRunner(c, f, inStore{})
+	r.resumed = true
+	e.start(r)
 }
 
-func (e *Engine) start(r *runner) {
-	key := r.c.Key()
-	r.log = e.log.With("call", key)
+func (e *Engine) newRunner(c *Call, f *rules.File, in records) *runner {
+	return &runner{e: e, f: f, c: c, records: in, log: e.log.With("call", c.Key())}
+}
+
+// register makes r the runner of its call, unless the call has one or the engine stops.
+func (e *Engine) register(r *runner) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	key := r.c.Key()
 	if e.stopping || e.runners[key] != nil {
-		return
+		return false
 	}
 	e.runners[key] = r
 	e.wg.Add(1)
+	return true
+}
+
+func (e *Engine) start(r *runner) {
+	if !e.register(r) {
+		r.closePlayback()
+		return
+	}
+	key := r.c.Key()
 	go func() {
 		defer e.wg.Done()
 		defer func() {

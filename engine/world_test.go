@@ -453,6 +453,8 @@ type breakableStore struct {
 	full atomic.Bool  // it takes no write
 	mu   sync.Mutex
 	away bool
+
+	writes atomic.Int64 // of records, successful or not
 }
 
 var errAway = errors.New("connection refused")
@@ -473,6 +475,7 @@ func (s *breakableStore) check() error {
 }
 
 func (s *breakableStore) Insert(ctx context.Context, c *engine.Call) (*engine.Call, error) {
+	s.writes.Add(1)
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -489,6 +492,7 @@ func (s *breakableStore) Get(ctx context.Context, key string) (*engine.Call, err
 func (s *breakableStore) refuseWrites(full bool) { s.full.Store(full) }
 
 func (s *breakableStore) Update(ctx context.Context, old, next *engine.Call) (*engine.Call, error) {
+	s.writes.Add(1)
 	if err := s.check(); err != nil {
 		return nil, err
 	}
