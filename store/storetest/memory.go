@@ -30,7 +30,7 @@ type Memory struct {
 	once      map[string]time.Time
 }
 
-// NewMemory returns an empty store whose leases and limits end by now.
+// NewMemory returns an empty store that takes the time from now.
 func NewMemory(now func() time.Time) *Memory {
 	return &Memory{
 		now: now, calls: map[string]*engine.Call{}, live: map[string]*engine.Call{}, queues: 1,
