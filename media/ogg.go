@@ -2,12 +2,14 @@ package media
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 
-	"callrouter/media/ogg"
+	"github.com/pion/webrtc/v4/pkg/media/oggreader"
 )
 
 // opusRate is the clock of Opus in RTP, in samples a second, whatever the audio was sampled at (RFC 7587).
@@ -23,10 +25,11 @@ type opusPacket struct {
 // any time.
 type opusFile struct {
 	file    *os.File
-	pages   *ogg.Reader
+	pages   *oggreader.OggReader
+	raw     bytes.Buffer // the page being read as it is in the file, for its lacing, which the library keeps to itself
 	serial  uint32
-	packets [][]byte // of the page last read, not yet returned
-	partial []byte   // the beginning of a packet that continues on the next page; nil if none does
+	packets [][]byte // of the page being read
+	partial []byte   // of a packet that goes on on the next page; nil if none does
 }
 
 // openOpus opens a file and reads it through once, so that whatever is wrong with it is known before a call is accepted.
@@ -69,38 +72,29 @@ func (f *opusFile) rewind() error {
 	if _, err := f.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
+	f.raw.Reset()
 	f.packets, f.partial = nil, nil
-	f.pages = ogg.NewReader(bufio.NewReader(f.file))
-	first, err := f.pages.Next()
+	pages, head, err := oggreader.NewWith(io.TeeReader(bufio.NewReader(f.file), &f.raw))
 	if err != nil {
 		return fmt.Errorf("is not Ogg Opus: %w", err)
 	}
-	head, err := ogg.ParseOpusHead(first.Payload)
-	switch {
-	case err != nil:
-		return fmt.Errorf("is not Ogg Opus: %w", err)
-	case !first.Intact:
-		return errChecksum
-	case !first.First:
-		return errors.New("is damaged: its first page does not begin a stream")
-	case !head.Playable():
+	if head.ChannelMap != 0 || head.Channels < 1 || head.Channels > 2 {
 		return fmt.Errorf("has %d channels in mapping family %d; a call takes mono or stereo in family 0",
-			head.Channels, head.Family)
+			head.Channels, head.ChannelMap)
 	}
-	f.serial = first.Serial
+	f.pages = pages
+	f.serial = binary.LittleEndian.Uint32(f.raw.Bytes()[14:])
 	tags, err := f.nextRaw()
 	if err != nil && err != io.EOF {
 		return err
 	}
-	if !ogg.IsOpusTags(tags) {
+	if !bytes.HasPrefix(tags, []byte(oggreader.HeaderOpusTags)) {
 		return errors.New("is not Ogg Opus: no OpusTags after OpusHead")
 	}
 	return nil
 }
 
-var errChecksum = errors.New("is damaged: the checksum of a page is wrong")
-
-// next returns the next packet of audio, or io.EOF after the last. The payload is the caller's to keep.
+// next answers the next packet of audio, or io.EOF after the last. The payload is the caller's to keep.
 func (f *opusFile) next() (opusPacket, error) {
 	payload, err := f.nextRaw()
 	if err != nil {
@@ -124,32 +118,39 @@ func (f *opusFile) nextRaw() ([]byte, error) {
 	return packet, nil
 }
 
-// readPage reads one page and puts a packet that began on an earlier one together.
+// readPage reads one page and cuts it into packets (RFC 3533): a packet is a run of segments that ends with one shorter
+// than 255 bytes, and may go on on the next page.
 func (f *opusFile) readPage() error {
-	page, err := f.pages.Next()
-	if _, ok := errors.AsType[*ogg.NotPageError](err); ok {
-		return errors.New("is damaged: something that is not an Ogg page follows the first pages")
-	}
+	const continued = 0x01
+	f.raw.Reset()
+	payload, header, err := f.pages.ParseNextPage()
 	switch {
-	case err == io.EOF && f.partial == nil:
+	case err == io.EOF && f.raw.Len() == 0 && f.partial == nil:
 		return io.EOF
 	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("is cut off in the middle of a page or packet")
 	case err != nil:
-		return fmt.Errorf("cannot be read: %w", err)
-	case !page.Intact:
-		return errChecksum
-	case page.Serial != f.serial:
+		return fmt.Errorf("is damaged: %w", err)
+	}
+	raw := f.raw.Bytes()
+	if !bytes.HasPrefix(raw, []byte("OggS")) {
+		return errors.New("is damaged: something that is not an Ogg page follows the first pages")
+	}
+	if header.Serial != f.serial {
 		return errors.New("holds more than one stream; a call takes one")
-	case page.Continued != (f.partial != nil):
+	}
+	if (raw[5]&continued != 0) != (f.partial != nil) {
 		return errors.New("is damaged: a packet that goes on over two pages has lost a part")
 	}
-	ended, open := page.Split()
-	if len(ended) > 0 {
-		ended[0] = append(f.partial, ended[0]...)
-		f.partial = nil
+	f.packets = f.packets[:0]
+	for _, size := range raw[27 : 27+int(raw[26])] {
+		f.partial = append(f.partial, payload[:size]...)
+		payload = payload[size:]
+		if size < 255 {
+			f.packets = append(f.packets, f.partial)
+			f.partial = nil
+		}
 	}
-	f.packets, f.partial = ended, append(f.partial, open...)
 	return nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"callrouter/rules/hours"
-	"callrouter/rules/internal/condition"
 )
 
 // File is a rules file that was loaded without an error. It never changes and is safe for concurrent use.
@@ -31,13 +30,13 @@ type File struct {
 	withoutID Problems // numbers without a positus_id
 
 	rules      []rule
-	clockParts [][]*condition.Condition // by rule: the parts that read nothing but the clock, and come before what could fail
-	indexes    []numberIndex            // by number
-	fallback   Decision                 // the default
+	clockParts [][]*condition // by rule: the parts that read nothing but the clock, and come before what could fail
+	indexes    []numberIndex  // by number
+	fallback   Decision       // the default
 	onError    Decision
 	tests      []testCase
 
-	atoms     []*condition.Atom
+	atoms     []*atom
 	durations map[string]time.Duration // literals of calls(), parsed once
 	scratch   sync.Pool                // of *scratch
 	memos     int                      // atoms that more than one rule shares

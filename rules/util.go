@@ -16,15 +16,6 @@ func names[T any](all []T, name func(T) string) []string {
 	return out
 }
 
-// ptr is a pointer to a copy; nil for the zero value.
-func ptr[T comparable](v T) *T {
-	var zero T
-	if v == zero {
-		return nil
-	}
-	return &v
-}
-
 // addTo appends what is not yet there.
 func addTo[T comparable](to *[]T, more ...T) {
 	for _, v := range more {
@@ -32,4 +23,13 @@ func addTo[T comparable](to *[]T, more ...T) {
 			*to = append(*to, v)
 		}
 	}
+}
+
+// ptr is a pointer to a copy; nil for the zero value.
+func ptr[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"callrouter/rules/internal/condition"
 	"callrouter/rules/phone"
 )
 
@@ -73,7 +72,7 @@ func (i Interval) sameAs(o Interval) bool {
 // turns are the instants after from and before to, in order, at which a part of a condition that this call can meet comes
 // to something else than before. Only there can the decision change.
 func (f *File) turns(call Call, from, to time.Time, g Given) []time.Time {
-	t := &turning{f: f, call: call, given: g, from: from, to: to, truths: map[*condition.Atom]truth{}, at: map[time.Time]bool{}}
+	t := &turning{f: f, call: call, given: g, from: from, to: to, truths: map[*atom]truth{}, at: map[time.Time]bool{}}
 	m := f.momentsOf(call, from, to, g)
 	start := t.world(from)
 	for _, a := range m.atoms {
@@ -84,7 +83,7 @@ func (f *File) turns(call Call, from, to time.Time, g Given) []time.Time {
 	}
 	for _, grid := range []struct {
 		step  time.Duration
-		atoms []*condition.Atom
+		atoms []*atom
 	}{{time.Minute, m.everyMinute}, {time.Second, m.everySecond}} {
 		if len(grid.atoms) == 0 {
 			continue
@@ -111,7 +110,7 @@ type turning struct {
 	call     Call
 	given    Given
 	from, to time.Time
-	truths   map[*condition.Atom]truth // as they were last looked at
+	truths   map[*atom]truth // as they were last looked at
 	at       map[time.Time]bool
 }
 
@@ -122,7 +121,7 @@ func (t *turning) world(at time.Time) *world {
 }
 
 // look notes an instant if one of the atoms turns there.
-func (t *turning) look(at time.Time, atoms []*condition.Atom) {
+func (t *turning) look(at time.Time, atoms []*atom) {
 	w := t.world(at)
 	for _, a := range atoms {
 		if now := w.truth(a); now != t.truths[a] {
@@ -133,7 +132,7 @@ func (t *turning) look(at time.Time, atoms []*condition.Atom) {
 }
 
 // truth is what an atom comes to, whether a decision would ask for it or not.
-func (w *world) truth(a *condition.Atom) truth {
+func (w *world) truth(a *atom) truth {
 	for {
 		s := w.f.borrow()
 		is := w.f.run(a, w.in.input, s)
@@ -143,7 +142,7 @@ func (w *world) truth(a *condition.Atom) truth {
 			return is
 		}
 		var n Needs
-		w.in.add(&n, &a.Needs)
+		w.in.add(&n, &a.needs)
 		w.in.addFetched(&n)
 		if last != 0 {
 			addTo(&n.Calls, last)
@@ -176,5 +175,5 @@ func (f *File) AnyCaller(number string) Caller {
 func (f *File) knows(c Caller) bool {
 	key := c.Key()
 	return slices.ContainsFunc(f.lists, func(l *list) bool { _, ok := l.entries[key]; return ok }) ||
-		slices.ContainsFunc(f.atoms, func(a *condition.Atom) bool { return strings.Contains(a.Text, c.ID) || strings.Contains(a.Text, key) })
+		slices.ContainsFunc(f.atoms, func(a *atom) bool { return strings.Contains(a.text, c.ID) || strings.Contains(a.text, key) })
 }

@@ -1,0 +1,252 @@
+package engine_test
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"callrouter/engine"
+	"callrouter/rules"
+	"callrouter/store/storetest"
+)
+
+// memory is a store without a disk, for proofs that need more calls than a disk has syncs. It passes the suite that
+// every store must pass.
+type memory struct {
+	memoryAgents
+	memoryOverrides
+	now    func() time.Time
+	onWake atomic.Pointer[func(string)]
+
+	mu    *sync.Mutex // of all that is embedded, too
+	calls map[string]*engine.Call
+	live  map[string]*engine.Call
+	queue int64 // revision of all queues
+}
+
+func newMemory(now func() time.Time) *memory {
+	m := &memory{now: now, mu: &sync.Mutex{}, calls: map[string]*engine.Call{}, live: map[string]*engine.Call{}, queue: 1}
+	m.memoryAgents = memoryAgents{memory: m, agents: map[string]*memoryAgent{}, instances: map[string]time.Time{}}
+	m.memoryOverrides = memoryOverrides{memory: m, switches: map[string]rules.Switch{}, entries: map[string]map[string]rules.Entry{}, once: map[string]time.Time{}}
+	return m
+}
+
+func TestMemoryStore(t *testing.T) {
+	clock := storetest.ManualClock()
+	storetest.Run(t, func(*testing.T) engine.Store { return newMemory(clock.Now) }, clock)
+}
+
+// past says whether what counts until an instant (zero: for ever) does not count any more.
+func past(until, now time.Time) bool { return !until.IsZero() && !now.Before(until) }
+
+// step does one atomic step, and wakes topics after it.
+func (m *memory) step(ctx context.Context, do func(now time.Time) (topics []string, err error)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	topics, err := do(m.now())
+	m.mu.Unlock()
+	if f := m.onWake.Load(); f != nil && err == nil {
+		for _, t := range topics {
+			(*f)(t)
+		}
+	}
+	return err
+}
+
+func (m *memory) OnWake(f func(topic string))    { m.onWake.Store(&f) }
+func (m *memory) Ping(ctx context.Context) error { return ctx.Err() }
+func (m *memory) Close() error                   { return nil }
+func (m *memory) Wake(ctx context.Context, topic string) error {
+	return m.step(ctx, func(time.Time) ([]string, error) { return []string{topic}, nil })
+}
+
+func (m *memory) Insert(ctx context.Context, c *engine.Call) (existing *engine.Call, err error) {
+	err = m.step(ctx, func(now time.Time) ([]string, error) {
+		if existing = m.calls[c.Key()]; existing != nil {
+			return nil, engine.ErrExists
+		}
+		next := c.Clone()
+		next.Rev = 1
+		return m.write(nil, next, false, now)
+	})
+	return existing, err
+}
+
+func (m *memory) Get(ctx context.Context, key string) (c *engine.Call, err error) {
+	err = m.step(ctx, func(time.Time) ([]string, error) {
+		if c = m.calls[key]; c == nil {
+			return nil, engine.ErrNotFound
+		}
+		return nil, nil
+	})
+	return c, err
+}
+
+func (m *memory) Update(ctx context.Context, old, next *engine.Call) (c *engine.Call, err error) {
+	err = m.step(ctx, func(now time.Time) ([]string, error) {
+		if stored := m.calls[old.Key()]; stored == nil || stored.Rev != old.Rev {
+			return nil, engine.ErrConflict
+		}
+		c = next.Clone()
+		c.Rev = old.Rev + 1
+		return m.write(old, c, false, now)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (m *memory) Reassert(ctx context.Context, c *engine.Call) error {
+	return m.step(ctx, func(now time.Time) ([]string, error) {
+		stored := m.calls[c.Key()]
+		next := engine.Reconcile(stored, c)
+		if next == nil {
+			return nil, nil
+		}
+		_, err := m.write(stored, next, true, now)
+		return nil, err
+	})
+}
+
+// write stores a record with its slots, or answers ErrBusy. It answers who is to be woken.
+func (m *memory) write(old, next *engine.Call, force bool, now time.Time) (topics []string, err error) {
+	if old == nil {
+		old = &engine.Call{}
+	} else {
+		topics = append(topics, engine.TopicCall(next.Key()))
+	}
+	touched, err := m.changeSlots(old, next, force, now)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range next.Offers {
+		i := slices.IndexFunc(old.Offers, func(b engine.Offer) bool { return b.ID == o.ID })
+		if i < 0 {
+			m.agent(o.Agent, now).OfferedAt = now
+		}
+		if i < 0 || old.Offers[i].Result != o.Result {
+			touched = append(touched, engine.TopicAgent(o.Agent))
+		}
+	}
+	if next.Agent != "" && (old.State != next.State || old.Agent != next.Agent) {
+		touched = append(touched, engine.TopicAgent(next.Agent))
+	}
+	if waiting(old) != waiting(next) || len(old.Offers) != len(next.Offers) {
+		m.queue++
+	}
+	m.calls[next.Key()] = next
+	if delete(m.live, next.Key()); next.Live() {
+		m.live[next.Key()] = next
+	}
+	slices.Sort(touched)
+	return append(topics, slices.Compact(touched)...), nil
+}
+
+// waiting is the queue a call waits in, or "".
+func waiting(c *engine.Call) string {
+	if c.State == engine.Waiting && c.Step != nil {
+		return c.Step.Queue
+	}
+	return ""
+}
+
+func (m *memory) Due(ctx context.Context, t time.Time, limit int) (keys []string, err error) {
+	err = m.step(ctx, func(time.Time) ([]string, error) {
+		for key, c := range m.live {
+			if !c.Due.IsZero() && !c.Due.After(t) {
+				keys = append(keys, key)
+			}
+		}
+		slices.SortFunc(keys, func(a, b string) int {
+			return cmp.Or(m.live[a].Due.Compare(m.live[b].Due), cmp.Compare(a, b))
+		})
+		keys = keys[:min(limit, len(keys))]
+		return nil, nil
+	})
+	return keys, err
+}
+
+func (m *memory) List(ctx context.Context, f engine.Filter) (calls []*engine.Call, err error) {
+	err = m.step(ctx, func(time.Time) ([]string, error) {
+		for _, c := range m.calls {
+			if (f.State == "" || c.State == f.State) && (f.Outcome == "" || c.Outcome == f.Outcome) &&
+				(f.Caller == "" || c.CallerKey == f.Caller) && !c.ReceivedAt.Before(f.Since) {
+				calls = append(calls, c)
+			}
+		}
+		slices.SortFunc(calls, func(a, b *engine.Call) int {
+			return cmp.Or(b.ReceivedAt.Compare(a.ReceivedAt), cmp.Compare(b.Key(), a.Key()))
+		})
+		if f.Oldest {
+			slices.Reverse(calls)
+		}
+		calls = calls[:min(cmp.Or(f.Limit, 100), len(calls))]
+		return nil, nil
+	})
+	return calls, err
+}
+
+func (m *memory) Purge(ctx context.Context, t time.Time) (n int, err error) {
+	err = m.step(ctx, func(now time.Time) ([]string, error) {
+		for key, c := range m.calls {
+			if !c.Live() && c.EndedAt.Before(t) {
+				delete(m.calls, key)
+				n++
+			}
+		}
+		m.purge(t, now)
+		return nil, nil
+	})
+	return n, err
+}
+
+func (m *memory) Snapshot(ctx context.Context, q engine.Query) (s engine.Snapshot, err error) {
+	s = engine.Snapshot{
+		Agents: map[string]engine.AgentState{}, Queues: map[string][]engine.Waiter{}, Revs: map[string]int64{},
+		Listed: map[string]bool{}, Calls: map[time.Duration]int{},
+	}
+	err = m.step(ctx, func(now time.Time) ([]string, error) {
+		for _, name := range q.Agents {
+			s.Agents[name] = m.agent(name, now).state()
+		}
+		for _, name := range q.Queues {
+			s.Queues[name], s.Revs[name] = m.waiters(name), m.queue
+		}
+		for _, list := range q.Lists {
+			e, ok := m.entries[list][q.Caller]
+			s.Listed[list] = ok && !past(e.Until, now)
+		}
+		for _, d := range q.Calls {
+			for key, c := range m.calls {
+				if c.CallerKey == q.Caller && q.Caller != "" && key != q.Except && !c.ReceivedAt.Before(now.Add(-d)) {
+					s.Calls[d]++
+				}
+			}
+		}
+		return nil, nil
+	})
+	return s, err
+}
+
+// waiters lists who waits in a queue, in order of arrival.
+func (m *memory) waiters(queue string) (list []engine.Waiter) {
+	for key, c := range m.live {
+		if waiting(c) != queue {
+			continue
+		}
+		w := engine.Waiter{Key: key, Joined: c.Step.Joined, Owner: c.Owner}
+		for _, o := range c.Offers {
+			w.Rung = append(w.Rung, o.Agent)
+		}
+		list = append(list, w)
+	}
+	slices.SortFunc(list, func(a, b engine.Waiter) int { return cmp.Or(a.Joined.Compare(b.Joined), cmp.Compare(a.Key, b.Key)) })
+	return list
+}

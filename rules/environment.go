@@ -1,0 +1,212 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"callrouter/rules/hours"
+	"callrouter/rules/internal/source"
+)
+
+// environment is all that a condition can read. It is given to the expression language by value and boxed once for each
+// [Input]: so it is read without allocating. Its types have no methods, for every exported method could be called in a
+// condition; of the methods of now, readingMethods are allowed.
+type environment struct {
+	Caller  callerEnvironment `expr:"caller"`
+	Number  string            `expr:"number"`
+	Payload string            `expr:"payload"`
+	Now     time.Time         `expr:"now"`
+	Today   string            `expr:"today"`
+	Clock   string            `expr:"clock"`
+	Weekday string            `expr:"weekday"`
+
+	Open    func(string) bool   `expr:"open"`
+	Opens   func(string) string `expr:"opens"`
+	Closes  func(string) string `expr:"closes"`
+	Holiday func(string) bool   `expr:"holiday"`
+	Listed  func(string) bool   `expr:"listed"`
+	Free    func(string) int    `expr:"free"`
+	Online  func(string) int    `expr:"online"`
+	Waiting func(string) int    `expr:"waiting"`
+	Calls   func(string) int    `expr:"calls"`
+}
+
+type callerEnvironment struct {
+	Number  string `expr:"number"`
+	ID      string `expr:"id"`
+	Name    string `expr:"name"`
+	Country string `expr:"country"`
+	Area    string `expr:"area"`
+}
+
+func newEnvironment(in *input) any {
+	return environment{
+		Caller:  callerEnvironment(in.call.Caller),
+		Number:  in.call.Number,
+		Payload: in.call.Payload,
+		Now:     in.now,
+		Today:   in.now.Format(time.DateOnly),
+		Clock:   in.now.Format("15:04"),
+		Weekday: strings.ToLower(in.now.Format("Mon")),
+
+		Open:    in.open,
+		Opens:   in.opens,
+		Closes:  in.closes,
+		Holiday: in.holiday,
+		Listed:  in.listed,
+		Free:    in.free,
+		Online:  in.online,
+		Waiting: in.waiting,
+		Calls:   in.calls,
+	}
+}
+
+// runtimeError is what a function of the environment panics with when it cannot answer; the virtual machine turns the
+// panic into an error of the condition.
+type runtimeError struct{ message string }
+
+func (e *runtimeError) Error() string { return e.message }
+
+// lackingCalls is what calls panics with when it is asked, with a duration that is made up at run time, for a fact that
+// has not been fetched.
+type lackingCalls struct{ last time.Duration }
+
+func (e *lackingCalls) Error() string {
+	return fmt.Sprintf("the calls of the last %v are not known", e.last)
+}
+
+// lackingFact is panicked with when a fact was asked for that [atom.needs] did not name. It cannot happen: needs name every
+// fact that the condition could ask for.
+type lackingFact struct{ name string }
+
+func (e *lackingFact) Error() string { return e.name + " is not known" }
+
+func unknown(k kind, name string, known []string) {
+	message := noSuch(k, name)
+	if near, ok := source.Nearest(name, known); ok {
+		message += fmt.Sprintf("; did you mean %q?", near)
+	}
+	panic(&runtimeError{message})
+}
+
+func (in *input) hours(name string) (*hours.Plan, *Switch) {
+	i, ok := in.file.hoursByName[name]
+	if !ok {
+		unknown(anHours, name, in.file.HoursNames())
+	}
+	if in.switches == nil {
+		return in.file.hours[i], nil
+	}
+	return in.file.hours[i], in.switches[i]
+}
+
+func (in *input) open(name string) bool {
+	h, s := in.hours(name)
+	return h.Open(in.now, s)
+}
+
+func (in *input) opens(name string) string {
+	h, s := in.hours(name)
+	return in.when(h.Opens(in.now, s))
+}
+
+func (in *input) closes(name string) string {
+	h, s := in.hours(name)
+	return in.when(h.Closes(in.now, s))
+}
+
+func (in *input) when(t time.Time, ok bool) string {
+	if !ok {
+		return ""
+	}
+	return hours.FormatWhen(t, in.file.language)
+}
+
+func (in *input) holiday(name string) bool {
+	c, ok := in.file.calendars[name]
+	if !ok {
+		unknown(aCalendar, name, in.file.calendarNames())
+	}
+	y, m, d := in.now.Date()
+	_, is := c.Holiday(y, m, d)
+	return is
+}
+
+func (in *input) listed(name string) bool {
+	l, ok := in.file.listsByName[name]
+	if !ok {
+		unknown(aList, name, in.file.listNames())
+	}
+	if in.key == "" {
+		return false
+	}
+	if !l.Store {
+		return l.has(in.key, in.now) || in.enteredAtRuntime(name)
+	}
+	is, ok := in.facts.Listed[name]
+	if !ok {
+		in.lacks("list " + name)
+	}
+	return is
+}
+
+func (in *input) enteredAtRuntime(list string) bool {
+	if in.runtime == nil {
+		return false
+	}
+	for _, e := range in.runtime.Entries[list] {
+		if e.Key == in.key && (e.Until.IsZero() || in.now.Before(e.Until)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (in *input) free(queue string) int    { return in.queue(queue).Free }
+func (in *input) online(queue string) int  { return in.queue(queue).Online }
+func (in *input) waiting(queue string) int { return in.queue(queue).Waiting }
+
+func (in *input) queue(name string) QueueFacts {
+	q, ok := in.facts.Queues[name]
+	if ok {
+		return q
+	}
+	if _, ok := in.file.Queue(name); !ok {
+		unknown(aQueue, name, in.file.queueNames())
+	}
+	in.lacks("queue " + name)
+	return q
+}
+
+func (in *input) calls(last string) int {
+	d, ok := in.file.durations[last]
+	if !ok {
+		var err error
+		if d, err = hours.ParseDuration(last); err != nil {
+			panic(&runtimeError{err.Error()})
+		}
+	}
+	if in.key == "" {
+		return 0
+	}
+	n, ok := in.facts.Calls[d]
+	if !ok {
+		if in.facts.Err == nil {
+			panic(&lackingCalls{d})
+		}
+		panic(in.facts.Err)
+	}
+	return n
+}
+
+func (in *input) lacks(fact string) {
+	if in.facts.Err != nil {
+		panic(in.facts.Err)
+	}
+	panic(&lackingFact{fact})
+}
+
+func (f *File) calendarNames() []string { return sortedKeys(f.calendars) }
+func (f *File) listNames() []string     { return names(f.lists, func(l *list) string { return l.Name }) }
+func (f *File) queueNames() []string    { return names(f.queues, func(q Queue) string { return q.Name }) }

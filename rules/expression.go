@@ -1,0 +1,342 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+	"github.com/expr-lang/expr/parser/lexer"
+
+	"callrouter/rules/internal/source"
+)
+
+// Bounds of a condition. They are checked before it is parsed: the parser recurses, and a stack that overflows cannot be
+// recovered from.
+const (
+	maxCondition      = 4 << 10 // bytes
+	maxConditionDepth = 64      // brackets, and operators that stand before what they are for
+	maxConditionNodes = 500
+)
+
+// expression is a condition, or the inside of a `${}`, while it is compiled. Places in it are counted in characters.
+type expression struct {
+	*language
+	place     func(from, to int) source.Span // of a stretch of the text, in the file
+	what      string                         // "the condition"
+	commented bool                           // what stands behind it on its line is a comment to YAML
+	text      string
+	runes     []rune
+	tokens    []lexer.Token
+	root      ast.Node
+	failed    bool
+	broken    []ast.Node // nodes that were reported: compiling them would only say it again
+}
+
+func (x *expression) fail(from, to int, code, message, hint string) {
+	x.failed = true
+	x.l.ErrorAt(x.place(from, to), code, message, hint)
+}
+
+// refuse reports a node.
+func (x *expression) refuse(n ast.Node, code, message, hint string) {
+	from, to := x.extent(n)
+	x.broken = append(x.broken, n)
+	x.fail(from, to, code, message, hint)
+}
+
+// read parses the text. It answers false if nothing more can be said of it.
+func (x *expression) read() bool {
+	x.runes = []rune(x.text)
+	if strings.TrimSpace(x.text) == "" {
+		x.fail(0, len(x.runes), "empty-condition", x.what+" is empty", "write one, or take the key out")
+		return false
+	}
+	if len(x.text) > maxCondition {
+		x.fail(0, 1, "condition-too-long", fmt.Sprintf("%s has %d bytes, and may have %d", x.what, len(x.text), maxCondition), "put long enumerations in a list, and ask listed(\"NAME\")")
+		return false
+	}
+	tokens, err := lexer.Lex(file.NewSource(x.text))
+	if err != nil {
+		x.syntaxError(err)
+		return false
+	}
+	x.tokens = slices.DeleteFunc(tokens, func(t lexer.Token) bool { return t.Kind == lexer.EOF })
+	if len(x.tokens) == 0 {
+		x.fail(0, len(x.runes), "empty-condition", x.what+" is empty", "write one, or take the key out")
+		return false
+	}
+	if at, deep := x.tooDeep(); deep {
+		x.fail(at.From, at.To, "condition-too-deep", fmt.Sprintf("%s is nested more than %d deep", x.what, maxConditionDepth), "take it apart")
+		return false
+	}
+	tree, err := parser.ParseWithConfig(x.text, x.config)
+	if err != nil {
+		x.syntaxError(err)
+		return false
+	}
+	x.root = tree.Node
+	return true
+}
+
+// tooDeep finds the token at which brackets, or runs of prefix operators, are nested too deep.
+func (x *expression) tooDeep() (lexer.Token, bool) {
+	brackets, prefixes := 0, 0
+	for _, t := range x.tokens {
+		switch {
+		case t.Is(lexer.Bracket, "(", "[", "{"):
+			brackets++
+		case t.Is(lexer.Bracket):
+			brackets--
+		}
+		if t.Is(lexer.Operator, "not", "!", "-", "+", "?", "??", "**", "^") {
+			prefixes++
+		} else if !t.Is(lexer.Bracket) {
+			prefixes = 0
+		}
+		if brackets+prefixes > maxConditionDepth {
+			return t, true
+		}
+	}
+	return lexer.Token{}, false
+}
+
+// syntaxError reports what the parser said, in words, at its place.
+func (x *expression) syntaxError(err error) {
+	parse := (*file.Error)(nil)
+	if !errors.As(err, &parse) {
+		x.fail(0, len(x.runes), "condition-syntax", plainWords(err.Error()), "")
+		return
+	}
+	from, to := min(parse.From, len(x.runes)), min(max(parse.To, parse.From+1), len(x.runes))
+	code, message, hint := "condition-syntax", plainWords(parse.Message), ""
+	switch {
+	case strings.Contains(message, "maximum allowed nodes"):
+		code, message = "condition-too-long", fmt.Sprintf("%s has more than %d parts", x.what, maxConditionNodes)
+		hint = "put long enumerations in a list, and ask listed(\"NAME\")"
+		from, to = 0, 1
+	case strings.HasPrefix(message, "literal not terminated"):
+		message, hint = "a quoted text does not end", "close the quote"
+		from, to = x.lastQuote(), len(x.runes)
+	case strings.HasPrefix(message, "unrecognized character"):
+		message = fmt.Sprintf("%q cannot stand here", string(x.runes[from:to]))
+		if strings.ContainsAny(string(x.runes[from:to]), "“”„‘’«»") {
+			hint = `use straight quotes: "..."`
+		}
+	case strings.HasPrefix(message, "invalid char escape"):
+		message, hint = "a backslash in quotes must be doubled", "or write the text in backticks: `...`"
+	case strings.HasPrefix(message, "unexpected token"), strings.HasPrefix(message, "unexpected end"):
+		from, to, message, hint = x.unexpected(from, to)
+	}
+	x.fail(from, to, code, message, hint)
+}
+
+func (x *expression) lastQuote() int {
+	for i := len(x.runes) - 1; i >= 0; i-- {
+		if strings.ContainsRune("\"'`", x.runes[i]) {
+			return i
+		}
+	}
+	return 0
+}
+
+// unexpected says what the token is that the parser did not expect, and what was probably meant.
+func (x *expression) unexpected(from, to int) (int, int, string, string) {
+	i := slices.IndexFunc(x.tokens, func(t lexer.Token) bool { return t.From == from })
+	last := x.tokens[len(x.tokens)-1]
+	if i < 0 || from >= last.To {
+		return last.From, last.To, x.what + " ends too early", x.missingHint()
+	}
+	t := x.tokens[i]
+	word := string(x.runes[t.From:t.To])
+	hint := ""
+	switch lower := strings.ToLower(word); {
+	case word == "=":
+		hint = "write == to compare"
+	case word == "&":
+		hint = "write `and`"
+	case lower != word && slices.Contains([]string{"and", "or", "not", "in"}, lower):
+		hint = fmt.Sprintf("write `%s`", lower)
+	case t.Kind == lexer.String && i > 0 && x.tokens[i-1].Kind == lexer.Identifier:
+		hint = fmt.Sprintf("write %s(%s)", x.tokens[i-1].Value, word)
+	case t.Is(lexer.Bracket, ")"):
+		hint = "there is one `)` too many, or something is missing before it"
+	case i > 0 && i == len(x.tokens)-1 && from == x.tokens[i].From && x.endsEarly():
+		return t.From, t.To, x.what + " ends too early", x.missingHint()
+	case i > 0 && x.tokens[i-1].Kind != lexer.Operator && t.Kind != lexer.Operator:
+		hint = "write `and` or `or` between two conditions"
+	}
+	return t.From, max(t.To, to), fmt.Sprintf("%s is not expected here", source.Quoted(word)), hint
+}
+
+func (x *expression) missingHint() string {
+	if x.commented {
+		return "YAML takes what stands behind ` #` for a comment: write the condition behind `|`, on a line of its own"
+	}
+	return "something is missing behind this"
+}
+
+// endsEarly says whether the last token asks for another.
+func (x *expression) endsEarly() bool {
+	last := x.tokens[len(x.tokens)-1]
+	return last.Kind == lexer.Operator || last.Is(lexer.Bracket, "(", "[", "{")
+}
+
+// tokenAt is the index of the token that starts at a place.
+func (x *expression) tokenAt(from int) int {
+	i := sort.Search(len(x.tokens), func(i int) bool { return x.tokens[i].From >= from })
+	return min(i, len(x.tokens)-1)
+}
+
+// closing is the index of the bracket that closes the one at index i.
+func (x *expression) closing(i int) int {
+	depth := 0
+	for ; i < len(x.tokens); i++ {
+		if x.tokens[i].Kind != lexer.Bracket {
+			continue
+		}
+		if strings.Contains("([{", x.tokens[i].Value) {
+			depth++
+		} else if depth--; depth <= 0 {
+			return i
+		}
+	}
+	return len(x.tokens) - 1
+}
+
+// slice is the text between two places.
+func (x *expression) slice(from, to int) string { return string(x.runes[from:to]) }
+
+// extent is where a node begins and ends. The parser only says where its operator or name is.
+func (x *expression) extent(n ast.Node) (from, to int) {
+	from, to = x.bounds(n)
+	return x.balance(from, to)
+}
+
+func (x *expression) bounds(n ast.Node) (from, to int) {
+	at := n.Location()
+	switch n := n.(type) {
+	case *ast.UnaryNode:
+		from, to = x.extent(n.Node)
+		return min(at.From, from), to
+	case *ast.ChainNode:
+		return x.bounds(n.Node)
+	case *ast.MemberNode:
+		from, to = x.extent(n.Node)
+		if i := x.tokenAt(to); x.tokens[i].Is(lexer.Bracket, "[") {
+			return from, x.tokens[x.closing(i)].To
+		}
+		_, to = x.extent(n.Property)
+		return from, to
+	case *ast.SliceNode:
+		from, _ = x.extent(n.Node)
+		return from, x.tokens[x.closing(x.tokenAt(at.From))].To
+	case *ast.CallNode:
+		from, to = x.extent(n.Callee)
+		return from, x.tokens[x.closing(x.tokenAt(to))].To
+	case *ast.BuiltinNode:
+		from = at.From
+		if len(n.Arguments) > 0 {
+			first, _ := x.extent(n.Arguments[0])
+			from = min(from, first)
+		}
+		return from, x.tokens[x.closing(x.tokenAt(at.To))].To
+	case *ast.ArrayNode, *ast.MapNode:
+		return at.From, x.tokens[x.closing(x.tokenAt(at.From))].To
+	}
+	children := childrenOf(n)
+	if len(children) == 0 {
+		return at.From, at.To
+	}
+	from, to = x.extent(children[0])
+	for _, c := range children[1:] {
+		f, t := x.extent(c)
+		from, to = min(from, f), max(to, t)
+	}
+	return from, to
+}
+
+// balance grows a stretch until it holds the partner of every bracket in it.
+func (x *expression) balance(from, to int) (int, int) {
+	lo := x.tokenAt(from)
+	depth, lowest := 0, 0
+	hi := lo
+	for ; hi < len(x.tokens) && x.tokens[hi].From < to; hi++ {
+		if x.tokens[hi].Kind != lexer.Bracket {
+			continue
+		}
+		if strings.Contains("([{", x.tokens[hi].Value) {
+			depth++
+		} else {
+			depth--
+			lowest = min(lowest, depth)
+		}
+	}
+	for ; lowest < 0 && lo > 0; lowest++ {
+		for lo--; lo > 0 && !x.tokens[lo].Is(lexer.Bracket, "(", "[", "{"); {
+			lo--
+		}
+		depth++
+		from = x.tokens[lo].From
+	}
+	for ; depth > 0 && hi < len(x.tokens); hi++ {
+		if x.tokens[hi].Is(lexer.Bracket, ")", "]", "}") {
+			depth--
+			to = x.tokens[hi].To
+		}
+	}
+	return from, to
+}
+
+// childrenOf are the parts of a node, from left to right.
+func childrenOf(n ast.Node) []ast.Node {
+	var all []ast.Node
+	switch n := n.(type) {
+	case *ast.UnaryNode:
+		all = []ast.Node{n.Node}
+	case *ast.BinaryNode:
+		all = []ast.Node{n.Left, n.Right}
+	case *ast.ChainNode:
+		all = []ast.Node{n.Node}
+	case *ast.MemberNode:
+		all = []ast.Node{n.Node, n.Property}
+	case *ast.SliceNode:
+		all = []ast.Node{n.Node, n.From, n.To}
+	case *ast.CallNode:
+		all = append([]ast.Node{n.Callee}, n.Arguments...)
+	case *ast.BuiltinNode:
+		all = n.Arguments
+	case *ast.PredicateNode:
+		all = []ast.Node{n.Node}
+	case *ast.ConditionalNode:
+		all = []ast.Node{n.Cond, n.Exp1, n.Exp2}
+	case *ast.VariableDeclaratorNode:
+		all = []ast.Node{n.Value, n.Expr}
+	case *ast.SequenceNode:
+		all = n.Nodes
+	case *ast.ArrayNode:
+		all = n.Nodes
+	case *ast.MapNode:
+		all = n.Pairs
+	case *ast.PairNode:
+		all = []ast.Node{n.Key, n.Value}
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(c ast.Node) bool { return c == nil })
+}
+
+// anywhere says whether a node or something in it is so.
+func anywhere(n ast.Node, is func(ast.Node) bool) bool {
+	if is(n) {
+		return true
+	}
+	for _, c := range childrenOf(n) {
+		if anywhere(c, is) {
+			return true
+		}
+	}
+	return false
+}
