@@ -75,7 +75,7 @@ func newEngine(t *testing.T) *rig {
 	r.must(os.WriteFile(path, text, 0o600))
 	f, problems := rules.Load(path)
 	r.must(problems.Err())
-	r.store, err = store.Open(t.Context(), filepath.Join(dir, "callrouter.db"), store.Options{})
+	r.store, err = store.Open(t.Context(), filepath.Join(dir, "callrouter.db"), store.Config{})
 	r.must(err)
 	timing := engine.DefaultTiming()
 	timing.Poll = 50 * time.Millisecond

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"callrouter/engine"
+	"callrouter/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,7 +43,7 @@ func TestStopLeavesNothingRunning(t *testing.T) {
 	const engines = 50
 	file := loadRules(t, t.TempDir(), stopRules)
 	synctest.Test(t, func(t *testing.T) {
-		store, platform, ended := newMemory(time.Now), newPlatform(), map[string]int{}
+		store, platform, ended := storetest.NewMemory(time.Now), newPlatform(), map[string]int{}
 		before := running()
 		for i := range engines {
 			platform.spoil("hang-up", func() error {

@@ -10,14 +10,15 @@ import (
 
 	"callrouter/engine"
 	"callrouter/rules"
+	"callrouter/store/storetest"
 )
 
 // sweepEvery is the interval of the sweep and of the other jobs of a proof, as in the job table.
 const sweepEvery = 2 * time.Second
 
-// proof is an engine on a [memory] in the time of a synctest bubble. Unlike [world] it can be made many times a second.
+// proof is an engine on a [storetest.Memory] in the time of a synctest bubble. Unlike [world] it can be made many times a second.
 type proof struct {
-	store *memory
+	store *storetest.Memory
 	media *audio
 	told  *tally
 	e     *engine.Engine
@@ -37,11 +38,11 @@ type checker interface {
 // the bubble.
 func newProof(t checker, file *rules.File, provider engine.Provider) *proof {
 	t.Helper()
-	return newProofOn(t, newMemory(time.Now), file, provider)
+	return newProofOn(t, storetest.NewMemory(time.Now), file, provider)
 }
 
 // newProofOn is newProof with a store that others had before.
-func newProofOn(t checker, store *memory, file *rules.File, provider engine.Provider) *proof {
+func newProofOn(t checker, store *storetest.Memory, file *rules.File, provider engine.Provider) *proof {
 	t.Helper()
 	p := &proof{
 		store: store, media: &audio{length: 3 * time.Second},

@@ -13,6 +13,7 @@ import (
 
 	"callrouter/engine"
 	"callrouter/rules"
+	"callrouter/store/storetest"
 )
 
 // errNoAnswer is what a request ends with that Positus may have carried out.
@@ -329,20 +330,18 @@ on_error: reject
 
 // forgetful is a store that can go back to what it knew, as when a replica that lags is made master.
 type forgetful struct {
-	*memory
+	*storetest.Memory
 	epoch atomic.Int64
 }
 
 func (s *forgetful) Beat(ctx context.Context, instance string, lease time.Duration) (string, time.Time, error) {
-	_, at, err := s.memory.Beat(ctx, instance, lease)
+	_, at, err := s.Memory.Beat(ctx, instance, lease)
 	return fmt.Sprint(s.epoch.Load()), at, err
 }
 
 // back makes a record what it was.
 func (s *forgetful) back(c *engine.Call) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls[c.Key()], s.live[c.Key()] = c, c
+	s.Rewind(c)
 	s.epoch.Add(1)
 }
 
@@ -350,7 +349,7 @@ func (s *forgetful) back(c *engine.Call) {
 func TestStoreForgetsTheAnswer(t *testing.T) {
 	file := loadRules(t, t.TempDir(), ringing)
 	synctest.Test(t, func(t *testing.T) {
-		s, p := &forgetful{memory: newMemory(time.Now)}, newPlatform()
+		s, p := &forgetful{Memory: storetest.NewMemory(time.Now)}, newPlatform()
 		w := &world{t: t, platform: p}
 		w.e = engine.New(engine.Config{
 			Store: s, Provider: p, Media: &audio{}, Answerer: &answerer{}, Rules: file, Log: slog.New(slog.DiscardHandler), Observer: &observer{},

@@ -45,7 +45,7 @@ func inWorld(t *testing.T, rulesText string, scenario func(w *world)) {
 		pass(time.Until(time.Date(2026, 11, 24, 13, 0, 0, 0, time.UTC)))
 		w := &world{t: t, file: file, platform: newPlatform(), media: &audio{length: 3 * time.Second}, answerer: &answerer{}, observed: &observer{}}
 		w.clock = engine.NewClock(func() time.Time { return time.Now().Add(time.Duration(w.set.Load())) })
-		s, err := store.Open(t.Context(), filepath.Join(dir, "calls.db"), store.Options{Now: w.clock.Now})
+		s, err := store.Open(t.Context(), filepath.Join(dir, "calls.db"), store.Config{Now: w.clock.Now})
 		if err != nil {
 			t.Fatal(err)
 		}

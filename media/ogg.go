@@ -2,14 +2,12 @@ package media
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 
-	"github.com/pion/webrtc/v4/pkg/media/oggreader"
+	"callrouter/media/ogg"
 )
 
 // opusRate is the clock of Opus in RTP, in samples a second, whatever the audio was sampled at (RFC 7587).
@@ -25,11 +23,10 @@ type opusPacket struct {
 // any time.
 type opusFile struct {
 	file    *os.File
-	pages   *oggreader.OggReader
-	raw     bytes.Buffer // the page being read as it is in the file, for its lacing, which the library keeps to itself
+	pages   *ogg.Reader
 	serial  uint32
-	packets [][]byte // of the page being read
-	partial []byte   // of a packet that goes on on the next page; nil if none does
+	packets [][]byte // of the page last read, not yet returned
+	partial []byte   // the beginning of a packet that continues on the next page; nil if none does
 }
 
 // openOpus opens a file and reads it through once, so that whatever is wrong with it is known before a call is accepted.
@@ -72,29 +69,38 @@ func (f *opusFile) rewind() error {
 	if _, err := f.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	f.raw.Reset()
 	f.packets, f.partial = nil, nil
-	pages, head, err := oggreader.NewWith(io.TeeReader(bufio.NewReader(f.file), &f.raw))
+	f.pages = ogg.NewReader(bufio.NewReader(f.file))
+	first, err := f.pages.Next()
 	if err != nil {
 		return fmt.Errorf("is not Ogg Opus: %w", err)
 	}
-	if head.ChannelMap != 0 || head.Channels < 1 || head.Channels > 2 {
+	head, err := ogg.ParseOpusHead(first.Payload)
+	switch {
+	case err != nil:
+		return fmt.Errorf("is not Ogg Opus: %w", err)
+	case !first.Intact:
+		return errChecksum
+	case !first.First:
+		return errors.New("is damaged: its first page does not begin a stream")
+	case !head.Playable():
 		return fmt.Errorf("has %d channels in mapping family %d; a call takes mono or stereo in family 0",
-			head.Channels, head.ChannelMap)
+			head.Channels, head.Family)
 	}
-	f.pages = pages
-	f.serial = binary.LittleEndian.Uint32(f.raw.Bytes()[14:])
+	f.serial = first.Serial
 	tags, err := f.nextRaw()
 	if err != nil && err != io.EOF {
 		return err
 	}
-	if !bytes.HasPrefix(tags, []byte(oggreader.HeaderOpusTags)) {
+	if !ogg.IsOpusTags(tags) {
 		return errors.New("is not Ogg Opus: no OpusTags after OpusHead")
 	}
 	return nil
 }
 
-// next answers the next packet of audio, or io.EOF after the last. The payload is the caller's to keep.
+var errChecksum = errors.New("is damaged: the checksum of a page is wrong")
+
+// next returns the next packet of audio, or io.EOF after the last. The payload is the caller's to keep.
 func (f *opusFile) next() (opusPacket, error) {
 	payload, err := f.nextRaw()
 	if err != nil {
@@ -118,39 +124,32 @@ func (f *opusFile) nextRaw() ([]byte, error) {
 	return packet, nil
 }
 
-// readPage reads one page and cuts it into packets (RFC 3533): a packet is a run of segments that ends with one shorter
-// than 255 bytes, and may go on on the next page.
+// readPage reads one page and puts a packet that began on an earlier one together.
 func (f *opusFile) readPage() error {
-	const continued = 0x01
-	f.raw.Reset()
-	payload, header, err := f.pages.ParseNextPage()
+	page, err := f.pages.Next()
+	if _, ok := errors.AsType[*ogg.NotPageError](err); ok {
+		return errors.New("is damaged: something that is not an Ogg page follows the first pages")
+	}
 	switch {
-	case err == io.EOF && f.raw.Len() == 0 && f.partial == nil:
+	case err == io.EOF && f.partial == nil:
 		return io.EOF
 	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("is cut off in the middle of a page or packet")
 	case err != nil:
-		return fmt.Errorf("is damaged: %w", err)
-	}
-	raw := f.raw.Bytes()
-	if !bytes.HasPrefix(raw, []byte("OggS")) {
-		return errors.New("is damaged: something that is not an Ogg page follows the first pages")
-	}
-	if header.Serial != f.serial {
+		return fmt.Errorf("cannot be read: %w", err)
+	case !page.Intact:
+		return errChecksum
+	case page.Serial != f.serial:
 		return errors.New("holds more than one stream; a call takes one")
-	}
-	if (raw[5]&continued != 0) != (f.partial != nil) {
+	case page.Continued != (f.partial != nil):
 		return errors.New("is damaged: a packet that goes on over two pages has lost a part")
 	}
-	f.packets = f.packets[:0]
-	for _, size := range raw[27 : 27+int(raw[26])] {
-		f.partial = append(f.partial, payload[:size]...)
-		payload = payload[size:]
-		if size < 255 {
-			f.packets = append(f.packets, f.partial)
-			f.partial = nil
-		}
+	ended, open := page.Split()
+	if len(ended) > 0 {
+		ended[0] = append(f.partial, ended[0]...)
+		f.partial = nil
 	}
+	f.packets, f.partial = ended, append(f.partial, open...)
 	return nil
 }
 

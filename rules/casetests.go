@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/condition"
 	"callrouter/rules/internal/source"
 	"callrouter/rules/phone"
 )
@@ -82,7 +83,7 @@ func (l *loader) readTestCall(t *testCase, n *source.Node) {
 		t.call.Number = l.f.numbers[0].Name
 	}
 	if to := l.Child(n, "to"); to != nil {
-		t.call.Number, _ = l.refer(aNumber, to)
+		t.call.Number, _ = l.refer(condition.Number, to)
 	}
 	if at := l.Child(n, "at"); at != nil {
 		var err error
@@ -99,13 +100,13 @@ func (l *loader) readGiven(g *Given, n *source.Node) {
 	counts := func(name string) map[string]int {
 		m := map[string]int{}
 		for k := range l.Entries(l.Child(n, name)) {
-			if _, ok := l.refer(aQueue, k); ok {
+			if _, ok := l.refer(condition.Queue, k); ok {
 				m[k.Value] = l.count(l.Child(n, name), k.Value, 0)
 			}
 		}
 		return m
 	}
-	list := func(name string, k kind) (all []string) {
+	list := func(name string, k condition.Kind) (all []string) {
 		for item := range l.Items(l.Child(n, name)) {
 			if s, ok := l.refer(k, item); ok {
 				all = append(all, s)
@@ -114,11 +115,11 @@ func (l *loader) readGiven(g *Given, n *source.Node) {
 		return all
 	}
 	g.Free, g.Online, g.Waiting = counts("free"), counts("online"), counts("waiting")
-	g.Listed, g.NoAnswer, g.Fails = list("listed", aList), list("no_answer", aQueue), list("fails", anAnswer)
+	g.Listed, g.NoAnswer, g.Fails = list("listed", condition.List), list("no_answer", condition.Queue), list("fails", condition.Answer)
 	g.Calls = l.count(n, "calls", 0)
 	g.Switches = map[string]bool{}
 	for k, v := range l.Entries(l.Child(n, "switch")) {
-		if name, ok := l.refer(anHours, k); ok {
+		if name, ok := l.refer(condition.Hours, k); ok {
 			g.Switches[name] = v.Value == "open"
 		}
 	}
@@ -126,7 +127,7 @@ func (l *loader) readGiven(g *Given, n *source.Node) {
 }
 
 func (l *loader) readExpect(t *testCase, n *source.Node) {
-	kinds := map[string]kind{"rule": aRule, "queue": aQueue, "answer": anAnswer}
+	kinds := map[string]condition.Kind{"rule": condition.Rule, "queue": condition.Queue, "answer": condition.Answer}
 	for k, v := range l.Entries(n) {
 		if k, ok := kinds[k.Value]; ok && !slices.Contains(l.known[k], v.Value) {
 			l.unknownName(k, l.Of(v), v.Value)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"callrouter/rules/internal/condition"
+
 	"github.com/expr-lang/expr"
 	"pgregory.net/rapid"
 )
@@ -124,26 +126,26 @@ func asRule(name, condition, then string) string {
 func TestConditionsMeanWhatTheExpressionLanguageSays(t *testing.T) {
 	folder := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
-		condition := genCondition(t, 4)
-		f := loadText(t, folder, madeUp+asRule("made up", condition, "{accept: bot}"))
-		whole, err := expr.Compile(condition, expr.Env(environment{}), expr.AsBool(), expr.Optimize(false))
+		text := genCondition(t, 4)
+		f := loadText(t, folder, madeUp+asRule("made up", text, "{accept: bot}"))
+		whole, err := expr.Compile(text, expr.Env(condition.Environment{}), expr.AsBool(), expr.Optimize(false))
 		if err != nil {
-			t.Fatalf("%s: %v", condition, err)
+			t.Fatalf("%s: %v", text, err)
 		}
 		in := genInput(t, f)
 		want, wantErr := expr.Run(whole, in.env)
 		got, needs := f.Decide(in, 0)
 		if !needs.None() {
 			if fact := (*lackingCalls)(nil); !errors.As(wantErr, &fact) && in.facts.Err == nil {
-				t.Fatalf("%s\nneeds %v, and the expression: %v, %v", condition, needs, want, wantErr)
+				t.Fatalf("%s\nneeds %v, and the expression: %v, %v", text, needs, want, wantErr)
 			}
 			return
 		}
 		switch {
 		case (wantErr != nil) != (got.Err != nil):
-			t.Fatalf("%s\nerror: %v, and the expression: %v", condition, got.Err, wantErr)
+			t.Fatalf("%s\nerror: %v, and the expression: %v", text, got.Err, wantErr)
 		case wantErr == nil && (got.By == ByRule) != want.(bool):
-			t.Fatalf("%s\n%+v, and the expression: %v", condition, got, want)
+			t.Fatalf("%s\n%+v, and the expression: %v", text, got, want)
 		}
 	})
 }

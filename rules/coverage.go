@@ -4,11 +4,12 @@ import (
 	"cmp"
 	"slices"
 
+	"callrouter/rules/internal/condition"
 	"callrouter/rules/internal/source"
 )
 
 // observer is told what a part of a condition came to, whenever an explained evaluation looks at it.
-type observer func(part *condition, t truth)
+type observer func(part *condition.Condition, t truth)
 
 // Coverage is how much of rules files their tests look at: rules that decided, and both outcomes of every part of every
 // condition.
@@ -56,18 +57,18 @@ type NotCovered struct {
 
 // coverage gathers what the tests of one rules file looked at.
 type coverage struct {
-	was     map[*condition]outcomes
+	was     map[*condition.Condition]outcomes
 	decided map[string]bool // by name of the rule
 }
 
 type outcomes struct{ isTrue, isFalse bool }
 
 func newCoverage() *coverage {
-	return &coverage{was: map[*condition]outcomes{}, decided: map[string]bool{}}
+	return &coverage{was: map[*condition.Condition]outcomes{}, decided: map[string]bool{}}
 }
 
 // look is the observer of one evaluation.
-func (c *coverage) look(part *condition, t truth) {
+func (c *coverage) look(part *condition.Condition, t truth) {
 	o := c.was[part]
 	o.isTrue, o.isFalse = o.isTrue || t == isTrue, o.isFalse || t == isFalse
 	c.was[part] = o
@@ -104,7 +105,7 @@ func (c *coverage) addTo(all *Coverage, l *loader) {
 			case o.isFalse:
 				never = "true"
 			}
-			all.miss("condition", l.Within(s.when, part.from, part.to), s.rule.name, oneLine(part.atom.text), never)
+			all.miss("condition", l.Within(s.when, part.From, part.To), s.rule.name, oneLine(part.Atom.Text), never)
 		}
 	}
 	all.Percent = percent(all.Rules.Covered+all.Conditions.Covered, all.Rules.Total+all.Conditions.Total)
@@ -124,17 +125,17 @@ func (c *Coverage) sort() {
 
 // partsOf are the parts of a condition that can be true and false, in the order in which they stand there. A literal can
 // only ever be what it is.
-func partsOf(c *condition) []*condition {
+func partsOf(c *condition.Condition) []*condition.Condition {
 	switch {
 	case c == nil:
 		return nil
-	case c.op == isAtom && (c.atom.text == "true" || c.atom.text == "false"):
+	case c.Op == condition.Leaf && (c.Atom.Text == "true" || c.Atom.Text == "false"):
 		return nil
-	case c.op == isAtom:
-		return []*condition{c}
+	case c.Op == condition.Leaf:
+		return []*condition.Condition{c}
 	}
-	var all []*condition
-	for _, p := range c.parts {
+	var all []*condition.Condition
+	for _, p := range c.Parts {
 		all = append(all, partsOf(p)...)
 	}
 	return all

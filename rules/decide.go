@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/expr-lang/expr/file"
+	"callrouter/rules/internal/condition"
 )
 
 // rule is one rule, compiled.
@@ -15,7 +15,7 @@ type rule struct {
 	name     string
 	line     int
 	on       []bool // by index of the number; nil: every number
-	when     *condition
+	when     *condition.Condition
 	decision Decision
 }
 
@@ -90,7 +90,7 @@ func (e *conditionError) Error() string { return e.text + ": " + e.err.Error() }
 func (e *conditionError) Unwrap() error { return e.err }
 
 // fail notes why an atom has no truth.
-func (s *scratch) fail(a *atom, err error) truth {
+func (s *scratch) fail(a *condition.Atom, err error) truth {
 	if needed := (*lackingCalls)(nil); errors.As(err, &needed) {
 		s.lacking, s.last = true, needed.last
 		return undecided
@@ -101,7 +101,7 @@ func (s *scratch) fail(a *atom, err error) truth {
 
 // failure is the error of the decision: which rule, which condition, why.
 func (s *scratch) failure(r *rule) error {
-	return fmt.Errorf("rule %q: %w", r.name, readable(s.at.text, s.err))
+	return fmt.Errorf("rule %q: %w", r.name, readable(s.at.Text, s.err))
 }
 
 // readable turns an error of the virtual machine into one that an author understands.
@@ -109,13 +109,7 @@ func readable(text string, err error) error {
 	if known := (*factError)(nil); errors.As(err, &known) {
 		return known
 	}
-	if machine := (*file.Error)(nil); errors.As(err, &machine) {
-		if machine.Prev != nil && !isGoError(machine.Prev) {
-			return &conditionError{text, machine.Prev}
-		}
-		return &conditionError{text, errors.New(plainWords(machine.Message))}
-	}
-	return &conditionError{text, err}
+	return &conditionError{text, condition.Reason(err)}
 }
 
 // needsFrom are the facts that this evaluation may need: what rule i and those behind it that this call can reach could
@@ -127,7 +121,7 @@ func (f *File) needsFrom(i int, in *input, s *scratch) Needs {
 		if !r.answersFor(in.number) {
 			continue
 		}
-		r.when.each(func(a *atom) { in.add(&n, &a.needs) })
+		r.when.Each(func(a *condition.Atom) { in.add(&n, &a.Needs) })
 		if r.decision.Message != "" {
 			in.add(&n, &f.message(r.decision.Message).needs)
 		}
@@ -159,35 +153,22 @@ func (in *input) addFetched(n *Needs) {
 	}
 }
 
-func (in *input) add(to *Needs, n *needs) {
-	addTo(&to.Queues, n.queues...)
-	if n.anyQueue {
+func (in *input) add(to *Needs, n *condition.Needs) {
+	addTo(&to.Queues, n.Queues...)
+	if n.AnyQueue {
 		addTo(&to.Queues, in.file.queueNames()...)
 	}
 	if in.key == "" {
 		return
 	}
-	addTo(&to.Lists, n.lists...)
-	addTo(&to.Calls, n.calls...)
-	if n.anyList {
+	addTo(&to.Lists, n.Lists...)
+	addTo(&to.Calls, n.Calls...)
+	if n.AnyList {
 		for _, l := range in.file.lists {
 			if l.Store {
 				addTo(&to.Lists, l.Name)
 			}
 		}
-	}
-}
-
-// each calls do for every atom of the condition.
-func (c *condition) each(do func(*atom)) {
-	if c == nil {
-		return
-	}
-	if c.op == isAtom {
-		do(c.atom)
-	}
-	for _, p := range c.parts {
-		p.each(do)
 	}
 }
 

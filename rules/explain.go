@@ -1,11 +1,12 @@
 package rules
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"callrouter/rules/internal/condition"
 )
 
 // Explain is the same evaluation as [File.Decide], and tells of every rule that it looked at. Like there, nothing but the
@@ -41,7 +42,7 @@ func (f *File) Explain(in Input, from int) (Decision, []Trace, Needs) {
 		default:
 			failure := s.failure(r)
 			e.why(r.when)
-			t.Result, t.Why = Errored, readable(s.at.text, err).Error()
+			t.Result, t.Why = Errored, readable(s.at.Text, err).Error()
 			return f.OnError(failure), append(trace, t), Needs{}
 		}
 	}
@@ -56,23 +57,23 @@ type explainer struct {
 	values map[string]any
 }
 
-func (e *explainer) why(c *condition) string {
+func (e *explainer) why(c *condition.Condition) string {
 	_, parts := e.walk(c)
 	return strings.Join(parts, "; ")
 }
 
 // walk goes the way that holds went. It answers with the atoms that made the condition what it is: the one that made an
 // `and` false or an `or` true, or all of them.
-func (e *explainer) walk(c *condition) (truth, []string) {
-	switch c.op {
-	case isAtom:
-		t := e.f.look(c.atom, e.in, e.s)
+func (e *explainer) walk(c *condition.Condition) (truth, []string) {
+	switch c.Op {
+	case condition.Leaf:
+		t := e.f.look(c.Atom, e.in, e.s)
 		if e.in.seen != nil {
 			e.in.seen(c, t)
 		}
-		return t, []string{e.tell(c.atom, t)}
-	case isNot:
-		t, parts := e.walk(c.parts[0])
+		return t, []string{e.tell(c.Atom, t)}
+	case condition.Not:
+		t, parts := e.walk(c.Parts[0])
 		switch t {
 		case isTrue:
 			t = isFalse
@@ -82,11 +83,11 @@ func (e *explainer) walk(c *condition) (truth, []string) {
 		return t, parts
 	}
 	goOn := isTrue
-	if c.op == isOr {
+	if c.Op == condition.Or {
 		goOn = isFalse
 	}
 	var all []string
-	for _, p := range c.parts {
+	for _, p := range c.Parts {
 		t, parts := e.walk(p)
 		if t != goOn {
 			return t, parts
@@ -97,35 +98,35 @@ func (e *explainer) walk(c *condition) (truth, []string) {
 }
 
 // tell is one atom as a sentence: `caller.country == "BR" is false: caller.country is "US"`.
-func (e *explainer) tell(a *atom, t truth) string {
+func (e *explainer) tell(a *condition.Atom, t truth) string {
 	var b strings.Builder
-	b.WriteString(oneLine(a.text))
+	b.WriteString(oneLine(a.Text))
 	if t == isTrue {
 		b.WriteString(" is true")
 	} else {
 		b.WriteString(" is false")
 	}
 	separator := ": "
-	for _, r := range a.reads {
+	for _, r := range a.Reads {
 		v, ok := e.read(r)
 		if !ok {
 			continue
 		}
-		e.values[r.text] = v
-		if r.text != a.text {
-			fmt.Fprintf(&b, "%s%s is %s", separator, oneLine(r.text), show(v))
+		e.values[r.Text] = v
+		if r.Text != a.Text {
+			fmt.Fprintf(&b, "%s%s is %s", separator, oneLine(r.Text), show(v))
 			separator = ", "
 		}
-		if r.hours != "" {
-			h, sw := e.in.hours(r.hours)
+		if r.Hours != "" {
+			h, sw := e.in.hours(r.Hours)
 			fmt.Fprintf(&b, " (%s)", h.Story(e.in.now, sw))
 		}
 	}
 	return b.String()
 }
 
-func (e *explainer) read(r *read) (any, bool) {
-	v, err := e.s.vm.Run(r.program, e.in.env)
+func (e *explainer) read(r *condition.Read) (any, bool) {
+	v, err := e.s.vm.Run(r.Program, e.in.env)
 	if err != nil {
 		return nil, false
 	}
@@ -151,9 +152,3 @@ func show(v any) string {
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-// isGoError says whether an error comes from the Go runtime and would tell an author nothing.
-func isGoError(err error) bool {
-	var runtime interface{ RuntimeError() }
-	return errors.As(err, &runtime)
-}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/condition"
 )
 
 // File is a rules file that was loaded without an error. It never changes and is safe for concurrent use.
@@ -30,13 +31,13 @@ type File struct {
 	withoutID Problems // numbers without a positus_id
 
 	rules      []rule
-	clockParts [][]*condition // by rule: the parts that read nothing but the clock, and come before what could fail
-	indexes    []numberIndex  // by number
-	fallback   Decision       // the default
+	clockParts [][]*condition.Condition // by rule: the parts that read nothing but the clock, and come before what could fail
+	indexes    []numberIndex            // by number
+	fallback   Decision                 // the default
 	onError    Decision
 	tests      []testCase
 
-	atoms     []*atom
+	atoms     []*condition.Atom
 	durations map[string]time.Duration // literals of calls(), parsed once
 	scratch   sync.Pool                // of *scratch
 	memos     int                      // atoms that more than one rule shares

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"sync/atomic"
+
+	"callrouter/rules/internal/condition"
 )
 
 // Of many rules few can hold for a call. A rule that asks for `payload == "a"` is only looked at when the payload is "a";
@@ -13,16 +15,18 @@ import (
 // rule, and tests compare the two.
 
 // guarded are the values that can be looked up, and where a call has them.
-var guarded = []struct {
-	name string
-	of   func(*Call) string
-}{
+var guarded = []guardedValue{
 	{"caller.number", func(c *Call) string { return c.Caller.Number }},
 	{"caller.country", func(c *Call) string { return c.Caller.Country }},
 	{"caller.area", func(c *Call) string { return c.Caller.Area }},
 	{"caller.id", func(c *Call) string { return c.Caller.ID }},
 	{"caller.name", func(c *Call) string { return c.Caller.Name }},
 	{"payload", func(c *Call) string { return c.Payload }},
+}
+
+type guardedValue struct {
+	name string
+	of   func(*Call) string
 }
 
 // numberIndex is the index of the rules that answer for one number.
@@ -46,7 +50,7 @@ type listIndex struct {
 
 // group is rules that share the first part which is not of the clock alone. If it is false, all of them are.
 type group struct {
-	first *condition // nil: they share none
+	first *condition.Condition // nil: they share none
 	rules []int32
 }
 
@@ -58,36 +62,16 @@ const (
 
 // cursor is a list of rules that have still to be looked at.
 type cursor struct {
-	first *condition
+	first *condition.Condition
 	rules []int32
-}
-
-// safeParts are the parts a condition begins with that can neither fail nor ask the store.
-func (c *condition) safeParts() []*condition {
-	parts := conjuncts(c)
-	for i, p := range parts {
-		safe := true
-		p.each(func(a *atom) { safe = safe && a.safe })
-		if !safe {
-			return parts[:i]
-		}
-	}
-	return parts
-}
-
-// ofClock says whether a part reads nothing but the clock.
-func (c *condition) ofClock() bool {
-	only := true
-	c.each(func(a *atom) { only = only && a.clock >= 0 })
-	return only
 }
 
 // index makes the indexes of all numbers, and of a number that the file does not know, which comes last.
 func (f *File) index() {
-	f.clockParts = make([][]*condition, len(f.rules))
+	f.clockParts = make([][]*condition.Condition, len(f.rules))
 	for i := range f.rules {
-		for _, p := range f.rules[i].when.safeParts() {
-			if p.ofClock() {
+		for _, p := range f.rules[i].when.SafeParts() {
+			if p.OfClock() {
 				f.clockParts[i] = append(f.clockParts[i], p)
 			}
 		}
@@ -113,20 +97,20 @@ func (f *File) indexOf(number int) *numberIndex {
 
 func (p *numberIndex) fill(f *File, number int, name string) {
 	p.values = make([]valueIndex, len(guarded))
-	rest := map[*atom][]int32{} // by the atom they share first
+	rest := map[*condition.Atom][]int32{} // by the atom they share first
 	for i := range f.rules {
 		r := &f.rules[i]
 		if !r.answersFor(number) {
 			continue
 		}
 		p.all = append(p.all, int32(i))
-		parts := r.when.safeParts()
+		parts := r.when.SafeParts()
 		if p.excluded(parts, name) || p.enter(parts, int32(i)) {
 			continue
 		}
-		var shared *atom
-		if all := conjuncts(r.when); len(parts) < len(all) && len(f.clockParts[i]) == len(parts) && all[len(parts)].op == isAtom {
-			shared = all[len(parts)].atom
+		var shared *condition.Atom
+		if all := condition.Conjuncts(r.when); len(parts) < len(all) && len(f.clockParts[i]) == len(parts) && all[len(parts)].Op == condition.Leaf {
+			shared = all[len(parts)].Atom
 		}
 		rest[shared] = append(rest[shared], int32(i))
 	}
@@ -134,24 +118,24 @@ func (p *numberIndex) fill(f *File, number int, name string) {
 }
 
 // excluded says whether the rule asks for another number.
-func (p *numberIndex) excluded(parts []*condition, number string) bool {
-	return slices.ContainsFunc(parts, func(c *condition) bool {
-		return c.op == isAtom && c.atom.guard != nil && c.atom.guard.value == "number" && !slices.Contains(c.atom.guard.texts, number)
+func (p *numberIndex) excluded(parts []*condition.Condition, number string) bool {
+	return slices.ContainsFunc(parts, func(c *condition.Condition) bool {
+		return c.Op == condition.Leaf && c.Atom.Guard != nil && c.Atom.Guard.Value == "number" && !slices.Contains(c.Atom.Guard.Texts, number)
 	})
 }
 
 // enter puts a rule where its best guard says, if it has one.
-func (p *numberIndex) enter(parts []*condition, rule int32) bool {
-	best, rank := (*guard)(nil), 0
+func (p *numberIndex) enter(parts []*condition.Condition, rule int32) bool {
+	best, rank := (*condition.Guard)(nil), 0
 	for _, c := range parts {
-		if c.op != isAtom || c.atom.guard == nil || c.atom.guard.value == "number" {
+		if c.Op != condition.Leaf || c.Atom.Guard == nil || c.Atom.Guard.Value == "number" {
 			continue
 		}
-		g := c.atom.guard
+		g := c.Atom.Guard
 		r := 1 // a list
-		if g.prefix {
+		if g.Prefix {
 			r = 2
-		} else if g.value != "" {
+		} else if g.Value != "" {
 			r = 3
 		}
 		if r > rank {
@@ -161,48 +145,48 @@ func (p *numberIndex) enter(parts []*condition, rule int32) bool {
 	if best == nil {
 		return false
 	}
-	if best.list != "" {
-		i := slices.IndexFunc(p.lists, func(l listIndex) bool { return l.name == best.list })
+	if best.List != "" {
+		i := slices.IndexFunc(p.lists, func(l listIndex) bool { return l.name == best.List })
 		if i < 0 {
 			i = len(p.lists)
-			p.lists = append(p.lists, listIndex{name: best.list})
+			p.lists = append(p.lists, listIndex{name: best.List})
 		}
 		p.lists[i].rules = append(p.lists[i].rules, rule)
 		return true
 	}
-	for i := range guarded {
-		if guarded[i].name == best.value {
-			p.values[i].add(best, rule)
-		}
+	i := slices.IndexFunc(guarded, func(g guardedValue) bool { return g.name == best.Value })
+	if i < 0 {
+		return false
 	}
+	p.values[i].add(best, rule)
 	return true
 }
 
-func (v *valueIndex) add(g *guard, rule int32) {
-	if g.prefix {
+func (v *valueIndex) add(g *condition.Guard, rule int32) {
+	if g.Prefix {
 		if v.prefixed == nil {
 			v.prefixed = map[string][]int32{}
 		}
-		v.prefixed[g.texts[0]] = append(v.prefixed[g.texts[0]], rule)
-		addTo(&v.lengths, len(g.texts[0]))
+		v.prefixed[g.Texts[0]] = append(v.prefixed[g.Texts[0]], rule)
+		addTo(&v.lengths, len(g.Texts[0]))
 		return
 	}
 	if v.equal == nil {
 		v.equal = map[string][]int32{}
 	}
 	var texts []string
-	addTo(&texts, g.texts...)
+	addTo(&texts, g.Texts...)
 	for _, text := range texts {
 		v.equal[text] = append(v.equal[text], rule)
 	}
 }
 
 // group makes groups of the largest sets of rules that share a part, and one of all the others.
-func (p *numberIndex) group(rest map[*atom][]int32) {
+func (p *numberIndex) group(rest map[*condition.Atom][]int32) {
 	others := rest[nil]
 	delete(rest, nil)
 	for a, rules := range rest {
-		p.groups = append(p.groups, group{&condition{op: isAtom, atom: a}, rules})
+		p.groups = append(p.groups, group{&condition.Condition{Op: condition.Leaf, Atom: a}, rules})
 	}
 	slices.SortFunc(p.groups, func(a, b group) int {
 		return cmp.Or(cmp.Compare(len(b.rules), len(a.rules)), cmp.Compare(a.rules[0], b.rules[0]))
@@ -225,7 +209,7 @@ func (f *File) cursors(in *input) []cursor {
 		return []cursor{{rules: p.all}}
 	}
 	all := make([]cursor, 0, len(guarded)+len(p.lists)+len(p.groups))
-	enter := func(first *condition, rules []int32) {
+	enter := func(first *condition.Condition, rules []int32) {
 		if len(rules) > 0 {
 			all = append(all, cursor{first, rules})
 		}
@@ -272,7 +256,7 @@ func (f *File) openGroups(in *input, p *numberIndex) [][]int32 {
 	open := make([][]int32, len(p.groups))
 	for i, g := range p.groups {
 		for _, rule := range g.rules {
-			if !slices.ContainsFunc(f.clockParts[rule], func(c *condition) bool { return f.holds(c, in, s) == isFalse }) {
+			if !slices.ContainsFunc(f.clockParts[rule], func(c *condition.Condition) bool { return f.holds(c, in, s) == isFalse }) {
 				open[i] = append(open[i], rule)
 			}
 		}

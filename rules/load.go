@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"hash"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"callrouter/rules/hours"
+	"callrouter/rules/internal/condition"
 	"callrouter/rules/internal/schema"
 	"callrouter/rules/internal/source"
 )
@@ -46,9 +49,9 @@ type loader struct {
 	dir      string // what the file names is relative to this
 	now      time.Time
 	hash     hash.Hash
-	known    map[kind][]string        // names the file defines, even where what they name is wrong
-	used     map[kind]map[string]bool // names that something refers to
-	language *language
+	known    map[condition.Kind][]string        // names the file defines, even where what they name is wrong
+	used     map[condition.Kind]map[string]bool // names that something refers to
+	language *condition.Language
 	rules    []*ruleSource
 	untested bool // the file's own tests are run by who loads it
 }
@@ -56,24 +59,9 @@ type loader struct {
 func newLoader(path string, now time.Time) *loader {
 	return &loader{
 		Document: source.New(path), f: &File{path: path, paths: []string{path}}, dir: filepath.Dir(path), now: now,
-		hash: sha256.New(), known: map[kind][]string{}, used: map[kind]map[string]bool{},
+		hash: sha256.New(), known: map[condition.Kind][]string{}, used: map[condition.Kind]map[string]bool{},
 	}
 }
-
-// kind is a kind of thing that has a name.
-type kind string
-
-const (
-	aNumber   kind = "number"
-	anHours   kind = "hours"
-	aCalendar kind = "calendar"
-	aList     kind = "list"
-	anAgent   kind = "agent"
-	aQueue    kind = "queue"
-	anAnswer  kind = "answer"
-	aMessage  kind = "message"
-	aRule     kind = "rule"
-)
 
 // compile makes the program of a file whose YAML is sound. Every part is read even where another is wrong.
 func (l *loader) compile(data []byte) {
@@ -91,7 +79,7 @@ func (l *loader) compile(data []byte) {
 	l.readAgents()
 	l.readQueues()
 	l.readAnswers()
-	l.language = newLanguage(l)
+	l.language = condition.NewLanguage(l.Document, conditionNames{l}, l.now.In(l.f.loc))
 	l.readMessages()
 	l.readRules()
 	l.finish()
@@ -111,12 +99,13 @@ func (l *loader) compile(data []byte) {
 func (l *loader) finish() {
 	f := l.f
 	f.version = hex.EncodeToString(l.hash.Sum(nil))[:16]
+	f.atoms, f.clocks, f.memos, f.durations = l.language.Atoms, l.language.Clocks, l.language.Memos, l.language.Durations
 	f.index()
 	f.scratch.New = func() any { return &scratch{memo: make([]truth, f.memos)} }
 }
 
 // use notes that something refers to a name, and says whether the file defines it.
-func (l *loader) use(k kind, name string) bool {
+func (l *loader) use(k condition.Kind, name string) bool {
 	if l.used[k] == nil {
 		l.used[k] = map[string]bool{}
 	}
@@ -130,7 +119,7 @@ func (l *loader) use(k kind, name string) bool {
 }
 
 // refer is use for a name that stands alone in the file; one that is not defined is reported.
-func (l *loader) refer(k kind, n *source.Node) (string, bool) {
+func (l *loader) refer(k condition.Kind, n *source.Node) (string, bool) {
 	if n == nil {
 		return "", false
 	}
@@ -141,15 +130,41 @@ func (l *loader) refer(k kind, n *source.Node) (string, bool) {
 	return n.Value, true
 }
 
-func (l *loader) unknownName(k kind, at source.Span, name string) {
-	l.ErrorAt(at, "unknown-name", noSuch(k, name), source.DidYouMean(name, l.known[k]))
+func (l *loader) unknownName(k condition.Kind, at source.Span, name string) {
+	l.ErrorAt(at, "unknown-name", condition.NoSuch(k, name), source.DidYouMean(name, l.known[k]))
 }
 
-func noSuch(k kind, name string) string {
-	if k == anHours {
-		return "there are no hours " + source.Quoted(name)
+// conditionNames are the names of the file, for its conditions.
+type conditionNames struct{ *loader }
+
+func (l conditionNames) Known(k condition.Kind) []string {
+	if k == condition.Calendar {
+		return append(slices.Clone(l.known[k]), hours.PublicCalendars()...)
 	}
-	return fmt.Sprintf("there is no %s %s", k, source.Quoted(name))
+	return l.known[k]
+}
+
+func (l conditionNames) Use(k condition.Kind, name string) bool {
+	if k == condition.Calendar {
+		if c, err := hours.PublicCalendar(name, nil); err == nil {
+			l.f.calendars[name] = c
+			return true
+		}
+	}
+	return l.use(k, name)
+}
+
+func (l conditionNames) InStore(list string) bool {
+	found := l.f.listsByName[list]
+	return found != nil && found.Store
+}
+
+func (l conditionNames) NumberOf(phone string) (name string, ok bool) {
+	i, ok := l.f.phones[phone]
+	if !ok {
+		return "", false
+	}
+	return l.f.numbers[i].Name, true
 }
 
 // include reads a file that the rules file names: it is part of the version, and is watched.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"callrouter/rules/internal/condition"
 	"callrouter/rules/internal/source"
 )
 
@@ -26,11 +27,6 @@ func (l *loader) terminal(d Decision) bool {
 // named says whether an answer has a key, be it right or wrong.
 func (l *loader) named(answer, name string) bool {
 	return l.Has(l.Child(l.Child(l.Root, "answers"), answer), name)
-}
-
-// always says whether a condition holds whatever happens.
-func always(c *condition) bool {
-	return c == nil || c.op == isAtom && c.atom.text == "true"
 }
 
 // checkReach reports rules that can never be reached: on every number they are for, one before them takes every call.
@@ -56,7 +52,7 @@ func (l *loader) checkReach() {
 				fmt.Sprintf("rule %s can never be reached: before it, every call is taken by %s", source.Quoted(s.rule.name), strings.Join(by, " and ")),
 				"move it up, or give the rule before it a condition")
 		}
-		if !s.sound || !always(s.rule.when) || !l.terminal(s.rule.decision) {
+		if !s.sound || !condition.Always(s.rule.when) || !l.terminal(s.rule.decision) {
 			continue
 		}
 		for i := range taken {
@@ -157,7 +153,7 @@ func (l *loader) checkTimeForAll() {
 func (l *loader) before(at, number int) []*ruleSource {
 	var all []*ruleSource
 	for _, s := range l.rules[:at] {
-		if s.rule.answersFor(number) && !l.terminal(s.rule.decision) && !exclude(s.rule.when, l.rules[at].rule.when) {
+		if s.rule.answersFor(number) && !l.terminal(s.rule.decision) && !condition.Exclude(s.rule.when, l.rules[at].rule.when) {
 			all = append(all, s)
 		}
 	}
@@ -225,59 +221,4 @@ func (l *loader) add(before []*ruleSource, last *ruleSource) reckoning {
 		r.terms = append(r.terms, fmt.Sprintf("%d × %s (%s)", fresh, short(d.Ring), q.Name))
 	}
 	return r
-}
-
-// exclude says whether two conditions cannot both hold for one call, as far as that is plain to see: one asks for what the
-// other rules out, of things that do not change while a call is decided.
-func exclude(a, b *condition) bool {
-	for _, p := range conjuncts(a) {
-		for _, q := range conjuncts(b) {
-			if contradict(p, q) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func conjuncts(c *condition) []*condition {
-	switch {
-	case c == nil:
-		return nil
-	case c.op == isAnd:
-		return c.parts
-	}
-	return []*condition{c}
-}
-
-func contradict(p, q *condition) bool {
-	switch {
-	case p.op == isNot && p.parts[0].op == isAtom && q.op == isAtom:
-		return p.parts[0].atom == q.atom && fixed(q.atom)
-	case q.op == isNot && q.parts[0].op == isAtom && p.op == isAtom:
-		return q.parts[0].atom == p.atom && fixed(p.atom)
-	case p.op == isAtom && q.op == isAtom:
-		l, lv, ok1 := equality(p.atom.text)
-		r, rv, ok2 := equality(q.atom.text)
-		return ok1 && ok2 && l == r && lv != rv && fixed(p.atom)
-	}
-	return false
-}
-
-// fixed says whether an atom reads the call alone: then it stays what it is while the call is decided.
-func fixed(a *atom) bool {
-	return len(a.reads) > 0 && !slices.ContainsFunc(a.reads, func(r *read) bool {
-		return !strings.HasPrefix(r.text, "caller.") && r.text != "number" && r.text != "payload"
-	})
-}
-
-// equality takes `name == "literal"` apart.
-func equality(text string) (name, value string, ok bool) {
-	name, value, ok = strings.Cut(text, "==")
-	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
-	if len(value) < 2 || !strings.ContainsRune(`"'`, rune(value[0])) || value[len(value)-1] != value[0] {
-		return "", "", false
-	}
-	inner := value[1 : len(value)-1]
-	return name, inner, ok && !strings.ContainsAny(inner, `"'\`)
 }

@@ -5,21 +5,21 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/expr-lang/expr/vm"
+	"callrouter/rules/internal/condition"
 )
 
 // message is a message, compiled.
 type message struct {
 	Message
 	parts []part
-	needs needs
+	needs condition.Needs
 }
 
 // part is a piece of a message: a text as it stands, or an expression.
 type part struct {
 	literal string
 	text    string // of the expression
-	program *vm.Program
+	program *condition.Program
 }
 
 // maxMessage is the length, in characters, of the longest text message WhatsApp takes (Meta: text messages).
@@ -37,9 +37,9 @@ func (f *File) Render(name string, in Input) (string, Needs, error) {
 	if m == nil {
 		return "", Needs{}, fmt.Errorf("there is no message %q", name)
 	}
-	if !m.needs.none() && in.lacksAny(&m.needs) {
+	if !m.needs.None() && in.lacksAny(&m.needs) {
 		if in.facts.Err != nil {
-			return "", Needs{}, fmt.Errorf("message %q: %w", name, &factError{m.needs.text, in.facts.Err})
+			return "", Needs{}, fmt.Errorf("message %q: %w", name, &factError{m.needs.Text, in.facts.Err})
 		}
 		return "", in.needsOf(m, nil), nil
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/condition"
 	"callrouter/rules/internal/source"
 	"callrouter/rules/phone"
 )
@@ -26,9 +27,9 @@ const (
 // collectNames gathers the names of a file before anything is looked up, so that a mistake in what is named does not make
 // the name unknown.
 func (l *loader) collectNames() {
-	for k, section := range map[kind]string{
-		aNumber: "numbers", anHours: "hours", aCalendar: "calendars", aList: "lists", anAgent: "agents",
-		aQueue: "queues", anAnswer: "answers", aMessage: "messages",
+	for k, section := range map[condition.Kind]string{
+		condition.Number: "numbers", condition.Hours: "hours", condition.Calendar: "calendars", condition.List: "lists", condition.Agent: "agents",
+		condition.Queue: "queues", condition.Answer: "answers", condition.Message: "messages",
 	} {
 		for name := range source.Pairs(l.Child(l.Root, section)) {
 			l.known[k] = append(l.known[k], name.Value)
@@ -36,7 +37,7 @@ func (l *loader) collectNames() {
 	}
 	for rule := range l.Items(l.Child(l.Root, "rules")) {
 		if name := l.Child(rule, "name"); name != nil {
-			l.known[aRule] = append(l.known[aRule], name.Value)
+			l.known[condition.Rule] = append(l.known[condition.Rule], name.Value)
 		}
 	}
 }
@@ -167,7 +168,7 @@ func (l *loader) readQueues() {
 				continue
 			}
 			seen[item.Value] = true
-			if id, ok := l.refer(anAgent, item); ok {
+			if id, ok := l.refer(condition.Agent, item); ok {
 				q.Agents = append(q.Agents, id)
 			}
 		}

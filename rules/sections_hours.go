@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/condition"
 	"callrouter/rules/internal/source"
 )
 
@@ -116,7 +117,7 @@ func (l *loader) addCalendar(h *hours.Plan, name, at *source.Node, without ...st
 			return
 		}
 	}
-	if l.use(aCalendar, name.Value) {
+	if l.use(condition.Calendar, name.Value) {
 		if at != nil {
 			l.Fail(at, "conflicting-keys", "only from a public calendar can holidays be left out", "take them out of your own calendar")
 		}
@@ -125,9 +126,9 @@ func (l *loader) addCalendar(h *hours.Plan, name, at *source.Node, without ...st
 		}
 		return
 	}
-	known := append(l.known[aCalendar][:len(l.known[aCalendar]):len(l.known[aCalendar])], hours.PublicCalendars()...)
+	known := append(l.known[condition.Calendar][:len(l.known[condition.Calendar]):len(l.known[condition.Calendar])], hours.PublicCalendars()...)
 	if !slices.Contains(known, name.Value) {
-		l.ErrorAt(l.Of(name), "unknown-name", noSuch(aCalendar, name.Value), source.DidYouMean(name.Value, known))
+		l.ErrorAt(l.Of(name), "unknown-name", condition.NoSuch(condition.Calendar, name.Value), source.DidYouMean(name.Value, known))
 		return
 	}
 	holidays := hours.HolidayNames(name.Value)

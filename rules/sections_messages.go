@@ -2,14 +2,11 @@ package rules
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
-	"github.com/expr-lang/expr/file"
-	"github.com/expr-lang/expr/parser/lexer"
-
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/condition"
 	"callrouter/rules/internal/source"
 )
 
@@ -93,56 +90,24 @@ func closingBrace(runes []rune, i int) int {
 }
 
 func (l *loader) readPlaceholder(m *message, n *source.Node, runes []rune, from, to int) {
-	x := &expression{
-		language: l.language, what: "the placeholder", text: string(runes[from:to]),
-		place: func(a, b int) source.Span { return l.Within(n, from+a, from+b) },
-	}
-	if strings.TrimSpace(x.text) == "" {
+	text := strings.TrimSpace(string(runes[from:to]))
+	if text == "" {
 		l.ErrorAt(l.Within(n, from-2, to+1), "empty-condition", "there is nothing in this ${}", "write an expression, or $${ for a literal ${")
 		return
 	}
-	if !x.read() {
-		return
-	}
-	x.inspect(x.root, context{})
-	if x.failed {
-		return
-	}
-	first, last := x.tokens[0].From, x.tokens[len(x.tokens)-1].To
-	program, t, err := x.compileText(x.text, reflect.Invalid)
-	switch {
-	case err != nil:
-		x.typeError(x.root, 0, last, err)
-		return
-	case t == nil || t.Kind() != reflect.String && t.Kind() != reflect.Int || t.PkgPath() != "":
-		x.fail(first, last, "message-type", unsupported(t), "turn it into one with string(...) or int(...)")
-		return
-	}
-	traits := x.traitsOf(x.root)
-	m.needs.merge(traits.needs)
-	m.parts = append(m.parts, part{text: strings.TrimSpace(x.text), program: program})
-}
-
-// merge adds the needs of another part.
-func (n *needs) merge(more needs) {
-	addTo(&n.lists, more.lists...)
-	addTo(&n.queues, more.queues...)
-	addTo(&n.calls, more.calls...)
-	n.anyList = n.anyList || more.anyList
-	n.anyQueue = n.anyQueue || more.anyQueue
-	n.anyCalls = n.anyCalls || more.anyCalls
-	if n.text == "" {
-		n.text = more.text
+	program, needs := l.language.Placeholder(condition.Text{
+		Text: string(runes[from:to]), Place: func(a, b int) source.Span { return l.Within(n, from+a, from+b) },
+	})
+	if program != nil {
+		m.needs.Merge(needs)
+		m.parts = append(m.parts, part{text: text, program: program})
 	}
 }
 
 // cutByComment says whether a condition on one line lost its end to a ` #` that YAML took for a comment: a quote is open
 // where it ends.
 func (l *loader) cutByComment(n *source.Node) bool {
-	if !l.Commented(n) {
-		return false
-	}
-	if _, err := lexer.Lex(file.NewSource(n.Value)); err == nil || !strings.Contains(err.Error(), "not terminated") {
+	if !l.Commented(n) || !condition.EndsInQuote(n.Value) {
 		return false
 	}
 	at := l.Of(n)

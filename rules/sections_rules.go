@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/condition"
 	"callrouter/rules/internal/source"
 )
 
@@ -46,7 +47,7 @@ func (l *loader) readRules() {
 		l.f.rules = append(l.f.rules, *s.rule)
 	}
 	l.readEnd()
-	l.language.finish()
+	l.language.Finish()
 }
 
 // readEnd reads what happens when no rule decides.
@@ -67,7 +68,7 @@ func (l *loader) readOn(s *ruleSource) {
 	}
 	s.rule.on = make([]bool, len(l.f.numbers))
 	for item := range l.Items(n) {
-		if name, ok := l.refer(aNumber, item); ok {
+		if name, ok := l.refer(condition.Number, item); ok {
 			if i, ok := l.f.numbersByName[name]; ok {
 				if s.rule.on[i] {
 					l.Fail(item, "duplicate-name", fmt.Sprintf("the number %s is already there", source.Quoted(name)), "take one of them out")
@@ -83,18 +84,13 @@ func (l *loader) readWhen(s *ruleSource) {
 	if n == nil || l.cutByComment(n) {
 		return
 	}
-	x := &expression{
-		language: l.language, what: theCondition, text: n.Value,
-		place: func(from, to int) source.Span { return l.Within(n, from, to) }, commented: l.Commented(n),
-	}
 	if strings.TrimSpace(n.Value) == "" {
 		l.Fail(n, "empty-condition", "the condition is empty", "write one, or take `when` out: then the rule always holds")
 		return
 	}
-	s.rule.when = x.condition()
-	if x.root != nil {
-		s.canonical = x.root.String()
-	}
+	s.rule.when, s.canonical = l.language.Condition(condition.Text{
+		Text: n.Value, Place: func(from, to int) source.Span { return l.Within(n, from, to) }, Commented: l.Commented(n),
+	})
 }
 
 // action reads what is done with a call. Only a rule can hand off.
@@ -118,11 +114,11 @@ func (l *loader) action(n *source.Node, ofRule bool) Decision {
 		switch k.Value {
 		case "reject":
 			if m := l.Child(v, "message"); m != nil {
-				d.Message, _ = l.refer(aMessage, m)
+				d.Message, _ = l.refer(condition.Message, m)
 			}
 		case "accept":
 			d.Action = Accept
-			d.Answer, _ = l.refer(anAnswer, v)
+			d.Answer, _ = l.refer(condition.Answer, v)
 		case "handoff":
 			if !ofRule {
 				l.Fail(k, "not-allowed", "the end of the file can only reject or accept", "hand off in a last rule without `when`, and name here what happens when nobody picks up")
@@ -140,7 +136,7 @@ func (l *loader) handoff(d *Decision, n *source.Node) {
 	if n.Kind == source.MappingNode {
 		name = l.Child(n, "queue")
 	}
-	d.Queue, _ = l.refer(aQueue, name)
+	d.Queue, _ = l.refer(condition.Queue, name)
 	queue, _ := l.f.Queue(d.Queue)
 	d.Ring = l.duration(n, "ring", queue.Ring, hours.ParseDuration)
 	d.Wait = l.duration(n, "wait", time.Duration(0), hours.ParseDurationOrZero)

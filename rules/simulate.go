@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/condition"
 	"callrouter/rules/internal/source"
 )
 
@@ -206,26 +207,26 @@ func (f *File) runtimeOf(call Call, at time.Time, g Given) *Runtime {
 func (f *File) checkGiven(call Call, g Given) error {
 	queues := f.queueNames()
 	var errs []error
-	check := func(k kind, known []string, all ...string) {
+	check := func(k condition.Kind, known []string, all ...string) {
 		for _, name := range all {
 			if !slices.Contains(known, name) {
 				errs = append(errs, unknownName(k, name, known))
 			}
 		}
 	}
-	check(aNumber, names(f.numbers, func(n Number) string { return n.Name }), call.Number)
+	check(condition.Number, names(f.numbers, func(n Number) string { return n.Name }), call.Number)
 	for _, m := range []map[string]int{g.Free, g.Online, g.Waiting} {
-		check(aQueue, queues, sortedKeys(m)...)
+		check(condition.Queue, queues, sortedKeys(m)...)
 	}
-	check(aQueue, queues, g.NoAnswer...)
-	check(aList, f.listNames(), g.Listed...)
-	check(anHours, f.HoursNames(), sortedKeys(g.Switches)...)
-	check(anAnswer, names(f.answers, func(a Answer) string { return a.Name }), g.Fails...)
+	check(condition.Queue, queues, g.NoAnswer...)
+	check(condition.List, f.listNames(), g.Listed...)
+	check(condition.Hours, f.HoursNames(), sortedKeys(g.Switches)...)
+	check(condition.Answer, names(f.answers, func(a Answer) string { return a.Name }), g.Fails...)
 	return errors.Join(errs...)
 }
 
-func unknownName(k kind, name string, known []string) error {
-	message := noSuch(k, name)
+func unknownName(k condition.Kind, name string, known []string) error {
+	message := condition.NoSuch(k, name)
 	if near, ok := source.Nearest(name, known); ok {
 		return fmt.Errorf("%s; did you mean %q?", message, near)
 	}

@@ -16,15 +16,6 @@ func names[T any](all []T, name func(T) string) []string {
 	return out
 }
 
-// addTo appends what is not yet there.
-func addTo[T comparable](to *[]T, more ...T) {
-	for _, v := range more {
-		if !slices.Contains(*to, v) {
-			*to = append(*to, v)
-		}
-	}
-}
-
 // ptr is a pointer to a copy; nil for the zero value.
 func ptr[T comparable](v T) *T {
 	var zero T
@@ -32,4 +23,13 @@ func ptr[T comparable](v T) *T {
 		return nil
 	}
 	return &v
+}
+
+// addTo appends what is not yet there.
+func addTo[T comparable](to *[]T, more ...T) {
+	for _, v := range more {
+		if !slices.Contains(*to, v) {
+			*to = append(*to, v)
+		}
+	}
 }

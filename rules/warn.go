@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"callrouter/rules/internal/condition"
 	"callrouter/rules/internal/source"
 )
 
@@ -19,10 +20,10 @@ func (l *loader) warnings() {
 func (l *loader) warnOfUnused() {
 	for _, section := range []struct {
 		name string
-		kind kind
+		kind condition.Kind
 	}{
-		{"hours", anHours}, {"calendars", aCalendar}, {"lists", aList}, {"agents", anAgent}, {"queues", aQueue},
-		{"answers", anAnswer}, {"messages", aMessage},
+		{"hours", condition.Hours}, {"calendars", condition.Calendar}, {"lists", condition.List}, {"agents", condition.Agent}, {"queues", condition.Queue},
+		{"answers", condition.Answer}, {"messages", condition.Message},
 	} {
 		for name := range source.Pairs(l.Child(l.Root, section.name)) {
 			if !l.used[section.kind][name.Value] {
@@ -85,14 +86,14 @@ func (l *loader) warnOfAllowLists() {
 // allows says whether a list decides who gets through: who is not on it is rejected by a rule, or everything but being on
 // it ends in a reject.
 func (l *loader) allows(list string) bool {
-	isListed := func(c *condition) bool {
-		return c.op == isAtom && len(c.atom.reads) == 1 && c.atom.reads[0].text == c.atom.text && l.asksFor(c.atom.text, list)
+	isListed := func(c *condition.Condition) bool {
+		return c.Op == condition.Leaf && len(c.Atom.Reads) == 1 && c.Atom.Reads[0].Text == c.Atom.Text && l.asksFor(c.Atom.Text, list)
 	}
 	others := 0
 	for _, s := range l.rules {
-		parts := conjuncts(s.rule.when)
+		parts := condition.Conjuncts(s.rule.when)
 		listed := slices.ContainsFunc(parts, isListed)
-		notListed := slices.ContainsFunc(parts, func(c *condition) bool { return c.op == isNot && isListed(c.parts[0]) })
+		notListed := slices.ContainsFunc(parts, func(c *condition.Condition) bool { return c.Op == condition.Not && isListed(c.Parts[0]) })
 		switch {
 		case s.rule.decision.Action == Reject && notListed:
 			return true
@@ -100,8 +101,8 @@ func (l *loader) allows(list string) bool {
 			others++
 		}
 	}
-	return others == 0 && l.f.fallback.Action == Reject && l.used[aList][list] && slices.ContainsFunc(l.rules, func(s *ruleSource) bool {
-		return s.rule.decision.Action != Reject && slices.ContainsFunc(conjuncts(s.rule.when), isListed)
+	return others == 0 && l.f.fallback.Action == Reject && l.used[condition.List][list] && slices.ContainsFunc(l.rules, func(s *ruleSource) bool {
+		return s.rule.decision.Action != Reject && slices.ContainsFunc(condition.Conjuncts(s.rule.when), isListed)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"callrouter/rules/internal/condition"
 	"callrouter/rules/phone"
 )
 
@@ -72,7 +73,7 @@ func (i Interval) sameAs(o Interval) bool {
 // turns are the instants after from and before to, in order, at which a part of a condition that this call can meet comes
 // to something else than before. Only there can the decision change.
 func (f *File) turns(call Call, from, to time.Time, g Given) []time.Time {
-	t := &turning{f: f, call: call, given: g, from: from, to: to, truths: map[*atom]truth{}, at: map[time.Time]bool{}}
+	t := &turning{f: f, call: call, given: g, from: from, to: to, truths: map[*condition.Atom]truth{}, at: map[time.Time]bool{}}
 	m := f.momentsOf(call, from, to, g)
 	start := t.world(from)
 	for _, a := range m.atoms {
@@ -83,7 +84,7 @@ func (f *File) turns(call Call, from, to time.Time, g Given) []time.Time {
 	}
 	for _, grid := range []struct {
 		step  time.Duration
-		atoms []*atom
+		atoms []*condition.Atom
 	}{{time.Minute, m.everyMinute}, {time.Second, m.everySecond}} {
 		if len(grid.atoms) == 0 {
 			continue
@@ -110,7 +111,7 @@ type turning struct {
 	call     Call
 	given    Given
 	from, to time.Time
-	truths   map[*atom]truth // as they were last looked at
+	truths   map[*condition.Atom]truth // as they were last looked at
 	at       map[time.Time]bool
 }
 
@@ -121,7 +122,7 @@ func (t *turning) world(at time.Time) *world {
 }
 
 // look notes an instant if one of the atoms turns there.
-func (t *turning) look(at time.Time, atoms []*atom) {
+func (t *turning) look(at time.Time, atoms []*condition.Atom) {
 	w := t.world(at)
 	for _, a := range atoms {
 		if now := w.truth(a); now != t.truths[a] {
@@ -132,7 +133,7 @@ func (t *turning) look(at time.Time, atoms []*atom) {
 }
 
 // truth is what an atom comes to, whether a decision would ask for it or not.
-func (w *world) truth(a *atom) truth {
+func (w *world) truth(a *condition.Atom) truth {
 	for {
 		s := w.f.borrow()
 		is := w.f.run(a, w.in.input, s)
@@ -142,7 +143,7 @@ func (w *world) truth(a *atom) truth {
 			return is
 		}
 		var n Needs
-		w.in.add(&n, &a.needs)
+		w.in.add(&n, &a.Needs)
 		w.in.addFetched(&n)
 		if last != 0 {
 			addTo(&n.Calls, last)
@@ -175,5 +176,5 @@ func (f *File) AnyCaller(number string) Caller {
 func (f *File) knows(c Caller) bool {
 	key := c.Key()
 	return slices.ContainsFunc(f.lists, func(l *list) bool { _, ok := l.entries[key]; return ok }) ||
-		slices.ContainsFunc(f.atoms, func(a *atom) bool { return strings.Contains(a.text, c.ID) || strings.Contains(a.text, key) })
+		slices.ContainsFunc(f.atoms, func(a *condition.Atom) bool { return strings.Contains(a.Text, c.ID) || strings.Contains(a.Text, key) })
 }

@@ -14,7 +14,7 @@ import (
 // Many small writes at once must share what a sync of the disk costs.
 func BenchmarkEmbeddedUpdate(b *testing.B) {
 	benchUpdate(b, func(b *testing.B) engine.Store {
-		return openFile(b, filepath.Join(b.TempDir(), "callrouter.db"), store.Options{})
+		return openFile(b, filepath.Join(b.TempDir(), "callrouter.db"), store.Config{})
 	})
 }
 

@@ -171,7 +171,7 @@ func TestRedisClusterFailover(t *testing.T) {
 	master, replica := nodes[0], nodes[1]
 	master.OpenGate()
 	url := replica.URL + "?addr=" + replica.Addr // so that it is the replica which is asked what the Cluster looks like
-	s, err := store.Open(t.Context(), url, store.Options{Timeout: 2 * time.Second, Gate: 500 * time.Millisecond})
+	s, err := store.Open(t.Context(), url, store.Config{Timeout: 2 * time.Second, Gate: 500 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestRedisSentinel(t *testing.T) {
 			strings.Contains(sentinel.Do("INFO", "sentinel").(string), "slaves=1")
 	})
 	url := "redis://" + sentinel.Addr + "?master_name=main&username=router&password=secret"
-	s, err := store.Open(t.Context(), url, store.Options{Gate: 500 * time.Millisecond})
+	s, err := store.Open(t.Context(), url, store.Config{Gate: 500 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,8 +57,8 @@ type embedded struct {
 	closed sync.Once
 }
 
-func openEmbedded(path string, opts Options) (engine.Store, error) {
-	s := &embedded{path: path, now: opts.Now}
+func openEmbedded(path string, cfg Config) (engine.Store, error) {
+	s := &embedded{path: path, now: cfg.Now}
 	s.leases.init()
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)

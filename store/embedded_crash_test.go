@@ -19,7 +19,7 @@ import (
 // writeForever inserts and changes calls, and prints each with its revision once that is acknowledged.
 func writeForever(path string) {
 	ctx := context.Background()
-	s, err := store.Open(ctx, path, store.Options{})
+	s, err := store.Open(ctx, path, store.Config{})
 	if err != nil {
 		fmt.Println("error:", err)
 		os.Exit(1)
@@ -81,7 +81,7 @@ func TestEmbeddedKilled(t *testing.T) {
 			}
 		}
 		_ = cmd.Wait()
-		s, err := store.Open(t.Context(), path, store.Options{})
+		s, err := store.Open(t.Context(), path, store.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +101,7 @@ func TestEmbeddedKilled(t *testing.T) {
 func secondOpener(t *testing.T, path string) {
 	t.Helper()
 	start := time.Now()
-	_, err := store.Open(t.Context(), path, store.Options{})
+	_, err := store.Open(t.Context(), path, store.Config{})
 	if err == nil || !strings.Contains(err.Error(), "in use by another callrouter") || !strings.Contains(err.Error(), "redis://") {
 		t.Errorf("a second opener gets %v", err)
 	}
@@ -114,7 +114,7 @@ func secondOpener(t *testing.T, path string) {
 func TestEmbeddedDamaged(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "good.db")
-	s := openFile(t, path, store.Options{})
+	s := openFile(t, path, store.Config{})
 	const calls = 60
 	for i := range calls {
 		c := newCall(fmt.Sprint(i))
@@ -176,7 +176,7 @@ func TestEmbeddedDamaged(t *testing.T) {
 
 // useFile opens a store, reads all of it, and writes to it.
 func useFile(ctx context.Context, path string) (n int, err error) {
-	s, err := store.Open(ctx, path, store.Options{})
+	s, err := store.Open(ctx, path, store.Config{})
 	if err != nil {
 		return 0, err
 	}
@@ -214,7 +214,7 @@ func TestEmbeddedOpenErrors(t *testing.T) {
 		"no path":        {"", "empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := store.Open(t.Context(), test.path, store.Options{})
+			s, err := store.Open(t.Context(), test.path, store.Config{})
 			if err == nil {
 				s.Close()
 				t.Fatal("it was opened")
@@ -234,7 +234,7 @@ func TestEmbeddedOpenErrors(t *testing.T) {
 func TestEmbeddedReopened(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "callrouter.db")
-	s := openFile(t, path, store.Options{})
+	s := openFile(t, path, store.Config{})
 	if err := s.Present(ctx, "ana", "browser", time.Hour); err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +252,7 @@ func TestEmbeddedReopened(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s = openFile(t, path, store.Options{})
+	s = openFile(t, path, store.Config{})
 	snap, err := s.Snapshot(ctx, engine.Query{Agents: []string{"ana"}, Queues: []string{"sales"}, Caller: "+1", Calls: []time.Duration{time.Hour}})
 	if err != nil {
 		t.Fatal(err)

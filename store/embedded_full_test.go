@@ -43,7 +43,7 @@ func fillDisk(path string) {
 	}
 	signal.Ignore(syscall.SIGXFSZ) // so that writing fails instead
 	ctx := context.Background()
-	s, err := store.Open(ctx, path, store.Options{})
+	s, err := store.Open(ctx, path, store.Config{})
 	if err != nil {
 		fail("open: %v", err)
 	}
@@ -91,7 +91,7 @@ func fillDisk(path string) {
 	if err := s.Close(); err != nil {
 		fail("close: %v", err)
 	}
-	if s, err = store.Open(ctx, path, store.Options{}); err != nil {
+	if s, err = store.Open(ctx, path, store.Config{}); err != nil {
 		fail("open again: %v", err)
 	}
 	readAll()

@@ -11,10 +11,10 @@ import (
 )
 
 // openFile opens an embedded store and closes it when the test ends.
-func openFile(t testing.TB, path string, opts store.Options) engine.Store {
+func openFile(t testing.TB, path string, cfg store.Config) engine.Store {
 	t.Helper()
-	opts.Logger = slog.New(slog.DiscardHandler)
-	s, err := store.Open(t.Context(), path, opts)
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	s, err := store.Open(t.Context(), path, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,6 +30,6 @@ func TestEmbedded(t *testing.T) {
 	t.Parallel()
 	clock := storetest.ManualClock()
 	storetest.Run(t, func(t *testing.T) engine.Store {
-		return openFile(t, filepath.Join(t.TempDir(), "callrouter.db"), store.Options{Now: clock.Now})
+		return openFile(t, filepath.Join(t.TempDir(), "callrouter.db"), store.Config{Now: clock.Now})
 	}, clock)
 }

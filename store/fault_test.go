@@ -15,10 +15,10 @@ import (
 )
 
 // throughProxy opens a store that is reached through a proxy.
-func throughProxy(t *testing.T, server *storetest.Redis, opts store.Options) (engine.Store, *storetest.Proxy) {
+func throughProxy(t *testing.T, server *storetest.Redis, cfg store.Config) (engine.Store, *storetest.Proxy) {
 	t.Helper()
 	proxy := storetest.NewProxy(t, server.Addr, nil)
-	s, err := store.Open(t.Context(), strings.Replace(server.URL, server.Addr, proxy.Addr, 1), opts)
+	s, err := store.Open(t.Context(), strings.Replace(server.URL, server.Addr, proxy.Addr, 1), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestRedisFaults(t *testing.T) {
 		"not understood":   {storetest.Trouble{Answer: "ERR unknown command"}, "ERR"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, proxy := throughProxy(t, storetest.NewRedis(t), store.Options{})
+			s, proxy := throughProxy(t, storetest.NewRedis(t), store.Config{})
 			if _, err := s.Insert(t.Context(), newCall("before")); err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +119,7 @@ func exactly(t *testing.T, s engine.Store, calls int) {
 // once when they are repeated.
 func TestRedisJitter(t *testing.T) {
 	t.Parallel()
-	s, proxy := throughProxy(t, storetest.NewRedis(t), store.Options{})
+	s, proxy := throughProxy(t, storetest.NewRedis(t), store.Config{})
 	proxy.Set(storetest.Trouble{Jitter: 400 * time.Millisecond})
 	const workers = 16
 	each := 1
@@ -195,7 +195,7 @@ func takeAna(ctx context.Context, s engine.Store, id string, capacity int) error
 func TestRedisDeadline(t *testing.T) {
 	server := storetest.NewRedis(t)
 	proxy := storetest.NewProxy(t, server.Addr, nil)
-	s, err := store.Open(t.Context(), strings.Replace(server.URL, server.Addr, proxy.Addr, 1), store.Options{Timeout: 10 * time.Second})
+	s, err := store.Open(t.Context(), strings.Replace(server.URL, server.Addr, proxy.Addr, 1), store.Config{Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -183,7 +183,7 @@ func newLosing(t *testing.T, server *storetest.Redis, replicated bool) *losing {
 // open lets an instance use an address.
 func (l *losing) open(i int, url string) {
 	l.Helper()
-	s, err := store.Open(l.Context(), url, store.Options{Timeout: time.Second, Gate: lossGate})
+	s, err := store.Open(l.Context(), url, store.Config{Timeout: time.Second, Gate: lossGate})
 	if err != nil {
 		l.Fatal(err)
 	}

@@ -37,7 +37,7 @@ type redisStore struct {
 	closed  sync.Once
 }
 
-func openRedis(ctx context.Context, address string, opts Options) (engine.Store, error) {
+func openRedis(ctx context.Context, address string, cfg Config) (engine.Store, error) {
 	fail := func(err error) error { return fmt.Errorf("store %s: %w", redact(address), err) }
 	sc, err := loadScripts()
 	if err != nil {
@@ -45,10 +45,10 @@ func openRedis(ctx context.Context, address string, opts Options) (engine.Store,
 	}
 	redis.SetLogger(&logging.VoidLogger{}) // what the client would print, past our log, is in the errors it returns
 	s := &redisStore{
-		address: redact(address), now: opts.Now, timeout: opts.Timeout, gate: opts.Gate, log: opts.Logger, scripts: sc,
+		address: redact(address), now: cfg.Now, timeout: cfg.Timeout, gate: cfg.Gate, log: cfg.Logger, scripts: sc,
 		done: make(chan struct{}),
 	}
-	if s.client, err = newClient(address, opts.Timeout, false); err != nil {
+	if s.client, err = newClient(address, cfg.Timeout, false); err != nil {
 		return nil, fail(err)
 	}
 	if err := s.prepare(ctx, address); err != nil {

@@ -18,7 +18,7 @@ type clocked struct {
 
 func openClocked(t *testing.T, server *storetest.Redis, name string) clocked {
 	t.Helper()
-	s, err := Open(t.Context(), server.URL, Options{Timeout: time.Second, Gate: 200 * time.Millisecond})
+	s, err := Open(t.Context(), server.URL, Config{Timeout: time.Second, Gate: 200 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

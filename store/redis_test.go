@@ -18,7 +18,7 @@ import (
 // openURL opens a store in Redis and closes it when the test ends.
 func openURL(t testing.TB, url string) engine.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), url, store.Options{Timeout: 2 * time.Second, Gate: time.Microsecond})
+	s, err := store.Open(t.Context(), url, store.Config{Timeout: 2 * time.Second, Gate: time.Microsecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestRedisForgetsScripts(t *testing.T) {
 
 func TestRedisRefusesEviction(t *testing.T) {
 	server := storetest.NewRedis(t, "maxmemory-policy allkeys-lru")
-	_, err := store.Open(t.Context(), server.URL, store.Options{})
+	_, err := store.Open(t.Context(), server.URL, store.Config{})
 	if err == nil || !strings.Contains(err.Error(), "CONFIG SET maxmemory-policy noeviction") {
 		t.Fatalf("got %v, want how to set it right", err)
 	}
@@ -96,7 +96,7 @@ func TestRedisConfigurationHidden(t *testing.T) {
 	server := storetest.NewRedis(t)
 	server.Do("ACL", "SETUSER", "router", "-config|get")
 	var log strings.Builder
-	s, err := store.Open(t.Context(), server.URL, store.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	s, err := store.Open(t.Context(), server.URL, store.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestRedisOpenErrors(t *testing.T) {
 		"empty":            {"", "empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := store.Open(t.Context(), test.url, store.Options{})
+			s, err := store.Open(t.Context(), test.url, store.Config{})
 			if err == nil {
 				s.Close()
 				t.Fatal("it was opened")
@@ -141,7 +141,7 @@ func TestRedisSlowAtTheStart(t *testing.T) {
 			proxy := storetest.NewProxy(t, server.Addr, nil)
 			proxy.Set(trouble)
 			time.AfterFunc(time.Second, func() { proxy.Set(storetest.Trouble{}) })
-			s, err := store.Open(t.Context(), strings.Replace(server.URL, server.Addr, proxy.Addr, 1), store.Options{})
+			s, err := store.Open(t.Context(), strings.Replace(server.URL, server.Addr, proxy.Addr, 1), store.Config{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -240,7 +240,7 @@ func TestRedisThatLostEverything(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := storetest.NewRedis(t)
-			s, err := store.Open(t.Context(), server.URL, store.Options{Timeout: 2 * time.Second, Gate: 300 * time.Millisecond})
+			s, err := store.Open(t.Context(), server.URL, store.Config{Timeout: 2 * time.Second, Gate: 300 * time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}

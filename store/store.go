@@ -18,14 +18,14 @@ import (
 	"callrouter/engine"
 )
 
-// DefaultTimeout bounds one step of a Redis store if [Options] do not say otherwise.
+// DefaultTimeout bounds one step of a Redis store if [Config.Timeout] is zero.
 const DefaultTimeout = 250 * time.Millisecond
 
 // DefaultGate is three beats of an instance.
 const DefaultGate = 6 * time.Second
 
-// Options of a store. The zero value is usable.
-type Options struct {
+// Config is what a store depends on. The zero value is usable.
+type Config struct {
 	// Now is the clock of the embedded store, and the one by which a router says when a hold ends: an [engine.Clock], or
 	// time.Now if nil. Redis counts leases on its own clock, and uses this one only to turn that instant into a duration.
 	Now func() time.Time
@@ -45,27 +45,27 @@ type Options struct {
 //
 // It fails if the store cannot be reached, is used by another process (embedded), is damaged, or is set up so that it
 // would lose slots.
-func Open(ctx context.Context, address string, opts Options) (engine.Store, error) {
-	if opts.Now == nil {
-		opts.Now = time.Now
+func Open(ctx context.Context, address string, cfg Config) (engine.Store, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.DiscardHandler)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if opts.Gate <= 0 {
-		opts.Gate = DefaultGate
+	if cfg.Gate <= 0 {
+		cfg.Gate = DefaultGate
 	}
-	if opts.Timeout <= 0 {
-		opts.Timeout = DefaultTimeout
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = DefaultTimeout
 	}
 	scheme, _, isURL := strings.Cut(address, "://")
 	switch {
 	case address == "":
 		return nil, errors.New("the address of the store is empty: give the path of a file, or redis://host:port")
 	case !isURL:
-		return openEmbedded(address, opts)
+		return openEmbedded(address, cfg)
 	case scheme == "redis" || scheme == "rediss":
-		return openRedis(ctx, address, opts)
+		return openRedis(ctx, address, cfg)
 	}
 	return nil, fmt.Errorf("the store %q has an unknown scheme: give the path of a file, redis:// or rediss://", redact(address))
 }

@@ -100,7 +100,7 @@ func joinStorm(args []string) {
 			return err
 		}
 		defer unmap()
-		s, err := store.Open(context.Background(), args[0], store.Options{Timeout: 5 * time.Second})
+		s, err := store.Open(context.Background(), args[0], store.Config{Timeout: 5 * time.Second})
 		if err != nil {
 			return err
 		}

@@ -123,7 +123,7 @@ func (f *fleet) settle(limit time.Duration) {
 // records are all records, by id, as the store has them.
 func (f *fleet) records() map[string]*engine.Call {
 	f.t.Helper()
-	s, err := store.Open(context.Background(), f.redis.URL, store.Options{Timeout: 5 * time.Second})
+	s, err := store.Open(context.Background(), f.redis.URL, store.Config{Timeout: 5 * time.Second})
 	if err != nil {
 		f.t.Fatal(err)
 	}

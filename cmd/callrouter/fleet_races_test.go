@@ -67,7 +67,7 @@ func (f *fleet) finals(id string) int {
 func TestFleetSlotsOfTheDead(t *testing.T) {
 	f := newFleet(t, fleetPlan{capacity: 25, ring: 10 * time.Second, stay: true})
 	f.silent.Store(true)
-	s, err := store.Open(t.Context(), f.redis.URL, store.Options{})
+	s, err := store.Open(t.Context(), f.redis.URL, store.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func startRouter(ctx context.Context, cfg routerConfig) (_ *router, err error) {
 		}
 	}()
 	clock := engine.NewClock(nil)
-	if r.store, err = store.Open(ctx, cfg.Store, store.Options{Logger: cfg.log, Now: clock.Now}); err != nil {
+	if r.store, err = store.Open(ctx, cfg.Store, store.Config{Logger: cfg.log, Now: clock.Now}); err != nil {
 		return nil, err // it names the store, without the password
 	}
 	m := newMetrics()

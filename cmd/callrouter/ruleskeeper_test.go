@@ -50,7 +50,7 @@ func keeperInFolder(t *testing.T) (*rulesKeeper, *metrics, *engine.Engine, engin
 	if problems.HasErrors() {
 		t.Fatal(problems)
 	}
-	s, err := store.Open(t.Context(), filepath.Join(dir, "calls.db"), store.Options{})
+	s, err := store.Open(t.Context(), filepath.Join(dir, "calls.db"), store.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

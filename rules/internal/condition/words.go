@@ -1,6 +1,7 @@
-package rules
+package condition
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -12,8 +13,8 @@ var typeWords = []struct {
 	word    string
 }{
 	{regexp.MustCompile(`func\([^()]*\)( [a-zA-Z.]+| \([^()]*\))?`), "a function"},
-	{regexp.MustCompile(`\*?rules\.callerEnvironment`), "the caller"},
-	{regexp.MustCompile(`\*?rules\.environment`), "the call"},
+	{regexp.MustCompile(`\*?condition\.Caller`), "the caller"},
+	{regexp.MustCompile(`\*?condition\.Environment`), "the call"},
 	{regexp.MustCompile(`\btime\.Time\b`), "a time"},
 	{regexp.MustCompile(`\btime\.Duration\b`), "a duration"},
 	{regexp.MustCompile(`\btime\.Weekday\b`), "a day of the week"},
@@ -109,4 +110,22 @@ func typeError(message string) (string, string) {
 		return fmt.Sprintf("%s is no function", typeWord(m[1])), ""
 	}
 	return plainWords(message), ""
+}
+
+// Reason returns the error of a program in words that an author understands.
+func Reason(err error) error {
+	machine := (*machineError)(nil)
+	switch {
+	case !errors.As(err, &machine):
+		return err
+	case machine.Prev != nil && !isGoError(machine.Prev):
+		return machine.Prev
+	}
+	return errors.New(plainWords(machine.Message))
+}
+
+// isGoError says whether an error comes from the Go runtime and would tell an author nothing.
+func isGoError(err error) bool {
+	var runtime interface{ RuntimeError() }
+	return errors.As(err, &runtime)
 }

@@ -1,4 +1,4 @@
-package rules
+package condition
 
 import (
 	"errors"
@@ -6,11 +6,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-
-	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/file"
-	"github.com/expr-lang/expr/parser"
-	"github.com/expr-lang/expr/parser/lexer"
 
 	"callrouter/rules/internal/source"
 )
@@ -25,25 +20,24 @@ const (
 
 // expression is a condition, or the inside of a `${}`, while it is compiled. Places in it are counted in characters.
 type expression struct {
-	*language
-	place     func(from, to int) source.Span // of a stretch of the text, in the file
-	what      string                         // "the condition"
-	commented bool                           // what stands behind it on its line is a comment to YAML
-	text      string
-	runes     []rune
-	tokens    []lexer.Token
-	root      ast.Node
-	failed    bool
-	broken    []ast.Node // nodes that were reported: compiling them would only say it again
+	*Language
+	Text
+	what string // "the condition"
+
+	runes  []rune
+	tokens []token
+	root   exprNode
+	failed bool
+	broken []exprNode // nodes that were reported: compiling them would only say it again
 }
 
 func (x *expression) fail(from, to int, code, message, hint string) {
 	x.failed = true
-	x.l.ErrorAt(x.place(from, to), code, message, hint)
+	x.doc.ErrorAt(x.Place(from, to), code, message, hint)
 }
 
 // refuse reports a node.
-func (x *expression) refuse(n ast.Node, code, message, hint string) {
+func (x *expression) refuse(n exprNode, code, message, hint string) {
 	from, to := x.extent(n)
 	x.broken = append(x.broken, n)
 	x.fail(from, to, code, message, hint)
@@ -51,21 +45,21 @@ func (x *expression) refuse(n ast.Node, code, message, hint string) {
 
 // read parses the text. It answers false if nothing more can be said of it.
 func (x *expression) read() bool {
-	x.runes = []rune(x.text)
-	if strings.TrimSpace(x.text) == "" {
+	x.runes = []rune(x.Text.Text)
+	if strings.TrimSpace(x.Text.Text) == "" {
 		x.fail(0, len(x.runes), "empty-condition", x.what+" is empty", "write one, or take the key out")
 		return false
 	}
-	if len(x.text) > maxCondition {
-		x.fail(0, 1, "condition-too-long", fmt.Sprintf("%s has %d bytes, and may have %d", x.what, len(x.text), maxCondition), "put long enumerations in a list, and ask listed(\"NAME\")")
+	if len(x.Text.Text) > maxCondition {
+		x.fail(0, 1, "condition-too-long", fmt.Sprintf("%s has %d bytes, and may have %d", x.what, len(x.Text.Text), maxCondition), "put long enumerations in a list, and ask listed(\"NAME\")")
 		return false
 	}
-	tokens, err := lexer.Lex(file.NewSource(x.text))
+	tokens, err := lex(x.Text.Text)
 	if err != nil {
 		x.syntaxError(err)
 		return false
 	}
-	x.tokens = slices.DeleteFunc(tokens, func(t lexer.Token) bool { return t.Kind == lexer.EOF })
+	x.tokens = tokens
 	if len(x.tokens) == 0 {
 		x.fail(0, len(x.runes), "empty-condition", x.what+" is empty", "write one, or take the key out")
 		return false
@@ -74,40 +68,40 @@ func (x *expression) read() bool {
 		x.fail(at.From, at.To, "condition-too-deep", fmt.Sprintf("%s is nested more than %d deep", x.what, maxConditionDepth), "take it apart")
 		return false
 	}
-	tree, err := parser.ParseWithConfig(x.text, x.config)
+	root, err := parse(x.Text.Text, x.config)
 	if err != nil {
 		x.syntaxError(err)
 		return false
 	}
-	x.root = tree.Node
+	x.root = root
 	return true
 }
 
 // tooDeep finds the token at which brackets, or runs of prefix operators, are nested too deep.
-func (x *expression) tooDeep() (lexer.Token, bool) {
+func (x *expression) tooDeep() (token, bool) {
 	brackets, prefixes := 0, 0
 	for _, t := range x.tokens {
 		switch {
-		case t.Is(lexer.Bracket, "(", "[", "{"):
+		case t.Is(bracketToken, "(", "[", "{"):
 			brackets++
-		case t.Is(lexer.Bracket):
+		case t.Is(bracketToken):
 			brackets--
 		}
-		if t.Is(lexer.Operator, "not", "!", "-", "+", "?", "??", "**", "^") {
+		if t.Is(operatorToken, "not", "!", "-", "+", "?", "??", "**", "^") {
 			prefixes++
-		} else if !t.Is(lexer.Bracket) {
+		} else if !t.Is(bracketToken) {
 			prefixes = 0
 		}
 		if brackets+prefixes > maxConditionDepth {
 			return t, true
 		}
 	}
-	return lexer.Token{}, false
+	return token{}, false
 }
 
 // syntaxError reports what the parser said, in words, at its place.
 func (x *expression) syntaxError(err error) {
-	parse := (*file.Error)(nil)
+	parse := (*machineError)(nil)
 	if !errors.As(err, &parse) {
 		x.fail(0, len(x.runes), "condition-syntax", plainWords(err.Error()), "")
 		return
@@ -146,7 +140,7 @@ func (x *expression) lastQuote() int {
 
 // unexpected says what the token is that the parser did not expect, and what was probably meant.
 func (x *expression) unexpected(from, to int) (int, int, string, string) {
-	i := slices.IndexFunc(x.tokens, func(t lexer.Token) bool { return t.From == from })
+	i := slices.IndexFunc(x.tokens, func(t token) bool { return t.From == from })
 	last := x.tokens[len(x.tokens)-1]
 	if i < 0 || from >= last.To {
 		return last.From, last.To, x.what + " ends too early", x.missingHint()
@@ -161,20 +155,20 @@ func (x *expression) unexpected(from, to int) (int, int, string, string) {
 		hint = "write `and`"
 	case lower != word && slices.Contains([]string{"and", "or", "not", "in"}, lower):
 		hint = fmt.Sprintf("write `%s`", lower)
-	case t.Kind == lexer.String && i > 0 && x.tokens[i-1].Kind == lexer.Identifier:
+	case t.Kind == stringToken && i > 0 && x.tokens[i-1].Kind == identifierToken:
 		hint = fmt.Sprintf("write %s(%s)", x.tokens[i-1].Value, word)
-	case t.Is(lexer.Bracket, ")"):
+	case t.Is(bracketToken, ")"):
 		hint = "there is one `)` too many, or something is missing before it"
 	case i > 0 && i == len(x.tokens)-1 && from == x.tokens[i].From && x.endsEarly():
 		return t.From, t.To, x.what + " ends too early", x.missingHint()
-	case i > 0 && x.tokens[i-1].Kind != lexer.Operator && t.Kind != lexer.Operator:
+	case i > 0 && x.tokens[i-1].Kind != operatorToken && t.Kind != operatorToken:
 		hint = "write `and` or `or` between two conditions"
 	}
 	return t.From, max(t.To, to), fmt.Sprintf("%s is not expected here", source.Quoted(word)), hint
 }
 
 func (x *expression) missingHint() string {
-	if x.commented {
+	if x.Commented {
 		return "YAML takes what stands behind ` #` for a comment: write the condition behind `|`, on a line of its own"
 	}
 	return "something is missing behind this"
@@ -183,7 +177,7 @@ func (x *expression) missingHint() string {
 // endsEarly says whether the last token asks for another.
 func (x *expression) endsEarly() bool {
 	last := x.tokens[len(x.tokens)-1]
-	return last.Kind == lexer.Operator || last.Is(lexer.Bracket, "(", "[", "{")
+	return last.Kind == operatorToken || last.Is(bracketToken, "(", "[", "{")
 }
 
 // tokenAt is the index of the token that starts at a place.
@@ -196,7 +190,7 @@ func (x *expression) tokenAt(from int) int {
 func (x *expression) closing(i int) int {
 	depth := 0
 	for ; i < len(x.tokens); i++ {
-		if x.tokens[i].Kind != lexer.Bracket {
+		if x.tokens[i].Kind != bracketToken {
 			continue
 		}
 		if strings.Contains("([{", x.tokens[i].Value) {
@@ -212,40 +206,40 @@ func (x *expression) closing(i int) int {
 func (x *expression) slice(from, to int) string { return string(x.runes[from:to]) }
 
 // extent is where a node begins and ends. The parser only says where its operator or name is.
-func (x *expression) extent(n ast.Node) (from, to int) {
+func (x *expression) extent(n exprNode) (from, to int) {
 	from, to = x.bounds(n)
 	return x.balance(from, to)
 }
 
-func (x *expression) bounds(n ast.Node) (from, to int) {
+func (x *expression) bounds(n exprNode) (from, to int) {
 	at := n.Location()
 	switch n := n.(type) {
-	case *ast.UnaryNode:
+	case *unaryNode:
 		from, to = x.extent(n.Node)
 		return min(at.From, from), to
-	case *ast.ChainNode:
+	case *chainNode:
 		return x.bounds(n.Node)
-	case *ast.MemberNode:
+	case *memberNode:
 		from, to = x.extent(n.Node)
-		if i := x.tokenAt(to); x.tokens[i].Is(lexer.Bracket, "[") {
+		if i := x.tokenAt(to); x.tokens[i].Is(bracketToken, "[") {
 			return from, x.tokens[x.closing(i)].To
 		}
 		_, to = x.extent(n.Property)
 		return from, to
-	case *ast.SliceNode:
+	case *sliceNode:
 		from, _ = x.extent(n.Node)
 		return from, x.tokens[x.closing(x.tokenAt(at.From))].To
-	case *ast.CallNode:
+	case *callNode:
 		from, to = x.extent(n.Callee)
 		return from, x.tokens[x.closing(x.tokenAt(to))].To
-	case *ast.BuiltinNode:
+	case *builtinNode:
 		from = at.From
 		if len(n.Arguments) > 0 {
 			first, _ := x.extent(n.Arguments[0])
 			from = min(from, first)
 		}
 		return from, x.tokens[x.closing(x.tokenAt(at.To))].To
-	case *ast.ArrayNode, *ast.MapNode:
+	case *arrayNode, *mapNode:
 		return at.From, x.tokens[x.closing(x.tokenAt(at.From))].To
 	}
 	children := childrenOf(n)
@@ -266,7 +260,7 @@ func (x *expression) balance(from, to int) (int, int) {
 	depth, lowest := 0, 0
 	hi := lo
 	for ; hi < len(x.tokens) && x.tokens[hi].From < to; hi++ {
-		if x.tokens[hi].Kind != lexer.Bracket {
+		if x.tokens[hi].Kind != bracketToken {
 			continue
 		}
 		if strings.Contains("([{", x.tokens[hi].Value) {
@@ -277,14 +271,14 @@ func (x *expression) balance(from, to int) (int, int) {
 		}
 	}
 	for ; lowest < 0 && lo > 0; lowest++ {
-		for lo--; lo > 0 && !x.tokens[lo].Is(lexer.Bracket, "(", "[", "{"); {
+		for lo--; lo > 0 && !x.tokens[lo].Is(bracketToken, "(", "[", "{"); {
 			lo--
 		}
 		depth++
 		from = x.tokens[lo].From
 	}
 	for ; depth > 0 && hi < len(x.tokens); hi++ {
-		if x.tokens[hi].Is(lexer.Bracket, ")", "]", "}") {
+		if x.tokens[hi].Is(bracketToken, ")", "]", "}") {
 			depth--
 			to = x.tokens[hi].To
 		}
@@ -293,43 +287,43 @@ func (x *expression) balance(from, to int) (int, int) {
 }
 
 // childrenOf are the parts of a node, from left to right.
-func childrenOf(n ast.Node) []ast.Node {
-	var all []ast.Node
+func childrenOf(n exprNode) []exprNode {
+	var all []exprNode
 	switch n := n.(type) {
-	case *ast.UnaryNode:
-		all = []ast.Node{n.Node}
-	case *ast.BinaryNode:
-		all = []ast.Node{n.Left, n.Right}
-	case *ast.ChainNode:
-		all = []ast.Node{n.Node}
-	case *ast.MemberNode:
-		all = []ast.Node{n.Node, n.Property}
-	case *ast.SliceNode:
-		all = []ast.Node{n.Node, n.From, n.To}
-	case *ast.CallNode:
-		all = append([]ast.Node{n.Callee}, n.Arguments...)
-	case *ast.BuiltinNode:
+	case *unaryNode:
+		all = []exprNode{n.Node}
+	case *binaryNode:
+		all = []exprNode{n.Left, n.Right}
+	case *chainNode:
+		all = []exprNode{n.Node}
+	case *memberNode:
+		all = []exprNode{n.Node, n.Property}
+	case *sliceNode:
+		all = []exprNode{n.Node, n.From, n.To}
+	case *callNode:
+		all = append([]exprNode{n.Callee}, n.Arguments...)
+	case *builtinNode:
 		all = n.Arguments
-	case *ast.PredicateNode:
-		all = []ast.Node{n.Node}
-	case *ast.ConditionalNode:
-		all = []ast.Node{n.Cond, n.Exp1, n.Exp2}
-	case *ast.VariableDeclaratorNode:
-		all = []ast.Node{n.Value, n.Expr}
-	case *ast.SequenceNode:
+	case *predicateNode:
+		all = []exprNode{n.Node}
+	case *conditionalNode:
+		all = []exprNode{n.Cond, n.Exp1, n.Exp2}
+	case *declarationNode:
+		all = []exprNode{n.Value, n.Expr}
+	case *expressionSequence:
 		all = n.Nodes
-	case *ast.ArrayNode:
+	case *arrayNode:
 		all = n.Nodes
-	case *ast.MapNode:
+	case *mapNode:
 		all = n.Pairs
-	case *ast.PairNode:
-		all = []ast.Node{n.Key, n.Value}
+	case *pairNode:
+		all = []exprNode{n.Key, n.Value}
 	}
-	return slices.DeleteFunc(slices.Clone(all), func(c ast.Node) bool { return c == nil })
+	return slices.DeleteFunc(slices.Clone(all), func(c exprNode) bool { return c == nil })
 }
 
 // anywhere says whether a node or something in it is so.
-func anywhere(n ast.Node, is func(ast.Node) bool) bool {
+func anywhere(n exprNode, is func(exprNode) bool) bool {
 	if is(n) {
 		return true
 	}

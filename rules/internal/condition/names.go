@@ -1,12 +1,11 @@
-package rules
+package condition
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/expr-lang/expr/ast"
 
 	"callrouter/rules/hours"
 	"callrouter/rules/internal/source"
@@ -18,9 +17,9 @@ var (
 	callerNames = []string{"number", "id", "name", "country", "area"}
 
 	// functionNames are the functions, with the kind of name they take; calls takes a duration.
-	functionNames = map[string]kind{
-		"open": anHours, "opens": anHours, "closes": anHours, "holiday": aCalendar, "listed": aList,
-		"free": aQueue, "online": aQueue, "waiting": aQueue, "calls": "",
+	functionNames = map[string]Kind{
+		"open": Hours, "opens": Hours, "closes": Hours, "holiday": Calendar, "listed": List,
+		"free": Queue, "online": Queue, "waiting": Queue, "calls": "",
 	}
 
 	// readingMethods are the methods of a time, a month or a day of the week that only read it, and give the same on every
@@ -58,24 +57,24 @@ type context struct {
 
 // inspect reports what the type checker would not: unknown names with the nearest one, what is not allowed, literals that
 // can never be equal to what they are compared with.
-func (x *expression) inspect(n ast.Node, c context) {
+func (x *expression) inspect(n exprNode, c context) {
 	switch n := n.(type) {
-	case *ast.IdentifierNode:
+	case *identifierNode:
 		x.inspectName(n, c)
 		return
-	case *ast.MemberNode:
+	case *memberNode:
 		x.inspectMember(n, c)
 		return
-	case *ast.CallNode:
+	case *callNode:
 		x.inspectCall(n, c)
 		return
-	case *ast.BuiltinNode:
+	case *builtinNode:
 		c = x.inspectBuiltin(n, c)
-	case *ast.BinaryNode:
+	case *binaryNode:
 		c = x.inspectBinary(n, c)
-	case *ast.UnaryNode:
+	case *unaryNode:
 		c.negated = c.negated != (n.Operator == "not" || n.Operator == "!")
-	case *ast.VariableDeclaratorNode:
+	case *declarationNode:
 		x.inspect(n.Value, c)
 		c.variables = append(slices.Clone(c.variables), n.Name)
 		x.inspect(n.Expr, c)
@@ -86,7 +85,7 @@ func (x *expression) inspect(n ast.Node, c context) {
 	}
 }
 
-func (x *expression) inspectName(n *ast.IdentifierNode, c context) {
+func (x *expression) inspectName(n *identifierNode, c context) {
 	_, function := functionNames[n.Value]
 	switch {
 	case slices.Contains(c.variables, n.Value), slices.Contains(valueNames, n.Value):
@@ -99,12 +98,12 @@ func (x *expression) inspectName(n *ast.IdentifierNode, c context) {
 
 func (x *expression) everyName(c context) []string {
 	all := append(slices.Clone(c.variables), valueNames...)
-	return append(all, sortedKeys(functionNames)...)
+	return append(all, slices.Sorted(maps.Keys(functionNames))...)
 }
 
-func (x *expression) inspectMember(n *ast.MemberNode, c context) {
-	property, named := n.Property.(*ast.StringNode)
-	if base, ok := n.Node.(*ast.IdentifierNode); ok && named && base.Value == "caller" && !slices.Contains(c.variables, "caller") {
+func (x *expression) inspectMember(n *memberNode, c context) {
+	property, named := n.Property.(*stringNode)
+	if base, ok := n.Node.(*identifierNode); ok && named && base.Value == "caller" && !slices.Contains(c.variables, "caller") {
 		if !slices.Contains(callerNames, property.Value) {
 			x.refuse(n.Property, "unknown-name", fmt.Sprintf("a caller has no %s", source.Quoted(property.Value)), source.DidYouMean(property.Value, callerNames))
 		}
@@ -124,8 +123,8 @@ func (x *expression) inspectMember(n *ast.MemberNode, c context) {
 	}
 }
 
-func (x *expression) inspectCall(n *ast.CallNode, c context) {
-	callee, ok := n.Callee.(*ast.IdentifierNode)
+func (x *expression) inspectCall(n *callNode, c context) {
+	callee, ok := n.Callee.(*identifierNode)
 	if !ok {
 		x.inspect(n.Callee, c)
 		for _, a := range n.Arguments {
@@ -146,8 +145,8 @@ func (x *expression) inspectCall(n *ast.CallNode, c context) {
 	case isBuiltin(name):
 		x.refuseBuiltin(n, name)
 	default:
-		hint := source.DidYouMean(name, sortedKeys(functionNames))
-		if _, ours := source.Nearest(name, sortedKeys(functionNames)); !ours {
+		hint := source.DidYouMean(name, slices.Sorted(maps.Keys(functionNames)))
+		if _, ours := source.Nearest(name, slices.Sorted(maps.Keys(functionNames))); !ours {
 			if near, ok := source.Nearest(name, allowedBuiltins); ok {
 				hint = fmt.Sprintf("did you mean %q?", near)
 			}
@@ -159,12 +158,12 @@ func (x *expression) inspectCall(n *ast.CallNode, c context) {
 	}
 }
 
-func (x *expression) refuseBuiltin(n ast.Node, name string) {
+func (x *expression) refuseBuiltin(n exprNode, name string) {
 	x.refuse(n, "not-allowed", fmt.Sprintf("%s cannot be used in a condition", source.Quoted(name)), "what it makes could be large, or differ from time to time")
 }
 
 // inspectArgument checks what one of our own functions is given.
-func (x *expression) inspectArgument(name string, n *ast.CallNode, c context) {
+func (x *expression) inspectArgument(name string, n *callNode, c context) {
 	if len(n.Arguments) != 1 {
 		x.refuse(n, "wrong-arguments", fmt.Sprintf("%s takes one argument, and has %d", name, len(n.Arguments)), fmt.Sprintf("write %s", exampleOf(name)))
 		for _, a := range n.Arguments {
@@ -173,19 +172,19 @@ func (x *expression) inspectArgument(name string, n *ast.CallNode, c context) {
 		return
 	}
 	switch a := n.Arguments[0].(type) {
-	case *ast.StringNode:
+	case *stringNode:
 		if name == "calls" {
 			x.checkDuration(a)
 		} else {
 			x.checkReference(functionNames[name], a)
 		}
-	case *ast.IdentifierNode:
+	case *identifierNode:
 		if slices.Contains(x.everyName(c), a.Value) {
 			x.inspect(a, c)
 			return
 		}
 		x.refuse(a, "unknown-name", fmt.Sprintf("there is no %s", source.Quoted(a.Value)), fmt.Sprintf("a name stands in quotes: %s(%q)", name, a.Value))
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NilNode:
+	case *integerNode, *floatNode, *boolNode, *nilNode:
 		x.refuse(n.Arguments[0], "condition-type", fmt.Sprintf("%s takes a text", name), fmt.Sprintf("write %s", exampleOf(name)))
 	default:
 		x.inspect(n.Arguments[0], c)
@@ -194,45 +193,36 @@ func (x *expression) inspectArgument(name string, n *ast.CallNode, c context) {
 
 func exampleOf(function string) string {
 	switch functionNames[function] {
-	case anHours:
+	case Hours:
 		return function + `("office")`
-	case aCalendar:
+	case Calendar:
 		return function + `("br")`
-	case aList:
+	case List:
 		return function + `("vip")`
-	case aQueue:
+	case Queue:
 		return function + `("sales")`
 	}
 	return function + `("1h")`
 }
 
-func (x *expression) checkDuration(n *ast.StringNode) {
+func (x *expression) checkDuration(n *stringNode) {
 	d, err := hours.ParseDuration(n.Value)
 	if err != nil {
 		message, hint := source.SplitHint(err)
 		x.refuse(n, "bad-duration", message, hint)
 		return
 	}
-	x.l.f.durations[n.Value] = d
+	x.Durations[n.Value] = d
 }
 
 // checkReference checks a name that stands as a literal.
-func (x *expression) checkReference(k kind, n *ast.StringNode) {
-	known := x.l.known[k]
-	if k == aCalendar {
-		known = append(slices.Clone(known), hours.PublicCalendars()...)
-		if c, err := hours.PublicCalendar(n.Value, nil); err == nil {
-			x.l.f.calendars[n.Value] = c
-			return
-		}
+func (x *expression) checkReference(k Kind, n *stringNode) {
+	if !x.names.Use(k, n.Value) {
+		x.refuse(n, "unknown-name", NoSuch(k, n.Value), source.DidYouMean(n.Value, x.names.Known(k)))
 	}
-	if x.l.use(k, n.Value) {
-		return
-	}
-	x.refuse(n, "unknown-name", noSuch(k, n.Value), source.DidYouMean(n.Value, known))
 }
 
-func (x *expression) inspectBuiltin(n *ast.BuiltinNode, c context) context {
+func (x *expression) inspectBuiltin(n *builtinNode, c context) context {
 	switch {
 	case slices.Contains(clockBuiltins, n.Name):
 		x.refuse(n, "not-allowed", fmt.Sprintf("%s() cannot be used: a decision has one instant", n.Name), "use now, today, clock or weekday")
@@ -246,7 +236,7 @@ func (x *expression) inspectBuiltin(n *ast.BuiltinNode, c context) context {
 		c.grows = true
 	}
 	if len(n.Arguments) > 1 {
-		if _, ok := n.Arguments[1].(*ast.PredicateNode); ok {
+		if _, ok := n.Arguments[1].(*predicateNode); ok {
 			if c.predicates++; c.predicates > maxPredicates {
 				x.refuse(n, "not-allowed", fmt.Sprintf("%s is nested more than %d deep", n.Name, maxPredicates), "put the values in a list, and ask listed(\"NAME\")")
 			}
@@ -255,23 +245,23 @@ func (x *expression) inspectBuiltin(n *ast.BuiltinNode, c context) context {
 	return c
 }
 
-func isLiteral(n ast.Node) bool {
+func isLiteral(n exprNode) bool {
 	switch n.(type) {
-	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+	case *stringNode, *integerNode, *floatNode, *boolNode:
 		return true
 	}
 	return false
 }
 
-func (x *expression) inspectBinary(n *ast.BinaryNode, c context) context {
+func (x *expression) inspectBinary(n *binaryNode, c context) context {
 	switch n.Operator {
 	case "matches":
 		if !isLiteral(n.Right) {
 			x.refuse(n.Right, "not-allowed", "the pattern of matches must be a literal", "it is read once, when the file is loaded")
 		}
 	case "..":
-		from, ok1 := n.Left.(*ast.IntegerNode)
-		to, ok2 := n.Right.(*ast.IntegerNode)
+		from, ok1 := n.Left.(*integerNode)
+		to, ok2 := n.Right.(*integerNode)
 		if !ok1 || !ok2 || to.Value-from.Value >= maxRange || to.Value-from.Value < 0 && from.Value-to.Value < 0 {
 			x.refuse(n, "not-allowed", fmt.Sprintf("a range must stand between two numbers no more than %d apart", maxRange), "compare with >= and <= instead")
 		}
@@ -286,17 +276,17 @@ func (x *expression) inspectBinary(n *ast.BinaryNode, c context) context {
 }
 
 // isArithmetic says whether a sum is surely one of numbers: a number stands in it.
-func (x *expression) isArithmetic(n *ast.BinaryNode) bool {
-	for _, side := range []ast.Node{n.Left, n.Right} {
+func (x *expression) isArithmetic(n *binaryNode) bool {
+	for _, side := range []exprNode{n.Left, n.Right} {
 		switch side := side.(type) {
-		case *ast.IntegerNode, *ast.FloatNode:
+		case *integerNode, *floatNode:
 			return true
-		case *ast.BinaryNode:
+		case *binaryNode:
 			if x.isArithmetic(side) {
 				return true
 			}
-		case *ast.CallNode:
-			if callee, ok := side.Callee.(*ast.IdentifierNode); ok && slices.Contains([]string{"free", "online", "waiting", "calls"}, callee.Value) {
+		case *callNode:
+			if callee, ok := side.Callee.(*identifierNode); ok && slices.Contains([]string{"free", "online", "waiting", "calls"}, callee.Value) {
 				return true
 			}
 		}

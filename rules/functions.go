@@ -6,43 +6,13 @@ import (
 	"time"
 
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/condition"
 	"callrouter/rules/internal/source"
 )
 
-// environment is all that a condition can read. It is given to the expression language by value and boxed once for each
-// [Input]: so it is read without allocating. Its types have no methods, for every exported method could be called in a
-// condition; of the methods of now, readingMethods are allowed.
-type environment struct {
-	Caller  callerEnvironment `expr:"caller"`
-	Number  string            `expr:"number"`
-	Payload string            `expr:"payload"`
-	Now     time.Time         `expr:"now"`
-	Today   string            `expr:"today"`
-	Clock   string            `expr:"clock"`
-	Weekday string            `expr:"weekday"`
-
-	Open    func(string) bool   `expr:"open"`
-	Opens   func(string) string `expr:"opens"`
-	Closes  func(string) string `expr:"closes"`
-	Holiday func(string) bool   `expr:"holiday"`
-	Listed  func(string) bool   `expr:"listed"`
-	Free    func(string) int    `expr:"free"`
-	Online  func(string) int    `expr:"online"`
-	Waiting func(string) int    `expr:"waiting"`
-	Calls   func(string) int    `expr:"calls"`
-}
-
-type callerEnvironment struct {
-	Number  string `expr:"number"`
-	ID      string `expr:"id"`
-	Name    string `expr:"name"`
-	Country string `expr:"country"`
-	Area    string `expr:"area"`
-}
-
 func newEnvironment(in *input) any {
-	return environment{
-		Caller:  callerEnvironment(in.call.Caller),
+	return condition.Environment{
+		Caller:  condition.Caller(in.call.Caller),
 		Number:  in.call.Number,
 		Payload: in.call.Payload,
 		Now:     in.now,
@@ -82,8 +52,8 @@ type lackingFact struct{ name string }
 
 func (e *lackingFact) Error() string { return e.name + " is not known" }
 
-func unknown(k kind, name string, known []string) {
-	message := noSuch(k, name)
+func unknown(k condition.Kind, name string, known []string) {
+	message := condition.NoSuch(k, name)
 	if near, ok := source.Nearest(name, known); ok {
 		message += fmt.Sprintf("; did you mean %q?", near)
 	}
@@ -93,7 +63,7 @@ func unknown(k kind, name string, known []string) {
 func (in *input) hours(name string) (*hours.Plan, *Switch) {
 	i, ok := in.file.hoursByName[name]
 	if !ok {
-		unknown(anHours, name, in.file.HoursNames())
+		unknown(condition.Hours, name, in.file.HoursNames())
 	}
 	if in.switches == nil {
 		return in.file.hours[i], nil
@@ -126,7 +96,7 @@ func (in *input) when(t time.Time, ok bool) string {
 func (in *input) holiday(name string) bool {
 	c, ok := in.file.calendars[name]
 	if !ok {
-		unknown(aCalendar, name, in.file.calendarNames())
+		unknown(condition.Calendar, name, in.file.calendarNames())
 	}
 	y, m, d := in.now.Date()
 	_, is := c.Holiday(y, m, d)
@@ -136,7 +106,7 @@ func (in *input) holiday(name string) bool {
 func (in *input) listed(name string) bool {
 	l, ok := in.file.listsByName[name]
 	if !ok {
-		unknown(aList, name, in.file.listNames())
+		unknown(condition.List, name, in.file.listNames())
 	}
 	if in.key == "" {
 		return false
@@ -163,8 +133,10 @@ func (in *input) enteredAtRuntime(list string) bool {
 	return false
 }
 
-func (in *input) free(queue string) int    { return in.queue(queue).Free }
-func (in *input) online(queue string) int  { return in.queue(queue).Online }
+func (in *input) free(queue string) int { return in.queue(queue).Free }
+
+func (in *input) online(queue string) int { return in.queue(queue).Online }
+
 func (in *input) waiting(queue string) int { return in.queue(queue).Waiting }
 
 func (in *input) queue(name string) QueueFacts {
@@ -173,7 +145,7 @@ func (in *input) queue(name string) QueueFacts {
 		return q
 	}
 	if _, ok := in.file.Queue(name); !ok {
-		unknown(aQueue, name, in.file.queueNames())
+		unknown(condition.Queue, name, in.file.queueNames())
 	}
 	in.lacks("queue " + name)
 	return q
@@ -208,5 +180,7 @@ func (in *input) lacks(fact string) {
 }
 
 func (f *File) calendarNames() []string { return sortedKeys(f.calendars) }
-func (f *File) listNames() []string     { return names(f.lists, func(l *list) string { return l.Name }) }
-func (f *File) queueNames() []string    { return names(f.queues, func(q Queue) string { return q.Name }) }
+
+func (f *File) listNames() []string { return names(f.lists, func(l *list) string { return l.Name }) }
+
+func (f *File) queueNames() []string { return names(f.queues, func(q Queue) string { return q.Name }) }

@@ -1,4 +1,4 @@
-package engine_test
+package storetest
 
 import (
 	"cmp"
@@ -6,45 +6,52 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"testing"
 	"time"
 
 	"callrouter/engine"
 	"callrouter/rules"
-	"callrouter/store/storetest"
 )
 
-// memory is a store without a disk, for proofs that need more calls than a disk has syncs. It passes the suite that
-// every store must pass.
-type memory struct {
-	memoryAgents
-	memoryOverrides
+// Memory is a store in memory, for tests that write more records than a disk can sync, and for those in the time of a
+// synctest bubble, which disk writes would hold up. It keeps and returns the records themselves, not copies, so a test
+// must not change one. It passes the suite that every store must pass.
+type Memory struct {
 	now    func() time.Time
 	onWake atomic.Pointer[func(string)]
 
-	mu    *sync.Mutex // of all that is embedded, too
-	calls map[string]*engine.Call
-	live  map[string]*engine.Call
-	queue int64 // revision of all queues
+	mu        sync.Mutex
+	calls     map[string]*engine.Call
+	live      map[string]*engine.Call
+	queues    int64 // revision of all queues
+	agents    map[string]*memoryAgent
+	instances map[string]time.Time // when their leases end
+	switches  map[string]rules.Switch
+	entries   map[string]map[string]rules.Entry // by list and caller
+	once      map[string]time.Time
 }
 
-func newMemory(now func() time.Time) *memory {
-	m := &memory{now: now, mu: &sync.Mutex{}, calls: map[string]*engine.Call{}, live: map[string]*engine.Call{}, queue: 1}
-	m.memoryAgents = memoryAgents{memory: m, agents: map[string]*memoryAgent{}, instances: map[string]time.Time{}}
-	m.memoryOverrides = memoryOverrides{memory: m, switches: map[string]rules.Switch{}, entries: map[string]map[string]rules.Entry{}, once: map[string]time.Time{}}
-	return m
+// NewMemory returns an empty store that takes the time from now.
+func NewMemory(now func() time.Time) *Memory {
+	return &Memory{
+		now: now, calls: map[string]*engine.Call{}, live: map[string]*engine.Call{}, queues: 1,
+		agents: map[string]*memoryAgent{}, instances: map[string]time.Time{},
+		switches: map[string]rules.Switch{}, entries: map[string]map[string]rules.Entry{}, once: map[string]time.Time{},
+	}
 }
 
-func TestMemoryStore(t *testing.T) {
-	clock := storetest.ManualClock()
-	storetest.Run(t, func(*testing.T) engine.Store { return newMemory(clock.Now) }, clock)
+// Rewind puts back an older, live record, as when a replica that lags is made master. Slots and the epoch stay as they
+// are.
+func (m *Memory) Rewind(c *engine.Call) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls[c.Key()], m.live[c.Key()] = c, c
 }
 
-// past says whether what counts until an instant (zero: for ever) does not count any more.
+// past reports whether something that lasts until an instant (zero: for ever) is over.
 func past(until, now time.Time) bool { return !until.IsZero() && !now.Before(until) }
 
 // step does one atomic step, and wakes topics after it.
-func (m *memory) step(ctx context.Context, do func(now time.Time) (topics []string, err error)) error {
+func (m *Memory) step(ctx context.Context, do func(now time.Time) (topics []string, err error)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -59,14 +66,22 @@ func (m *memory) step(ctx context.Context, do func(now time.Time) (topics []stri
 	return err
 }
 
-func (m *memory) OnWake(f func(topic string))    { m.onWake.Store(&f) }
-func (m *memory) Ping(ctx context.Context) error { return ctx.Err() }
-func (m *memory) Close() error                   { return nil }
-func (m *memory) Wake(ctx context.Context, topic string) error {
+// OnWake is part of [engine.Wakes].
+func (m *Memory) OnWake(f func(topic string)) { m.onWake.Store(&f) }
+
+// Ping is part of [engine.Store].
+func (m *Memory) Ping(ctx context.Context) error { return ctx.Err() }
+
+// Close is part of [engine.Store].
+func (m *Memory) Close() error { return nil }
+
+// Wake is part of [engine.Wakes].
+func (m *Memory) Wake(ctx context.Context, topic string) error {
 	return m.step(ctx, func(time.Time) ([]string, error) { return []string{topic}, nil })
 }
 
-func (m *memory) Insert(ctx context.Context, c *engine.Call) (existing *engine.Call, err error) {
+// Insert is part of [engine.Calls].
+func (m *Memory) Insert(ctx context.Context, c *engine.Call) (existing *engine.Call, err error) {
 	err = m.step(ctx, func(now time.Time) ([]string, error) {
 		if existing = m.calls[c.Key()]; existing != nil {
 			return nil, engine.ErrExists
@@ -78,7 +93,8 @@ func (m *memory) Insert(ctx context.Context, c *engine.Call) (existing *engine.C
 	return existing, err
 }
 
-func (m *memory) Get(ctx context.Context, key string) (c *engine.Call, err error) {
+// Get is part of [engine.Calls].
+func (m *Memory) Get(ctx context.Context, key string) (c *engine.Call, err error) {
 	err = m.step(ctx, func(time.Time) ([]string, error) {
 		if c = m.calls[key]; c == nil {
 			return nil, engine.ErrNotFound
@@ -88,7 +104,8 @@ func (m *memory) Get(ctx context.Context, key string) (c *engine.Call, err error
 	return c, err
 }
 
-func (m *memory) Update(ctx context.Context, old, next *engine.Call) (c *engine.Call, err error) {
+// Update is part of [engine.Calls].
+func (m *Memory) Update(ctx context.Context, old, next *engine.Call) (c *engine.Call, err error) {
 	err = m.step(ctx, func(now time.Time) ([]string, error) {
 		if stored := m.calls[old.Key()]; stored == nil || stored.Rev != old.Rev {
 			return nil, engine.ErrConflict
@@ -103,7 +120,8 @@ func (m *memory) Update(ctx context.Context, old, next *engine.Call) (c *engine.
 	return c, nil
 }
 
-func (m *memory) Reassert(ctx context.Context, c *engine.Call) error {
+// Reassert is part of [engine.Calls].
+func (m *Memory) Reassert(ctx context.Context, c *engine.Call) error {
 	return m.step(ctx, func(now time.Time) ([]string, error) {
 		stored := m.calls[c.Key()]
 		next := engine.Reconcile(stored, c)
@@ -115,8 +133,8 @@ func (m *memory) Reassert(ctx context.Context, c *engine.Call) error {
 	})
 }
 
-// write stores a record with its slots, or answers ErrBusy. It answers who is to be woken.
-func (m *memory) write(old, next *engine.Call, force bool, now time.Time) (topics []string, err error) {
+// write stores a record with its slots and returns the topics to wake, or returns ErrBusy.
+func (m *Memory) write(old, next *engine.Call, force bool, now time.Time) (topics []string, err error) {
 	if old == nil {
 		old = &engine.Call{}
 	} else {
@@ -139,7 +157,7 @@ func (m *memory) write(old, next *engine.Call, force bool, now time.Time) (topic
 		touched = append(touched, engine.TopicAgent(next.Agent))
 	}
 	if waiting(old) != waiting(next) || len(old.Offers) != len(next.Offers) {
-		m.queue++
+		m.queues++
 	}
 	m.calls[next.Key()] = next
 	if delete(m.live, next.Key()); next.Live() {
@@ -149,7 +167,7 @@ func (m *memory) write(old, next *engine.Call, force bool, now time.Time) (topic
 	return append(topics, slices.Compact(touched)...), nil
 }
 
-// waiting is the queue a call waits in, or "".
+// waiting returns the queue that a call waits in, or "".
 func waiting(c *engine.Call) string {
 	if c.State == engine.Waiting && c.Step != nil {
 		return c.Step.Queue
@@ -157,7 +175,8 @@ func waiting(c *engine.Call) string {
 	return ""
 }
 
-func (m *memory) Due(ctx context.Context, t time.Time, limit int) (keys []string, err error) {
+// Due is part of [engine.Calls].
+func (m *Memory) Due(ctx context.Context, t time.Time, limit int) (keys []string, err error) {
 	err = m.step(ctx, func(time.Time) ([]string, error) {
 		for key, c := range m.live {
 			if !c.Due.IsZero() && !c.Due.After(t) {
@@ -173,7 +192,8 @@ func (m *memory) Due(ctx context.Context, t time.Time, limit int) (keys []string
 	return keys, err
 }
 
-func (m *memory) List(ctx context.Context, f engine.Filter) (calls []*engine.Call, err error) {
+// List is part of [engine.Calls].
+func (m *Memory) List(ctx context.Context, f engine.Filter) (calls []*engine.Call, err error) {
 	err = m.step(ctx, func(time.Time) ([]string, error) {
 		for _, c := range m.calls {
 			if (f.State == "" || c.State == f.State) && (f.Outcome == "" || c.Outcome == f.Outcome) &&
@@ -193,7 +213,8 @@ func (m *memory) List(ctx context.Context, f engine.Filter) (calls []*engine.Cal
 	return calls, err
 }
 
-func (m *memory) Purge(ctx context.Context, t time.Time) (n int, err error) {
+// Purge is part of [engine.Calls].
+func (m *Memory) Purge(ctx context.Context, t time.Time) (n int, err error) {
 	err = m.step(ctx, func(now time.Time) ([]string, error) {
 		for key, c := range m.calls {
 			if !c.Live() && c.EndedAt.Before(t) {
@@ -207,7 +228,8 @@ func (m *memory) Purge(ctx context.Context, t time.Time) (n int, err error) {
 	return n, err
 }
 
-func (m *memory) Snapshot(ctx context.Context, q engine.Query) (s engine.Snapshot, err error) {
+// Snapshot is part of [engine.Agents].
+func (m *Memory) Snapshot(ctx context.Context, q engine.Query) (s engine.Snapshot, err error) {
 	s = engine.Snapshot{
 		Agents: map[string]engine.AgentState{}, Queues: map[string][]engine.Waiter{}, Revs: map[string]int64{},
 		Listed: map[string]bool{}, Calls: map[time.Duration]int{},
@@ -217,7 +239,7 @@ func (m *memory) Snapshot(ctx context.Context, q engine.Query) (s engine.Snapsho
 			s.Agents[name] = m.agent(name, now).state()
 		}
 		for _, name := range q.Queues {
-			s.Queues[name], s.Revs[name] = m.waiters(name), m.queue
+			s.Queues[name], s.Revs[name] = m.waiters(name), m.queues
 		}
 		for _, list := range q.Lists {
 			e, ok := m.entries[list][q.Caller]
@@ -236,7 +258,7 @@ func (m *memory) Snapshot(ctx context.Context, q engine.Query) (s engine.Snapsho
 }
 
 // waiters lists who waits in a queue, in order of arrival.
-func (m *memory) waiters(queue string) (list []engine.Waiter) {
+func (m *Memory) waiters(queue string) (list []engine.Waiter) {
 	for key, c := range m.live {
 		if waiting(c) != queue {
 			continue
@@ -247,6 +269,8 @@ func (m *memory) waiters(queue string) (list []engine.Waiter) {
 		}
 		list = append(list, w)
 	}
-	slices.SortFunc(list, func(a, b engine.Waiter) int { return cmp.Or(a.Joined.Compare(b.Joined), cmp.Compare(a.Key, b.Key)) })
+	slices.SortFunc(list, func(a, b engine.Waiter) int {
+		return cmp.Or(a.Joined.Compare(b.Joined), cmp.Compare(a.Key, b.Key))
+	})
 	return list
 }

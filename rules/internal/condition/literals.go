@@ -1,4 +1,4 @@
-package rules
+package condition
 
 import (
 	"fmt"
@@ -7,9 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/builtin"
 
 	"callrouter/rules/hours"
 	"callrouter/rules/internal/source"
@@ -28,19 +25,14 @@ func methodsOf(values ...any) map[string]bool {
 	return all
 }
 
-func isBuiltin(name string) bool {
-	_, ok := builtin.Index[name]
-	return ok
-}
-
 // compare checks literals against what they are compared with: one that can never be equal to it is a mistake.
-func (x *expression) compare(n *ast.BinaryNode, c context) {
+func (x *expression) compare(n *binaryNode, c context) {
 	switch n.Operator {
 	case "==", "!=", "<", "<=", ">", ">=", "in", "startsWith":
 	default:
 		return
 	}
-	if literals, ok := n.Right.(*ast.ArrayNode); ok && n.Operator == "in" {
+	if literals, ok := n.Right.(*arrayNode); ok && n.Operator == "in" {
 		for _, item := range literals.Nodes {
 			x.compareWith(n.Left, item, n.Operator, c)
 		}
@@ -56,15 +48,15 @@ func (x *expression) compare(n *ast.BinaryNode, c context) {
 var mirrored = map[string]string{"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<=", "in": "in"}
 
 // nameOf is the name of a value of the environment: clock, caller.country.
-func nameOf(n ast.Node, c context) string {
+func nameOf(n exprNode, c context) string {
 	switch n := n.(type) {
-	case *ast.IdentifierNode:
+	case *identifierNode:
 		if !slices.Contains(c.variables, n.Value) {
 			return n.Value
 		}
-	case *ast.MemberNode:
-		base, ok1 := n.Node.(*ast.IdentifierNode)
-		property, ok2 := n.Property.(*ast.StringNode)
+	case *memberNode:
+		base, ok1 := n.Node.(*identifierNode)
+		property, ok2 := n.Property.(*stringNode)
 		if ok1 && ok2 && base.Value == "caller" && !slices.Contains(c.variables, "caller") {
 			return "caller." + property.Value
 		}
@@ -72,8 +64,8 @@ func nameOf(n ast.Node, c context) string {
 	return ""
 }
 
-func (x *expression) compareWith(value, literal ast.Node, op string, c context) {
-	s, ok := literal.(*ast.StringNode)
+func (x *expression) compareWith(value, literal exprNode, op string, c context) {
+	s, ok := literal.(*stringNode)
 	name := nameOf(value, c)
 	if !ok || name == "" {
 		return
@@ -152,8 +144,8 @@ func neverClock(s string, never func(right, why string)) {
 	never("", "a clock shows 00:00 to 23:59")
 }
 
-func (x *expression) checkToday(s *ast.StringNode, op string, c context, never func(right, why string)) {
-	day, err := time.ParseInLocation(time.DateOnly, s.Value, x.l.f.loc)
+func (x *expression) checkToday(s *stringNode, op string, c context, never func(right, why string)) {
+	day, err := time.ParseInLocation(time.DateOnly, s.Value, x.now.Location())
 	if err == nil {
 		x.warnOfPast(s, day, op, c)
 		return
@@ -179,35 +171,34 @@ func validDate(s string) bool {
 }
 
 // warnOfPast warns of a date that is past, where that makes the comparison false for ever.
-func (x *expression) warnOfPast(s *ast.StringNode, day time.Time, op string, c context) {
+func (x *expression) warnOfPast(s *stringNode, day time.Time, op string, c context) {
 	if c.negated || op != "==" && op != "<" && op != "<=" {
 		return
 	}
-	now := x.l.now.In(x.l.f.loc)
 	end := day.AddDate(0, 0, 1)
 	if op == "<" {
 		end = day
 	}
-	if now.Before(end) {
+	if x.now.Before(end) {
 		return
 	}
 	from, to := x.extent(s)
-	x.l.Warn(x.place(from, to), "past-date", s.Value+" is past: this never holds again", "take it out, or write the next date")
+	x.doc.Warn(x.Place(from, to), "past-date", s.Value+" is past: this never holds again", "take it out, or write the next date")
 }
 
 // allPast warns when every date of `today in [...]` is past.
-func (x *expression) allPast(n *ast.BinaryNode, dates *ast.ArrayNode, c context) {
+func (x *expression) allPast(n *binaryNode, dates *arrayNode, c context) {
 	if c.negated || nameOf(n.Left, c) != "today" || len(dates.Nodes) == 0 {
 		return
 	}
-	today := x.l.now.In(x.l.f.loc).Format(time.DateOnly)
+	today := x.now.Format(time.DateOnly)
 	for _, d := range dates.Nodes {
-		if s, ok := d.(*ast.StringNode); !ok || s.Value >= today {
+		if s, ok := d.(*stringNode); !ok || s.Value >= today {
 			return
 		}
 	}
 	from, to := x.extent(dates)
-	x.l.Warn(x.place(from, to), "past-date", "all of these dates are past: this never holds again", "take it out, or write the next dates")
+	x.doc.Warn(x.Place(from, to), "past-date", "all of these dates are past: this never holds again", "take it out, or write the next dates")
 }
 
 func nearWeekday(s string) string {
@@ -221,17 +212,17 @@ func nearWeekday(s string) string {
 }
 
 // checkNumberName checks what `number` is compared with: a name under numbers.
-func (x *expression) checkNumberName(s *ast.StringNode) {
-	if x.l.use(aNumber, s.Value) {
+func (x *expression) checkNumberName(s *stringNode) {
+	if x.names.Use(Number, s.Value) {
 		return
 	}
-	hint := source.DidYouMean(s.Value, x.l.known[aNumber])
+	hint := source.DidYouMean(s.Value, x.names.Known(Number))
 	if normal, err := phone.Normalize(s.Value); err == nil {
-		if i, ok := x.l.f.phones[normal]; ok {
-			hint = fmt.Sprintf("write its name: %q", x.l.f.numbers[i].Name)
+		if name, ok := x.names.NumberOf(normal); ok {
+			hint = fmt.Sprintf("write its name: %q", name)
 		}
 	}
-	x.refuse(s, "unknown-name", noSuch(aNumber, s.Value), hint)
+	x.refuse(s, "unknown-name", NoSuch(Number, s.Value), hint)
 }
 
 func neverPhone(s string, never func(right, why string)) {

@@ -1,0 +1,113 @@
+package condition
+
+import "time"
+
+// A condition is a tree of and, or and not over atoms. The tree is walked here and the atoms are run by the expression
+// language, so every part of a condition has a truth of its own that can be told and counted, and parts that several rules
+// share are run once. Walking the tree gives exactly what the language would give for the condition as a whole.
+type Condition struct {
+	Op    Operator
+	Parts []*Condition // of and, or (two or more) and not (one)
+	Atom  *Atom
+
+	From, To int // of an atom: where it stands in the condition's text, in characters
+}
+
+type Operator uint8
+
+const (
+	Leaf Operator = iota
+	And
+	Or
+	Not
+)
+
+// Each calls do for every atom of the condition.
+func (c *Condition) Each(do func(*Atom)) {
+	if c == nil {
+		return
+	}
+	if c.Op == Leaf {
+		do(c.Atom)
+	}
+	for _, p := range c.Parts {
+		p.Each(do)
+	}
+}
+
+// SafeParts are the parts a condition begins with that can neither fail nor ask the store.
+func (c *Condition) SafeParts() []*Condition {
+	parts := Conjuncts(c)
+	for i, p := range parts {
+		safe := true
+		p.Each(func(a *Atom) { safe = safe && a.safe })
+		if !safe {
+			return parts[:i]
+		}
+	}
+	return parts
+}
+
+// OfClock says whether a part reads nothing but the clock.
+func (c *Condition) OfClock() bool {
+	only := true
+	c.Each(func(a *Atom) { only = only && a.Clock >= 0 })
+	return only
+}
+
+func Conjuncts(c *Condition) []*Condition {
+	switch {
+	case c == nil:
+		return nil
+	case c.Op == And:
+		return c.Parts
+	}
+	return []*Condition{c}
+}
+
+// Atom is a part of a condition that holds no and, or or not of its own outside of an operand.
+type Atom struct {
+	Text    string
+	Program *Program
+	Needs   Needs
+	Reads   []*Read
+	safe    bool   // it can neither fail nor ask the store
+	Guard   *Guard // what few calls meet, if that is what it asks for
+
+	Clock int // index among the atoms that read nothing but the clock; -1: reads more
+	Memo  int // index among the atoms that several rules share; -1: one rule's own
+	Hours []int
+}
+
+// Read is the largest piece of an atom that only reads: caller.country, open("office"), now.Hour().
+type Read struct {
+	Text    string
+	Program *Program
+	Hours   string // those it asks for, if it is open("NAME")
+}
+
+// Needs are the facts that an atom or a message may ask for. A name that is not a literal could be any name.
+type Needs struct {
+	Lists, Queues     []string
+	Calls             []time.Duration
+	AnyList, AnyQueue bool
+	AnyCalls          bool   // a duration that is made up at run time: found out by running
+	Text              string // of the first piece that asks for a fact
+}
+
+func (n *Needs) None() bool {
+	return len(n.Lists) == 0 && len(n.Queues) == 0 && len(n.Calls) == 0 && !n.AnyList && !n.AnyQueue && !n.AnyCalls
+}
+
+// Merge adds the needs of another part.
+func (n *Needs) Merge(more Needs) {
+	addTo(&n.Lists, more.Lists...)
+	addTo(&n.Queues, more.Queues...)
+	addTo(&n.Calls, more.Calls...)
+	n.AnyList = n.AnyList || more.AnyList
+	n.AnyQueue = n.AnyQueue || more.AnyQueue
+	n.AnyCalls = n.AnyCalls || more.AnyCalls
+	if n.Text == "" {
+		n.Text = more.Text
+	}
+}
