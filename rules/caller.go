@@ -2,9 +2,11 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
+	"callrouter/rules/internal/condition"
 	"callrouter/rules/phone"
 )
 
@@ -62,4 +64,31 @@ func ParseEntry(s string) (key string, err error) {
 		return "", fmt.Errorf("entry %q has no user id: write it as id:BR.13491208655302741918", s)
 	}
 	return idPrefix + id, nil
+}
+
+// AnyCaller is a caller from the country of a business number of the file who stands on none of its lists and is named in
+// none of its conditions: whom the rules have in mind when they have nobody in mind.
+func (f *File) AnyCaller(number string) Caller {
+	n, _ := f.Number(number)
+	country := NewCaller(strings.TrimPrefix(n.Phone, "+"), "", "").Country
+	example := phone.ExampleMobile(country)
+	if example == "" {
+		return Caller{}
+	}
+	digits := example[1:]
+	head, tail := digits[:len(digits)-2], 0
+	for {
+		c := NewCaller(fmt.Sprintf("%s%02d", head, tail), "", "")
+		if tail == 99 || c.Country == country && !f.knows(c) {
+			return c
+		}
+		tail++
+	}
+}
+
+// knows says whether the file has something to say of this very caller.
+func (f *File) knows(c Caller) bool {
+	key := c.Key()
+	return slices.ContainsFunc(f.lists, func(l *list) bool { _, ok := l.entries[key]; return ok }) ||
+		slices.ContainsFunc(f.atoms, func(a *condition.Atom) bool { return strings.Contains(a.Text, c.ID) || strings.Contains(a.Text, key) })
 }

@@ -60,3 +60,27 @@ func TestListEntriesHaveTheKeyOfTheirCaller(t *testing.T) {
 		}
 	}
 }
+
+const twoCountries = `
+version: 1
+timezone: America/Sao_Paulo
+numbers:
+  main: {phone: "+55 11 2236-1741"}
+  lisbon: {phone: "+351 21 111 2222"}
+agents: {ana: {}}
+queues: {sales: {agents: [ana]}}
+messages: {closed: closed}
+lists:
+  known: ["+55 11 96123-4567", "+55 11 96123-4500"]
+rules:
+`
+
+func TestAnyCallerIsNobodyTheFileKnows(t *testing.T) {
+	f := loadText(t, t.TempDir(), twoCountries+asRule("one", `caller.number == "+5511961234501"`, "reject")+"default: reject\n")
+	if c := f.AnyCaller("main"); c.Country != "BR" || f.knows(c) || c.Number == "+5511961234567" {
+		t.Errorf("got %+v", c)
+	}
+	if c := f.AnyCaller("lisbon"); c.Country != "PT" {
+		t.Errorf("got %+v", c)
+	}
+}

@@ -9,7 +9,7 @@ import (
 )
 
 // observer is told what a part of a condition came to, whenever an explained evaluation looks at it.
-type observer func(part *condition.Condition, t truth)
+type observer func(part *condition.Condition, t Truth)
 
 // Coverage is how much of rules files their tests look at: rules that decided, and both outcomes of every part of every
 // condition.
@@ -68,7 +68,7 @@ func newCoverage() *coverage {
 }
 
 // look is the observer of one evaluation.
-func (c *coverage) look(part *condition.Condition, t truth) {
+func (c *coverage) look(part *condition.Condition, t Truth) {
 	o := c.was[part]
 	o.isTrue, o.isFalse = o.isTrue || t == isTrue, o.isFalse || t == isFalse
 	c.was[part] = o

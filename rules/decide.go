@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"callrouter/rules/hours"
 	"callrouter/rules/internal/condition"
 )
 
@@ -90,7 +91,7 @@ func (e *conditionError) Error() string { return e.text + ": " + e.err.Error() }
 func (e *conditionError) Unwrap() error { return e.err }
 
 // fail notes why an atom has no truth.
-func (s *scratch) fail(a *condition.Atom, err error) truth {
+func (s *scratch) fail(a *condition.Atom, err error) Truth {
 	if needed := (*lackingCalls)(nil); errors.As(err, &needed) {
 		s.lacking, s.last = true, needed.last
 		return undecided
@@ -180,11 +181,8 @@ type minute struct {
 	groups []atomic.Pointer[[][]int32] // by index: the rules of its groups whose parts of the clock hold
 }
 
-// evenZones is since when every time zone is a whole number of minutes off: before, a minute here may not be one there.
-var evenZones = time.Date(1973, 1, 1, 0, 0, 0, 0, time.UTC)
-
 func (f *File) minuteOf(now time.Time) *minute {
-	if f.clocks == 0 || now.Before(evenZones) {
+	if f.clocks == 0 || !hours.HasWholeMinutes(now) {
 		return nil
 	}
 	number := now.Unix() / 60

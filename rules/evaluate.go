@@ -6,11 +6,11 @@ import (
 	"callrouter/rules/internal/condition"
 )
 
-// truth is what a condition or one of its parts comes to.
-type truth uint8
+// Truth is what a condition or one of its parts comes to.
+type Truth uint8
 
 const (
-	unset truth = iota
+	unset Truth = iota
 	isFalse
 	isTrue
 	undecided // an error, or a fact that has to be fetched first: scratch says which
@@ -19,7 +19,7 @@ const (
 // scratch is what one evaluation works with.
 type scratch struct {
 	vm      condition.Machine
-	memo    []truth
+	memo    []Truth
 	err     error
 	at      *condition.Atom // the one that err is of
 	lacking bool
@@ -39,7 +39,7 @@ func (f *File) giveBack(s *scratch) {
 }
 
 // holds walks a condition, from left to right and no further than needed. A missing condition holds.
-func (f *File) holds(c *condition.Condition, in *input, s *scratch) truth {
+func (f *File) holds(c *condition.Condition, in *input, s *scratch) Truth {
 	if c == nil {
 		return isTrue
 	}
@@ -73,10 +73,10 @@ func (f *File) holds(c *condition.Condition, in *input, s *scratch) truth {
 }
 
 // look is the truth of an atom: known for this minute, or for this evaluation, or found by running it.
-func (f *File) look(a *condition.Atom, in *input, s *scratch) truth {
+func (f *File) look(a *condition.Atom, in *input, s *scratch) Truth {
 	if a.Clock >= 0 && in.minute != nil && !in.switched(a) {
 		known := &in.minute.truths[a.Clock]
-		if t := truth(known.Load()); t != unset {
+		if t := Truth(known.Load()); t != unset {
 			return t
 		}
 		t := f.run(a, in, s)
@@ -94,7 +94,7 @@ func (f *File) look(a *condition.Atom, in *input, s *scratch) truth {
 	return s.memo[a.Memo]
 }
 
-func (f *File) run(a *condition.Atom, in *input, s *scratch) truth {
+func (f *File) run(a *condition.Atom, in *input, s *scratch) Truth {
 	if !a.Needs.None() && in.lacksAny(&a.Needs) {
 		if in.facts.Err != nil {
 			return s.fail(a, &factError{a.Needs.Text, in.facts.Err})

@@ -64,7 +64,7 @@ func (e *explainer) why(c *condition.Condition) string {
 
 // walk goes the way that holds went. It answers with the atoms that made the condition what it is: the one that made an
 // `and` false or an `or` true, or all of them.
-func (e *explainer) walk(c *condition.Condition) (truth, []string) {
+func (e *explainer) walk(c *condition.Condition) (Truth, []string) {
 	switch c.Op {
 	case condition.Leaf:
 		t := e.f.look(c.Atom, e.in, e.s)
@@ -98,7 +98,7 @@ func (e *explainer) walk(c *condition.Condition) (truth, []string) {
 }
 
 // tell is one atom as a sentence: `caller.country == "BR" is false: caller.country is "US"`.
-func (e *explainer) tell(a *condition.Atom, t truth) string {
+func (e *explainer) tell(a *condition.Atom, t Truth) string {
 	var b strings.Builder
 	b.WriteString(oneLine(a.Text))
 	if t == isTrue {

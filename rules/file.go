@@ -203,6 +203,46 @@ func (f *File) HoursNames() []string {
 	return names
 }
 
+// Hours returns the plan of hours by name, nil if there is none.
+func (f *File) Hours(name string) *hours.Plan {
+	i, ok := f.hoursByName[name]
+	if !ok {
+		return nil
+	}
+	return f.hours[i]
+}
+
+// ListedUntil returns until when a caller, by key, is on a list by an entry of the file; the zero time if there is no such
+// entry, or one without an end.
+func (f *File) ListedUntil(list, key string) time.Time {
+	if l := f.listsByName[list]; l != nil {
+		return l.entries[key]
+	}
+	return time.Time{}
+}
+
+// Atoms lists the parts of the conditions that a call to a number can meet, each once.
+func (f *File) Atoms(number string) []*condition.Atom {
+	i, ok := f.numbersByName[number]
+	if !ok {
+		i = -1
+	}
+	var all []*condition.Atom
+	seen := map[*condition.Atom]bool{}
+	for r := range f.rules {
+		if !f.rules[r].answersFor(i) {
+			continue
+		}
+		f.rules[r].when.Each(func(a *condition.Atom) {
+			if !seen[a] {
+				seen[a] = true
+				all = append(all, a)
+			}
+		})
+	}
+	return all
+}
+
 // Open says whether hours are open at an instant, by their plan or by a switch in rt (which may be nil). known is false if
 // the file has no such hours.
 func (f *File) Open(name string, at time.Time, rt *Runtime) (open, known bool) {

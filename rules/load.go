@@ -101,7 +101,7 @@ func (l *loader) finish() {
 	f.version = hex.EncodeToString(l.hash.Sum(nil))[:16]
 	f.atoms, f.clocks, f.memos, f.durations = l.language.Atoms, l.language.Clocks, l.language.Memos, l.language.Durations
 	f.index()
-	f.scratch.New = func() any { return &scratch{memo: make([]truth, f.memos)} }
+	f.scratch.New = func() any { return &scratch{memo: make([]Truth, f.memos)} }
 }
 
 // use notes that something refers to a name, and says whether the file defines it.

@@ -116,6 +116,37 @@ func (w *world) decide(result *Simulation) Decision {
 	}
 }
 
+// Truths returns what parts of conditions come to for a made-up call, whether a decision would ask for them or not.
+func (f *File) Truths(atoms []*condition.Atom, call Call, at time.Time, g Given) []Truth {
+	w := &world{f: f, call: call, at: at, given: g, runtime: f.runtimeOf(call, at, g)}
+	w.prepare(Needs{})
+	all := make([]Truth, len(atoms))
+	for i, a := range atoms {
+		all[i] = w.truth(a)
+	}
+	return all
+}
+
+// truth is what an atom comes to, whether a decision would ask for it or not.
+func (w *world) truth(a *condition.Atom) Truth {
+	for {
+		s := w.f.borrow()
+		is := w.f.run(a, w.in.input, s)
+		lacking, last := s.lacking, s.last
+		w.f.giveBack(s)
+		if is != undecided || !lacking {
+			return is
+		}
+		var n Needs
+		w.in.add(&n, &a.Needs)
+		w.in.addFetched(&n)
+		if last != 0 {
+			addTo(&n.Calls, last)
+		}
+		w.prepare(n)
+	}
+}
+
 // obstacle says why a decision cannot be carried out; empty if it can.
 func (w *world) obstacle(d Decision) string {
 	switch {

@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 	"rules": {
 		"rules/phone", "rules/hours", "rules/internal/source", "rules/internal/schema", "rules/internal/condition", "media/ogg",
 	},
+	"rules/week": {"rules", "rules/hours", "rules/internal/condition"},
 
 	"engine":          {"rules"},
 	"positus":         {"engine"},
@@ -30,7 +31,7 @@ var mayImport = map[string][]string{
 	"media":           {"engine", "media/ogg"},
 	"media/ogg":       {},
 	"console":         {"engine", "rules", "rules/hours"},
-	"cmd/callrouter":  {"rules", "rules/phone", "rules/hours", "engine", "positus", "positus/fake", "store", "media", "console"},
+	"cmd/callrouter":  {"rules", "rules/phone", "rules/hours", "rules/week", "engine", "positus", "positus/fake", "store", "media", "console"},
 
 	"cmd/callrouter/internal/loadtest": {},
 }

@@ -7,7 +7,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"callrouter/rules"
+	"callrouter/rules/week"
+
 	"callrouter/rules/hours"
 )
 
@@ -44,20 +45,20 @@ func (c *nextCmd) Run(env *environment) error {
 
 // change is an instant at which a decision gives way to another.
 type change struct {
-	At     time.Time      `json:"at"`
-	Before rules.Interval `json:"before"`
-	After  rules.Interval `json:"after"`
+	At     time.Time     `json:"at"`
+	Before week.Interval `json:"before"`
+	After  week.Interval `json:"after"`
 }
 
 // changes is what `next --json` prints.
 type changes struct {
-	From     string         `json:"from"`
-	To       string         `json:"to"`
-	Start    time.Time      `json:"start"`
-	End      time.Time      `json:"end"`
-	Timezone string         `json:"timezone"`
-	Now      rules.Interval `json:"now"`
-	Changes  []change       `json:"changes"`
+	From     string        `json:"from"`
+	To       string        `json:"to"`
+	Start    time.Time     `json:"start"`
+	End      time.Time     `json:"end"`
+	Timezone string        `json:"timezone"`
+	Now      week.Interval `json:"now"`
+	Changes  []change      `json:"changes"`
 }
 
 func (a *ahead) changes() changes {

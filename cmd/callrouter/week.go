@@ -7,6 +7,8 @@ import (
 	"os"
 	"time"
 
+	"callrouter/rules/week"
+
 	"callrouter/rules"
 )
 
@@ -24,7 +26,7 @@ type ahead struct {
 	from       string // the caller: normal form, id, or "withheld"
 	assumed    bool   // nobody said who calls
 	start, end time.Time
-	intervals  []rules.Interval
+	intervals  []week.Interval
 }
 
 // look decides the call from one instant to another.
@@ -51,7 +53,7 @@ func (c *aheadFlags) look(f *rules.File, start, end time.Time) (*ahead, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.intervals, err = f.Intervals(call, start, end, given); err != nil {
+	if a.intervals, err = week.Intervals(f, call, start, end, given); err != nil {
 		return nil, usage("%w", err)
 	}
 	return a, nil
@@ -100,12 +102,12 @@ func (c *weekCmd) Run(env *environment) error {
 	}
 	if c.JSON {
 		return json.NewEncoder(env.stdout).Encode(struct {
-			From      string           `json:"from"`
-			To        string           `json:"to"`
-			Start     time.Time        `json:"start"`
-			End       time.Time        `json:"end"`
-			Timezone  string           `json:"timezone"`
-			Intervals []rules.Interval `json:"intervals"`
+			From      string          `json:"from"`
+			To        string          `json:"to"`
+			Start     time.Time       `json:"start"`
+			End       time.Time       `json:"end"`
+			Timezone  string          `json:"timezone"`
+			Intervals []week.Interval `json:"intervals"`
 		}{a.from, a.call.Number, a.start, a.end, f.Location().String(), a.intervals})
 	}
 	return w.print(env.stdout, colourful(env))

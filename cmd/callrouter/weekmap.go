@@ -7,6 +7,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"callrouter/rules/week"
+
 	"callrouter/rules"
 )
 
@@ -17,7 +19,7 @@ const halfHours = 48
 type weekMap struct {
 	*ahead
 	day      time.Time // the first, as a midnight in UTC
-	outcomes []rules.Interval
+	outcomes []week.Interval
 	letters  []byte // by outcome
 	of       []int  // outcome, by interval
 	cells    [7][halfHours]cell
@@ -69,7 +71,7 @@ func newWeekMap(a *ahead, day time.Time) *weekMap {
 }
 
 // place puts an interval onto the days, piece by piece.
-func (w *weekMap) place(n int, i rules.Interval) {
+func (w *weekMap) place(n int, i week.Interval) {
 	for t := i.Start; t.Before(i.End); {
 		y, m, d := t.Date()
 		midnight := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
@@ -238,7 +240,7 @@ func (a *ahead) clockLayout() string {
 }
 
 // decider is what decides: a rule by its name, the default, or on_error.
-func decider(i rules.Interval) string {
+func decider(i week.Interval) string {
 	if i.Rule != nil {
 		return *i.Rule
 	}
@@ -249,7 +251,7 @@ func decider(i rules.Interval) string {
 }
 
 // action is what is done.
-func action(i rules.Interval) string {
+func action(i week.Interval) string {
 	text := string(i.Action)
 	for _, part := range []struct {
 		label string

@@ -192,6 +192,13 @@ func wallInstants(wall time.Time, loc *time.Location) []time.Time {
 	}
 }
 
+// HasWholeMinutes reports whether the offsets of all time zones are whole minutes at an instant: only then does a minute begin
+// everywhere at once. The last zone followed in 1972.
+func HasWholeMinutes(t time.Time) bool { return t.Unix() >= wholeMinutesSince }
+
+// wholeMinutesSince is 1973-01-01T00:00:00Z.
+const wholeMinutesSince = 94_694_400
+
 // zonePeriod is a stretch of time in which a zone keeps one offset from UTC.
 type zonePeriod struct {
 	start, end time.Time // [start, end); zero: unbounded

@@ -1,9 +1,10 @@
-package rules
+package week
 
 import (
 	"slices"
 	"time"
 
+	"callrouter/rules"
 	"callrouter/rules/hours"
 	"callrouter/rules/internal/condition"
 )
@@ -16,24 +17,8 @@ type moments struct {
 }
 
 // momentsOf are the moments between two instants, exclusive, for what this call can meet.
-func (f *File) momentsOf(call Call, from, to time.Time, g Given) moments {
-	m := moments{at: map[time.Time][]*condition.Atom{}}
-	number, ok := f.numbersByName[call.Number]
-	if !ok {
-		number = -1
-	}
-	seen := map[*condition.Atom]bool{}
-	for i := range f.rules {
-		if !f.rules[i].answersFor(number) {
-			continue
-		}
-		f.rules[i].when.Each(func(a *condition.Atom) {
-			if !seen[a] {
-				seen[a] = true
-				m.atoms = append(m.atoms, a)
-			}
-		})
-	}
+func momentsOf(f *rules.File, call rules.Call, from, to time.Time, g rules.Given) moments {
+	m := moments{atoms: f.Atoms(call.Number), at: map[time.Time][]*condition.Atom{}}
 	key := call.Caller.Key()
 	edges := map[string][]time.Time{} // by name of the hours
 	for _, a := range m.atoms {
@@ -46,31 +31,33 @@ func (f *File) momentsOf(call Call, from, to time.Time, g Given) moments {
 		}
 		r := a.Reading()
 		switch {
-		case r.EverySecond, r.EveryMinute && from.Before(evenZones):
+		case r.EverySecond, r.EveryMinute && !hours.HasWholeMinutes(from):
 			m.everySecond = append(m.everySecond, a)
 		case r.EveryMinute:
 			m.everyMinute = append(m.everyMinute, a)
 		}
 		if len(r.Minutes) > 0 {
-			for _, t := range hours.ClockTurns(f.loc, from, to, r.Minutes) {
+			for _, t := range hours.ClockTurns(f.Location(), from, to, r.Minutes) {
 				add(t)
 			}
 		}
 		if r.AnyList {
-			r.Lists = f.listNames()
+			for _, l := range f.Lists() {
+				r.Lists = append(r.Lists, l.Name)
+			}
 		}
 		if r.AnyHours {
 			r.Hours = f.HoursNames()
 		}
 		for _, name := range r.Lists {
-			if until, ok := f.listsByName[name].entries[key]; ok && !until.IsZero() {
+			if until := f.ListedUntil(name, key); !until.IsZero() {
 				add(until)
 			}
 		}
 		for _, name := range r.Hours {
 			if edges[name] == nil {
 				_, switched := g.Switches[name]
-				edges[name] = f.hours[f.hoursByName[name]].Edges(from, to, switched)
+				edges[name] = f.Hours(name).Edges(from, to, switched)
 			}
 			for _, t := range edges[name] {
 				add(t)

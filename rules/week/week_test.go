@@ -1,14 +1,16 @@
-package rules
+package week
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"callrouter/rules"
 	"callrouter/rules/hours"
 )
 
@@ -50,7 +52,7 @@ func compareWithEveryMinute(t *testing.T, random *rand.Rand, zone, from string) 
 	// A crooked start and end, for nothing says that they are whole days.
 	first = first.Add(time.Duration(random.IntN(3600)) * time.Second)
 	end := first.AddDate(0, 0, 5).Add(time.Duration(random.IntN(3600)) * time.Second)
-	given := Given{}
+	given := rules.Given{}
 	if random.IntN(3) == 0 {
 		given.Switches = map[string]bool{"a": random.IntN(2) == 0}
 	}
@@ -76,12 +78,12 @@ func TestWhateverTimeChangesIsSeenByItself(t *testing.T) {
 	from := midnight(t, "America/Sao_Paulo", first)
 	for _, c := range []struct {
 		when  string
-		given Given
+		given rules.Given
 		hours int // around the clock change; 0: days
 	}{
 		{when: `open("shop")`}, {when: `open("night")`}, {when: `open("nepal")`}, {when: `open(weekday == "sat" ? "shop" : "nepal")`},
-		{when: `open("shop")`, given: Given{Switches: map[string]bool{"shop": true}}},
-		{when: `open("night")`, given: Given{Switches: map[string]bool{"night": false}}},
+		{when: `open("shop")`, given: rules.Given{Switches: map[string]bool{"shop": true}}},
+		{when: `open("night")`, given: rules.Given{Switches: map[string]bool{"night": false}}},
 		{when: `clock >= "17:30"`}, {when: `clock > "17:30"`}, {when: `clock == "23:59"`}, {when: `"00:30" <= clock < "09:00"`},
 		{when: `clock in ["10:00", "10:02"]`}, {when: `clock not in ["00:00"]`}, {when: `clock startsWith "1"`},
 		{when: `clock < (open("shop") ? "12:34" : "23:45")`}, {when: `let c = clock; c > "11:11"`},
@@ -123,14 +125,11 @@ default: reject
 
 // compareText compares the intervals of a file with a dry run at each minute, and just before and at each change. It
 // answers how many there are.
-func compareText(t *testing.T, text string, first, end time.Time, given Given) int {
+func compareText(t *testing.T, text string, first, end time.Time, given rules.Given) int {
 	t.Helper()
-	f, problems := newLoader("rules.yaml", first).load([]byte(text))
-	if problems.HasErrors() {
-		t.Fatalf("%v, of:\n%s", problems, text)
-	}
-	call := Call{Caller: NewCaller("5511988887777", "", ""), Number: "main"}
-	intervals, err := f.Intervals(call, first, end, given)
+	f := load(t, text)
+	call := rules.Call{Caller: rules.NewCaller("5511988887777", "", ""), Number: "main"}
+	intervals, err := Intervals(f, call, first, end, given)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,19 +249,34 @@ lists:
 rules:
 `
 
-func clockRules(t testing.TB, rules string) *File {
+var loadedAt = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+func clockRules(t testing.TB, text string) *rules.File {
 	t.Helper()
-	f, problems := newLoader("rules.yaml", loadedAt).load([]byte(clockFile + rules + "default: reject\n"))
+	return load(t, clockFile+text+"default: reject\n")
+}
+
+func load(t testing.TB, text string) *rules.File {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, problems := rules.Load(path)
 	if problems.HasErrors() {
-		t.Fatal(problems)
+		t.Fatalf("%v, of:\n%s", problems, text)
 	}
 	return f
+}
+
+func asRule(name, condition, then string) string {
+	return fmt.Sprintf("  - name: %s\n    when: |\n      %s\n    then: %s\n", name, condition, then)
 }
 
 func TestAConditionOnSecondsIsExactToTheSecond(t *testing.T) {
 	f := clockRules(t, asRule("late", `clock == "17:59" and now.Second() >= 30`, "{reject: {message: closed}}"))
 	from := time.Date(2026, 11, 23, 0, 0, 0, 0, f.Location())
-	intervals, err := f.Intervals(Call{Number: "main"}, from, from.AddDate(0, 0, 1), Given{})
+	intervals, err := Intervals(f, rules.Call{Number: "main"}, from, from.AddDate(0, 0, 1), rules.Given{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,47 +293,26 @@ func TestAChangeThatChangesNothingIsNone(t *testing.T) {
 	f := clockRules(t, asRule("evening", `clock >= "17:00" and caller.country == "PT"`, "{reject: {message: closed}}")+
 		asRule("sales", `weekday != "sun"`, "{handoff: sales}"))
 	from := time.Date(2026, 11, 23, 0, 0, 0, 0, f.Location())
-	call := Call{Caller: NewCaller("5511988887777", "", ""), Number: "main"}
-	intervals, err := f.Intervals(call, from, from.AddDate(0, 0, 7), Given{})
+	call := rules.Call{Caller: rules.NewCaller("5511988887777", "", ""), Number: "main"}
+	intervals, err := Intervals(f, call, from, from.AddDate(0, 0, 7), rules.Given{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(intervals) != 2 || *intervals[0].Rule != "sales" || *intervals[0].Queue != "sales" || intervals[1].By != ByDefault ||
+	if len(intervals) != 2 || *intervals[0].Rule != "sales" || *intervals[0].Queue != "sales" || intervals[1].By != rules.ByDefault ||
 		intervals[1].Start.Format(time.DateTime) != "2026-11-29 00:00:00" {
 		t.Errorf("got %v", intervals)
 	}
-	if all, err := f.Intervals(call, from, from.AddDate(0, 0, 7), Given{NoAnswer: []string{"sales"}}); err != nil || len(all) != 1 {
+	if all, err := Intervals(f, call, from, from.AddDate(0, 0, 7), rules.Given{NoAnswer: []string{"sales"}}); err != nil || len(all) != 1 {
 		t.Errorf("nobody picks up: got %v, %v", all, err)
 	}
 }
 
 func TestIntervalsOfWhatDoesNotExist(t *testing.T) {
 	f := clockRules(t, asRule("sales", `clock > "12:00"`, "{handoff: sales}"))
-	if _, err := f.Intervals(Call{Number: "main"}, loadedAt, loadedAt, Given{}); err == nil {
+	if _, err := Intervals(f, rules.Call{Number: "main"}, loadedAt, loadedAt, rules.Given{}); err == nil {
 		t.Error("no time at all is no error")
 	}
-	if _, err := f.Intervals(Call{Number: "mian"}, loadedAt, loadedAt.Add(1), Given{}); err == nil || !strings.Contains(err.Error(), `"main"`) {
+	if _, err := Intervals(f, rules.Call{Number: "mian"}, loadedAt, loadedAt.Add(1), rules.Given{}); err == nil || !strings.Contains(err.Error(), `"main"`) {
 		t.Errorf("an unknown number: %v", err)
-	}
-}
-
-func TestAnyCallerIsNobodyTheFileKnows(t *testing.T) {
-	f := clockRules(t, asRule("one", `caller.number == "+5511961234501"`, "reject"))
-	if c := f.AnyCaller("main"); c.Country != "BR" || f.knows(c) || c.Number == "+5511961234567" {
-		t.Errorf("got %+v", c)
-	}
-	if c := f.AnyCaller("lisbon"); c.Country != "PT" {
-		t.Errorf("got %+v", c)
-	}
-}
-
-func BenchmarkWeekOfHundredRules(b *testing.B) {
-	f := benchFile(b, 100, 1000)
-	call := Call{Caller: NewCaller("5511988887777", "", ""), Number: "main"}
-	from := time.Date(2026, 11, 23, 0, 0, 0, 0, f.Location())
-	for b.Loop() {
-		if _, err := f.Intervals(call, from, from.AddDate(0, 0, 7), Given{}); err != nil {
-			b.Fatal(err)
-		}
 	}
 }
