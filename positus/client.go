@@ -1,6 +1,7 @@
 package positus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,7 +57,7 @@ var _ engine.Provider = (*Client)(nil)
 
 // New makes a Client. It fails if the URL or the token cannot be used; nothing is sent.
 func New(cfg Config) (*Client, error) {
-	base, err := baseURL(first(cfg.URL, DefaultURL))
+	base, err := baseURL(cmp.Or(cfg.URL, DefaultURL))
 	if err != nil {
 		return nil, err
 	}

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// object is a JSON object of which nothing is taken for granted. Its methods answer the zero value for whatever is missing
-// or cannot be understood.
+// object is a JSON object from outside. Its methods return the zero value for whatever is missing or of another type.
 type object map[string]any
 
-// decodeObject reads a body that must be one JSON object and nothing else. Numbers keep their digits.
+// decodeObject reads a body that must be one JSON object and nothing else. Numbers keep their digits. The error is
+// [errNoObject] if the body is JSON of another kind.
 func decodeObject(body []byte) (object, error) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
@@ -35,7 +35,7 @@ func decodeObject(body []byte) (object, error) {
 
 var errNoObject = errors.New("not a JSON object")
 
-// encode is JSON as it is sent: "<" and "&" of an SDP stay as they are.
+// encode writes JSON as it is sent: "<" and "&" of an SDP stay as they are.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -56,7 +56,8 @@ func (o object) object(key string) object {
 	return m
 }
 
-// objects is a list of objects; one that stands alone is a list of one.
+// objects returns a list of objects. An object without a list counts as a list of one, and an element that is no object
+// as an empty one.
 func (o object) objects(key string) []object {
 	switch v := o[key].(type) {
 	case map[string]any:
@@ -72,8 +73,11 @@ func (o object) objects(key string) []object {
 	return nil
 }
 
-// text is a string, or a number as it would be written in one.
+// text returns a string, or a number as it would be written in one.
 func (o object) text(key string) string { return textOf(o[key]) }
+
+// trimmed is text without the spaces around it.
+func (o object) trimmed(key string) string { return strings.TrimSpace(o.text(key)) }
 
 func textOf(v any) string {
 	switch v := v.(type) {
@@ -90,9 +94,9 @@ func textOf(v any) string {
 	return ""
 }
 
-// integer is a number, or a string that holds one. Fractions are cut off.
+// integer returns a number, or a string that holds one, without its fraction.
 func (o object) integer(key string) int64 {
-	s := strings.TrimSpace(o.text(key))
+	s := o.trimmed(key)
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return n
 	}
@@ -102,7 +106,7 @@ func (o object) integer(key string) int64 {
 	return 0
 }
 
-// flag is a boolean, or a string that holds one.
+// flag returns a boolean, or a string that holds one.
 func (o object) flag(key string) bool {
 	switch v := o[key].(type) {
 	case bool:
@@ -113,10 +117,10 @@ func (o object) flag(key string) bool {
 	return false
 }
 
-// milliseconds is the least number of seconds that can only have been meant as milliseconds: the year 5138.
+// milliseconds is the least number that must be milliseconds: as seconds it would be the year 5138.
 const milliseconds = 100_000_000_000
 
-// instant is a Unix time in seconds, or in milliseconds; zero if there is none.
+// instant returns a Unix time, given in seconds or in milliseconds.
 func (o object) instant(key string) time.Time {
 	n := o.integer(key)
 	switch {
@@ -128,7 +132,7 @@ func (o object) instant(key string) time.Time {
 	return time.Unix(n, 0).UTC()
 }
 
-// digits is a phone number as digits. Whatever is not a phone number, such as "anonymous", is none.
+// digits returns a phone number as digits, or "" for what is not a phone number, such as "anonymous".
 func (o object) digits(key string) string { return digitsOf(o.text(key)) }
 
 func digitsOf(s string) string {
@@ -143,14 +147,4 @@ func digitsOf(s string) string {
 		}
 	}
 	return b.String()
-}
-
-// first is the first that is not empty.
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
