@@ -16,8 +16,8 @@ type change struct {
 	doc       []byte
 	agents    []agentChange // by name
 	topics    []string
-	seen      int64 // the revision of the queue by which slots are taken for ringing; 0: it does not matter
-	force     bool  // it has happened: slots are taken although there are none
+	seen      int64 // take slots only if the queue still has this revision; 0: whatever it has
+	force     bool  // it has already happened: take slots even over the capacity
 }
 
 // slotOp is what a change does to an agent's slot.
@@ -26,8 +26,8 @@ type slotOp string
 const (
 	slotNone slotOp = ""
 	slotTake slotOp = "take" // not held before
-	slotKeep slotOp = "keep" // held before: another end, another kind
-	slotDrop slotOp = "drop" // not held any more
+	slotKeep slotOp = "keep" // held before, with another end or kind
+	slotDrop slotOp = "drop" // no longer held
 )
 
 // agentChange is what a change means for one agent.
@@ -35,12 +35,12 @@ type agentChange struct {
 	agent   string
 	op      slotOp
 	hold    engine.Hold // as in next; for a drop as in old
-	sure    bool        // an agent talks: the slot is kept in any case
-	offered bool        // a call is offered now
-	idle    bool        // a call ends now
+	sure    bool        // the agent goes on talking, so the slot is never refused
+	offered bool        // this change offers a call
+	idle    bool        // this change ends the agent's call
 }
 
-// newChange compares old with next. The stores make sure that old is what is stored.
+// newChange compares old with next. The stores check that old is what is stored.
 func newChange(old, next *engine.Call) (*change, error) {
 	n := *next
 	n.Rev = 1
@@ -49,7 +49,7 @@ func newChange(old, next *engine.Call) (*change, error) {
 	}
 	doc, err := json.Marshal(&n)
 	if err != nil {
-		return nil, fmt.Errorf("writing down call %s: %w", next.Key(), err)
+		return nil, fmt.Errorf("encoding call %s: %w", next.Key(), err)
 	}
 	c := &change{key: next.Key(), old: old, next: &n, doc: doc}
 	c.diffAgents()
@@ -60,7 +60,7 @@ func newChange(old, next *engine.Call) (*change, error) {
 	return c, nil
 }
 
-// newReassertion puts a record back as it was known, over what is stored, if anything is.
+// newReassertion writes a record back as an instance knows it, over what is stored, if anything is.
 func newReassertion(stored, known *engine.Call) (*change, error) {
 	c, err := newChange(stored, known)
 	if err != nil {
@@ -70,7 +70,7 @@ func newReassertion(stored, known *engine.Call) (*change, error) {
 	return c, nil
 }
 
-// stepQueue is the queue whose agents are taken.
+// stepQueue returns the queue whose agents the change takes, or "".
 func (c *change) stepQueue() string {
 	if c.next.Step == nil {
 		return ""
@@ -78,7 +78,7 @@ func (c *change) stepQueue() string {
 	return c.next.Step.Queue
 }
 
-// queueChanges says whether a call begins or ends waiting, or waits otherwise than before.
+// queueChanges reports whether the call begins or ends waiting, changes queue, or has rung another agent.
 func (c *change) queueChanges() bool {
 	before, w, waited := waits(c.old)
 	after, v, waiting := waits(c.next)
@@ -127,7 +127,7 @@ func (c *change) diffAgents() {
 	})
 }
 
-// diffTopics lists who is woken. Nobody can wait for a call that is not there yet.
+// diffTopics lists the topics to wake. Nobody waits for a call that is not stored yet.
 func (c *change) diffTopics() {
 	woken := map[string]bool{}
 	wake := func(topic string) {
@@ -180,7 +180,7 @@ func offerOf(c *engine.Call, id string) (engine.Offer, bool) {
 	return engine.Offer{}, false
 }
 
-// waiter is what a store keeps about a call that waits in a queue.
+// waiter is what a store keeps of a call that waits in a queue.
 type waiter struct {
 	Joined time.Time `json:"joined"`
 	Agents []string  `json:"agents,omitempty"`
@@ -188,7 +188,12 @@ type waiter struct {
 	Owner  string    `json:"owner,omitempty"`
 }
 
-// waits answers the queue in which a call waits, if it does.
+// as returns the waiter as the engine sees it, with the key of its call.
+func (w waiter) as(key string) engine.Waiter {
+	return engine.Waiter{Key: key, Joined: w.Joined, Agents: w.Agents, Rung: w.Rung, Owner: w.Owner}
+}
+
+// waits returns the queue in which a call waits, if it waits.
 func waits(c *engine.Call) (queue string, w waiter, ok bool) {
 	if c == nil || c.State != engine.Waiting || c.Step == nil {
 		return "", waiter{}, false
@@ -202,7 +207,7 @@ func waits(c *engine.Call) (queue string, w waiter, ok bool) {
 	return c.Step.Queue, w, true
 }
 
-// endOf is by when a record that has ended counts as old.
+// endOf returns the time from which the age of an ended record counts.
 func endOf(c *engine.Call) time.Time {
 	if c.EndedAt.IsZero() {
 		return c.ReceivedAt
@@ -214,13 +219,13 @@ func endOf(c *engine.Call) time.Time {
 func decodeCall(key string, rev int64, doc []byte) (*engine.Call, error) {
 	var c engine.Call
 	if err := json.Unmarshal(doc, &c); err != nil {
-		return nil, fmt.Errorf("the stored record of call %s is damaged: %w", key, err)
+		return nil, fmt.Errorf("the stored record of call %s is damaged (restore the store from a copy): %w", key, err)
 	}
 	c.Rev = rev
 	return &c, nil
 }
 
-// matches says whether a record passes a filter.
+// matches reports whether a record passes a filter.
 func matches(f engine.Filter, c *engine.Call) bool {
 	return (f.State == "" || c.State == f.State) &&
 		(f.Outcome == "" || c.Outcome == f.Outcome) &&
@@ -228,7 +233,7 @@ func matches(f engine.Filter, c *engine.Call) bool {
 		(f.Since.IsZero() || !c.ReceivedAt.Before(f.Since))
 }
 
-// limitOf is how many records a filter asks for.
+// limitOf returns how many records a filter asks for.
 func limitOf(f engine.Filter) int {
 	if f.Limit <= 0 {
 		return 100
@@ -236,5 +241,5 @@ func limitOf(f engine.Filter) int {
 	return f.Limit
 }
 
-// expired says whether something that counts until an instant (zero: for ever) is past.
+// expired reports whether something that lasts until an instant (zero: for ever) is over.
 func expired(until, now time.Time) bool { return !until.IsZero() && !now.Before(until) }

@@ -73,8 +73,8 @@ func TestRedisClusterOfThree(t *testing.T) {
 	}
 }
 
-// newCluster makes a Cluster of some masters, which share all slots, and of a replica of the first if one is wanted: it is
-// the last node.
+// newCluster makes a Cluster of some masters, which share all slots, and of a replica of the first if one is wanted: it
+// is the last node.
 func newCluster(t *testing.T, masters int, replica bool) (nodes []*storetest.Redis) {
 	t.Helper()
 	all := masters
@@ -115,8 +115,8 @@ func newCluster(t *testing.T, masters int, replica bool) (nodes []*storetest.Red
 	return nodes
 }
 
-// Moving the slot that has all keys to another node is an outage for as long as it takes: scripts find some of their keys
-// here and some there, and are refused. No slot is given twice, and calls that talk keep theirs.
+// Moving the slot that has all keys to another node is an outage for as long as it takes: scripts find some of their
+// keys here and some there, and are refused. No slot is given twice, and calls that talk keep theirs.
 func TestRedisClusterMovesItsSlot(t *testing.T) {
 	t.Parallel()
 	for _, seed := range seeds() {
@@ -163,8 +163,8 @@ func moveSlot(from, to *storetest.Redis, slot int64) (moved int) {
 	return moved
 }
 
-// A replica of a Cluster that has not heard of everything takes over. There were connections to it before, when it was a
-// replica, and over these too no slot is given until its gate opens.
+// A replica of a Cluster that has not heard of everything takes over. There were connections to it before, when it was
+// a replica, and over these too no slot is given until its gate opens.
 func TestRedisClusterFailover(t *testing.T) {
 	t.Parallel()
 	nodes := newCluster(t, 1, true)

@@ -14,20 +14,20 @@ import (
 // maxBatch bounds how many writes share one commit.
 const maxBatch = 256
 
-// errClosed: the store was closed.
 var errClosed = errors.New("the store is closed")
 
 // write is one step that waits to be committed.
 type write struct {
 	ctx    context.Context
 	do     func(tx *bolt.Tx) error
-	topics func() []string // asked after the commit; may be nil
+	topics func() []string // called after the commit; may be nil
 	err    error
 	done   chan struct{}
 }
 
-// committer commits writes. While one commit is on its way to the disk the next ones gather, and then share one commit:
-// a write alone does not wait, and many at once cost few syncs.
+// committer commits writes. While one commit is on its way to the disk, more writes gather and share the next commit: a
+// single write does not wait, and many at once cost few syncs. [bolt.DB.Batch] would make a single write wait for
+// others.
 type committer struct {
 	db     *bolt.DB
 	wake   func(topic string)
@@ -35,8 +35,8 @@ type committer struct {
 	stop   chan struct{}
 	once   sync.Once
 	done   chan struct{}
-	broken error // set when the file turned out to be damaged: nothing is written after that
-	stuck  bool  // set when not even the transaction could be ended
+	broken error // the file turned out to be damaged: nothing is written after that
+	stuck  bool  // not even a rollback worked, so the database cannot be closed
 }
 
 func newCommitter(db *bolt.DB, wake func(string)) *committer {
@@ -45,15 +45,15 @@ func newCommitter(db *bolt.DB, wake func(string)) *committer {
 	return c
 }
 
-// close lets what was begun finish, and refuses what comes later. It answers whether the database can be closed.
+// close finishes the writes that have begun and refuses later ones. It reports whether the database can be closed.
 func (c *committer) close() bool {
 	c.once.Do(func() { close(c.stop) })
 	<-c.done
 	return !c.stuck
 }
 
-// commit runs do in a transaction and returns once it is on the disk. do may run more than once, and must answer one of
-// the engine's errors only before it has written anything. If ctx ends first, what became of the write is unknown.
+// commit runs do in a transaction and returns once it is on the disk. do may run more than once, and may return one of
+// the engine's errors only before it has written anything. If ctx ends first, the write may or may not happen.
 func (c *committer) commit(ctx context.Context, do func(tx *bolt.Tx) error, topics func() []string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (c *committer) commit(ctx context.Context, do func(tx *bolt.Tx) error, topi
 	case <-w.done:
 		return w.err
 	case <-ctx.Done():
-		return fmt.Errorf("what became of the write is unknown: %w", ctx.Err())
+		return fmt.Errorf("the disk did not confirm the write in time, so it may or may not be stored: %w", ctx.Err())
 	}
 }
 
@@ -86,7 +86,7 @@ func (c *committer) run() {
 	}
 }
 
-// gather takes what else is waiting, without waiting for more.
+// gather adds the writes that are waiting now, up to [maxBatch].
 func (c *committer) gather(first *write) []*write {
 	batch := []*write{first}
 	for len(batch) < maxBatch {
@@ -100,7 +100,7 @@ func (c *committer) gather(first *write) []*write {
 	return batch
 }
 
-// commitAll commits a batch. If a write of it fails by itself, each is tried alone, so that it harms no other.
+// commitAll commits a batch. If that fails, it commits each write alone, so that one that fails harms no other.
 func (c *committer) commitAll(batch []*write) {
 	if err := c.try(batch); err != nil {
 		if len(batch) > 1 {
@@ -121,8 +121,8 @@ func (c *committer) commitAll(batch []*write) {
 	}
 }
 
-// try runs a batch in one transaction. What the engine tells apart is noted with its write; anything else is returned,
-// and nothing was written.
+// try runs a batch in one transaction. A refusal is noted with its write. On any other error it returns that, and
+// nothing was written.
 func (c *committer) try(batch []*write) error {
 	if c.broken != nil {
 		return c.broken
@@ -135,7 +135,7 @@ func (c *committer) try(batch []*write) error {
 	if errors.Is(err, errDamaged) {
 		c.broken = err
 	}
-	if end := guard(tx.Rollback); errors.Is(end, errDamaged) { // does nothing after a commit
+	if end := guard(tx.Rollback); errors.Is(end, errDamaged) { // after a commit it does nothing
 		c.broken, c.stuck = end, true
 	}
 	return err
@@ -149,7 +149,7 @@ func commitOne(tx *bolt.Tx, batch []*write) error {
 		}
 		if w.err = w.do(tx); w.err == nil {
 			wrote = true
-		} else if !isAnswer(w.err) {
+		} else if !isRefusal(w.err) {
 			return w.err
 		}
 	}
@@ -159,8 +159,8 @@ func commitOne(tx *bolt.Tx, batch []*write) error {
 	return tx.Commit()
 }
 
-// isAnswer says whether an error is one that the engine tells apart.
-func isAnswer(err error) bool {
+// isRefusal reports whether a step was refused, with an error of the engine, while the store itself works.
+func isRefusal(err error) bool {
 	return errors.Is(err, engine.ErrConflict) || errors.Is(err, engine.ErrExists) ||
 		errors.Is(err, engine.ErrNotFound) || errors.Is(err, engine.ErrBusy)
 }

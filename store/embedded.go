@@ -42,11 +42,11 @@ var (
 // schemaVersion is the layout of the buckets above.
 const schemaVersion = "1"
 
-// walkLimit is up to which size a file is read through before it is used.
+// walkLimit is the size in bytes up to which a file is read through before it is used.
 const walkLimit = 256 << 20
 
-// embedded is the store in a file, of one process. Leases of connections and instances end with the process, so they are
-// kept in memory; all else is on the disk before it is acknowledged.
+// embedded is the store in a file, for one process. Leases of connections and instances end with the process, so they
+// are only in memory. Everything else is on the disk before a method returns.
 type embedded struct {
 	path   string
 	now    func() time.Time
@@ -79,7 +79,8 @@ func (s *embedded) open() error {
 	case !info.Mode().IsRegular():
 		return errors.New("it is not a file; give the path of a file")
 	case info.Size() == 0:
-		return errors.New("the file is empty, so what was in it is lost; restore it from a copy, or delete it to start anew")
+		return errors.New("the file is empty, so what was in it is lost; restore it from a copy, " +
+			"or delete it to start anew")
 	default:
 		if err := inspect(s.path); err != nil {
 			return err
@@ -97,31 +98,35 @@ func (s *embedded) open() error {
 	return err
 }
 
-// openBolt waits half a second for the file's lock.
+// openBolt opens a database. It waits half a second for the file's lock.
 func openBolt(path string, readOnly bool) (*bolt.DB, error) {
 	db, err := bolt.Open(path, 0o600, &bolt.Options{
 		Timeout: 500 * time.Millisecond, ReadOnly: readOnly, FreelistType: bolt.FreelistMapType, NoStatistics: true,
 	})
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, errors.New("it is in use by another callrouter; stop it, or use Redis (--store redis://host:6379), which several can share")
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+		return nil, errors.New("it is in use by another callrouter; stop that one, or use Redis " +
+			"(--store redis://host:6379), which several can share")
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum),
+		errors.Is(err, bolterrors.ErrVersionMismatch):
 		return nil, damaged(err)
 	}
 	return db, err
 }
 
-// create makes a file with empty buckets under another name first, so that a crash never leaves half a file behind.
+// create makes a file with empty buckets, under another name first, so that a crash never leaves half a file behind.
 func create(path string) error {
 	tmp := fmt.Sprintf("%s.%d.new", path, os.Getpid())
 	defer os.Remove(tmp)
 	db, err := openBolt(tmp, false)
 	if err != nil {
-		return fmt.Errorf("it cannot be created (does the folder exist, and may it be written to?): %w", err)
+		return fmt.Errorf("cannot create it; check that its folder exists and is writable: %w", err)
 	}
 	err = db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{bucketCalls, bucketDue, bucketReceived, bucketLive, bucketEnded, bucketCallers, bucketWaiting,
-			bucketAgents, bucketTokens, bucketSwitches, bucketEntries, bucketOnce} {
+		for _, name := range [][]byte{
+			bucketCalls, bucketDue, bucketReceived, bucketLive, bucketEnded, bucketCallers, bucketWaiting,
+			bucketAgents, bucketTokens, bucketSwitches, bucketEntries, bucketOnce,
+		} {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
 			}
@@ -135,7 +140,7 @@ func create(path string) error {
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	// Unlike a rename, a link replaces nothing; not every file system has them.
+	// Unlike a rename, a link replaces nothing; but not every file system has links.
 	if err := os.Link(tmp, path); err != nil && !errors.Is(err, os.ErrExist) {
 		if err := os.Rename(tmp, path); err != nil {
 			return err
@@ -148,7 +153,7 @@ func create(path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// inspect reads a file through before it is written to: what it says of its size, and every page that is in use.
+// inspect reads a file through before it is opened for writing: its size, and every page in use.
 func inspect(path string) error {
 	return guard(func() error {
 		db, err := openBolt(path, true)
@@ -172,8 +177,8 @@ func inspect(path string) error {
 	})
 }
 
-// walk reads a bucket through: its keys must be in order. bbolt has no checksums, so a bit that changed in a value is
-// only found when the value is read.
+// walk reads a bucket through and checks that its keys are in order. bbolt has no checksums, so a flipped bit in a
+// value is found only when that value is read.
 func walk(name []byte, b *bolt.Bucket) error {
 	var before []byte
 	return b.ForEach(func(k, v []byte) error {
@@ -195,13 +200,14 @@ func checkSchema(db *bolt.DB) error {
 			return errors.New("it is a bbolt database of another program; give another path")
 		}
 		if v := string(meta.Get([]byte("schema"))); v != schemaVersion {
-			return fmt.Errorf("its layout is version %q and this callrouter knows %q; use the callrouter that wrote it, or another path", v, schemaVersion)
+			return fmt.Errorf("its layout is version %q and this callrouter knows %q; use the callrouter that wrote "+
+				"it, or another path", v, schemaVersion)
 		}
 		return nil
 	})
 }
 
-// guard turns what bbolt does with a damaged file (it panics, or touches pages that are not there) into an error.
+// guard turns what bbolt does with a damaged file (a panic, or a fault on a page that is not there) into an error.
 func guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -212,27 +218,29 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
-// errDamaged: what is in the file makes no sense.
-var errDamaged = errors.New("the file is damaged, or is not a callrouter database; restore it from a copy, or move it away to start anew")
+// errDamaged: the content of the file makes no sense.
+var errDamaged = errors.New("the file is damaged, or is not a callrouter database; restore it from a copy, " +
+	"or move it away to start anew")
 
 func damaged(err error) error { return fmt.Errorf("%w (%w)", errDamaged, err) }
 
-// explain says what to do about an error of the disk.
+// explain adds to an error of the disk what it means and what to do.
 func explain(err error) error {
 	for _, full := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
 		if strings.Contains(err.Error(), full.Error()) { // bbolt does not wrap all of them
-			return fmt.Errorf("there is no space left for the store; make room, and it goes on by itself: %w", err)
+			return fmt.Errorf("there is no space left for the store, so calls cannot be recorded; free some, "+
+				"and the store recovers by itself: %w", err)
 		}
 	}
 	return err
 }
 
-// update commits one step. It wakes topics once it is on the disk.
+// update commits one step, then wakes topics.
 func (s *embedded) update(ctx context.Context, do func(tx *bolt.Tx) error, topics func() []string) error {
 	return s.wrap(s.commit.commit(ctx, do, topics))
 }
 
-// view reads at one instant.
+// view reads from one snapshot.
 func (s *embedded) view(ctx context.Context, read func(tx *bolt.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -240,9 +248,9 @@ func (s *embedded) view(ctx context.Context, read func(tx *bolt.Tx) error) error
 	return s.wrap(guard(func() error { return s.db.View(read) }))
 }
 
-// wrap says which store failed; what the engine tells apart goes through as it is.
+// wrap adds which store failed. It leaves refusals as they are.
 func (s *embedded) wrap(err error) error {
-	if err == nil || isAnswer(err) {
+	if err == nil || isRefusal(err) {
 		return err
 	}
 	return fmt.Errorf("store %s: %w", s.path, explain(err))
@@ -251,7 +259,7 @@ func (s *embedded) wrap(err error) error {
 // OnWake is part of [engine.Wakes].
 func (s *embedded) OnWake(f func(topic string)) { s.onWake.Store(&f) }
 
-// Wake is part of [engine.Wakes]: this process is all there is.
+// Wake is part of [engine.Wakes]. There is no other process to wake.
 func (s *embedded) Wake(_ context.Context, topic string) error {
 	s.wake(topic)
 	return nil

@@ -55,7 +55,7 @@ func (s *embedded) Snapshot(ctx context.Context, q engine.Query) (engine.Snapsho
 	return snap, err
 }
 
-// state is what the engine sees of an agent.
+// state returns an agent as the engine sees it.
 func (d *agentDoc) state(connected bool, now time.Time) engine.AgentState {
 	d.prune(now)
 	a := engine.AgentState{
@@ -72,7 +72,7 @@ func (d *agentDoc) state(connected bool, now time.Time) engine.AgentState {
 	return a
 }
 
-// finishSlots puts slots in order, and says when the wrap-up ends.
+// finishSlots sorts slots by their end, and sets when the wrap-up ends.
 func finishSlots(a *engine.AgentState) {
 	slices.SortFunc(a.Slots, func(x, y engine.Slot) int {
 		if c := x.Until.Compare(y.Until); c != 0 {
@@ -97,12 +97,12 @@ func waiting(tx *bolt.Tx, queue string) ([]engine.Waiter, error) {
 		if err := json.Unmarshal(v, &w); err != nil {
 			return nil, err
 		}
-		list = append(list, engine.Waiter{Key: string(k[len(pre)+8:]), Joined: w.Joined, Agents: w.Agents, Rung: w.Rung, Owner: w.Owner})
+		list = append(list, w.as(string(k[len(pre)+8:])))
 	}
 	return list, nil
 }
 
-// countCalls counts the calls of a caller that were received since an instant, but for one.
+// countCalls counts the calls of a caller received since an instant, except one.
 func countCalls(tx *bolt.Tx, caller string, since time.Time, except string) int {
 	if caller == "" {
 		return 0
@@ -118,7 +118,7 @@ func countCalls(tx *bolt.Tx, caller string, since time.Time, except string) int 
 	return n
 }
 
-// changeAgent changes what is kept about an agent, and wakes topics.
+// changeAgent changes what is stored about an agent, and wakes topics.
 func (s *embedded) changeAgent(ctx context.Context, agent string, change func(d *agentDoc) (topics []string)) error {
 	var topics []string
 	return s.update(ctx, func(tx *bolt.Tx) error {
@@ -164,7 +164,7 @@ func (s *embedded) SetStatus(ctx context.Context, agent string, away bool, reaso
 	})
 }
 
-// statusTopics are who is woken when an agent's status is set.
+// statusTopics returns the topics to wake when an agent's status is set. A free slot matters to every waiting call.
 func statusTopics(agent string, away bool) []string {
 	if away {
 		return []string{engine.TopicAgent(agent)}

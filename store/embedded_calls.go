@@ -14,12 +14,12 @@ import (
 	"callrouter/engine"
 )
 
-// indexed is one entry by which a record is found.
+// indexed is one index entry of a record.
 type indexed struct {
 	bucket, key, value []byte
 }
 
-// indexOf lists all entries by which a record is found.
+// indexOf returns all index entries of a record.
 func indexOf(c *engine.Call) ([]indexed, error) {
 	if c == nil {
 		return nil, nil
@@ -47,7 +47,7 @@ func indexOf(c *engine.Call) ([]indexed, error) {
 	return list, nil
 }
 
-// reindex replaces the entries of old by those of next.
+// reindex replaces the index entries of old by those of next.
 func reindex(tx *bolt.Tx, old, next *engine.Call) error {
 	before, err := indexOf(old)
 	if err != nil {
@@ -92,7 +92,7 @@ func (s *embedded) Insert(ctx context.Context, c *engine.Call) (*engine.Call, er
 		}
 		return s.write(tx, ch)
 	}, func() []string { return ch.topics })
-	if err != nil && !isAnswer(err) {
+	if err != nil && !isRefusal(err) {
 		return nil, err
 	}
 	return existing, err
@@ -117,7 +117,7 @@ func (s *embedded) Update(ctx context.Context, old, next *engine.Call) (*engine.
 	return ch.next, nil
 }
 
-// write stores a record with its slots and entries. It answers ErrBusy before it has written anything.
+// write stores a record with its slots and index entries. It returns ErrBusy before it writes anything.
 func (s *embedded) write(tx *bolt.Tx, ch *change) error {
 	if err := s.changeSlots(tx, ch); err != nil {
 		return err
@@ -165,14 +165,14 @@ func (s *embedded) Get(ctx context.Context, key string) (c *engine.Call, err err
 	return c, err
 }
 
-// getCall answers nil if there is no such call.
+// getCall returns nil if there is no such call.
 func getCall(tx *bolt.Tx, key string) (*engine.Call, error) {
 	v := tx.Bucket(bucketCalls).Get([]byte(key))
 	switch {
 	case v == nil:
 		return nil, nil
 	case len(v) < 8:
-		return nil, fmt.Errorf("the stored record of call %s is cut short", key)
+		return nil, fmt.Errorf("the stored record of call %s is cut short; restore the store from a copy", key)
 	}
 	return decodeCall(key, int64(binary.BigEndian.Uint64(v)), v[8:])
 }
@@ -213,7 +213,8 @@ func (s *embedded) List(ctx context.Context, f engine.Filter) ([]*engine.Call, e
 		} else {
 			k = last(c, pre)
 		}
-		for ; k != nil && bytes.HasPrefix(k, pre) && bytes.Compare(k, since) >= 0 && len(calls) < limitOf(f); k, _ = next() {
+		inRange := func() bool { return k != nil && bytes.HasPrefix(k, pre) && bytes.Compare(k, since) >= 0 }
+		for ; inRange() && len(calls) < limitOf(f); k, _ = next() {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -230,14 +231,14 @@ func (s *embedded) List(ctx context.Context, f engine.Filter) ([]*engine.Call, e
 	return calls, err
 }
 
-// last moves to the last key with a prefix, or before where it would be.
+// last moves to the last key with a prefix, or to the key before where that would be.
 func last(c *bolt.Cursor, pre []byte) []byte {
 	if len(pre) == 0 {
 		k, _ := c.Last()
 		return k
 	}
 	after := slices.Clone(pre)
-	after[len(after)-1]++ // it is the zero byte that ends every prefix
+	after[len(after)-1]++ // the last byte is the zero that ends every prefix
 	if k, _ := c.Seek(after); k == nil {
 		k, _ = c.Last()
 		return k
@@ -246,7 +247,7 @@ func last(c *bolt.Cursor, pre []byte) []byte {
 	return k
 }
 
-// Purge is part of [engine.Calls]. It also forgets what has expired of all else, by the same instant.
+// Purge is part of [engine.Calls]. It also deletes switches and entries that ended before t.
 func (s *embedded) Purge(ctx context.Context, t time.Time) (int, error) {
 	total := 0
 	for {
@@ -266,7 +267,7 @@ func (s *embedded) Purge(ctx context.Context, t time.Time) (int, error) {
 	return total, s.update(ctx, func(tx *bolt.Tx) error { return s.purgeExpired(tx, t) }, nil)
 }
 
-// purgeBatch is how many records are forgotten in one step, so that calls never wait long for it.
+// purgeBatch is how many records are deleted in one step, so that calls never wait long for it.
 const purgeBatch = 100
 
 func purgeCalls(tx *bolt.Tx, t time.Time) (int, error) {
@@ -279,7 +280,7 @@ func purgeCalls(tx *bolt.Tx, t time.Time) (int, error) {
 	for _, key := range keys {
 		call, err := getCall(tx, key)
 		if err != nil {
-			return 0, fmt.Errorf("forgetting call %s: %w", key, err)
+			return 0, fmt.Errorf("purging call %s: %w", key, err)
 		}
 		if err := remove(tx, call); err != nil {
 			return 0, err
@@ -301,10 +302,10 @@ func remove(tx *bolt.Tx, call *engine.Call) error {
 	return tx.Bucket(bucketCalls).Delete([]byte(call.Key()))
 }
 
-// prefix begins the keys that belong to a name.
+// prefix begins every key that belongs to a name.
 func prefix(name string) []byte { return append([]byte(name), 0) }
 
-// timeKey is a key that sorts by time, then by the call's key.
+// timeKey returns a key that sorts by time, then by the call's key.
 func timeKey(pre []byte, t time.Time, key string) []byte {
 	var nanos int64
 	if !t.IsZero() {

@@ -210,7 +210,7 @@ func TestEmbeddedOpenErrors(t *testing.T) {
 		"another file":   {write("notes.txt", strings.Repeat("hello ", 4000)), "not a callrouter database"},
 		"a short file":   {write("short.txt", "hello"), "not a callrouter database"},
 		"a folder":       {dir, "not a file"},
-		"no such folder": {filepath.Join(dir, "no", "such", "callrouter.db"), "does the folder exist"},
+		"no such folder": {filepath.Join(dir, "no", "such", "callrouter.db"), "check that its folder exists"},
 		"no path":        {"", "empty"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 
 func overridesTopic() []string { return []string{engine.TopicOverrides} }
 
-// Switches is part of [engine.Overrides]. One that is past its end is not listed.
+// Switches is part of [engine.Overrides]. It leaves out those that have ended.
 func (s *embedded) Switches(ctx context.Context) (map[string]rules.Switch, error) {
 	all := map[string]rules.Switch{}
 	err := s.view(ctx, func(tx *bolt.Tx) error {
@@ -50,7 +50,7 @@ func (s *embedded) ClearSwitch(ctx context.Context, hours string) error {
 	}, overridesTopic)
 }
 
-// Entries is part of [engine.Overrides]. One that is past its end is not listed.
+// Entries is part of [engine.Overrides]. It leaves out those that have ended.
 func (s *embedded) Entries(ctx context.Context, list string) ([]rules.Entry, error) {
 	all, err := s.AllEntries(ctx, []string{list})
 	return all[list], err
@@ -97,7 +97,7 @@ func (s *embedded) DeleteEntry(ctx context.Context, list, key string) error {
 	}, overridesTopic)
 }
 
-// purgeExpired forgets switches and entries that ended before t, and what may happen again by now.
+// purgeExpired deletes switches and entries that ended before t, and limits of [engine.Limits] that are over.
 func (s *embedded) purgeExpired(tx *bolt.Tx, t time.Time) error {
 	for _, name := range [][]byte{bucketSwitches, bucketEntries} {
 		err := deleteIf(tx.Bucket(name), func(v []byte) bool { return endedBefore(v, t) })
@@ -127,13 +127,13 @@ func deleteIf(b *bolt.Bucket, drop func(v []byte) bool) error {
 	return err
 }
 
-// endedBefore says whether a stored switch or entry had ended by an instant.
+// endedBefore reports whether a stored switch or entry ended before t.
 func endedBefore(doc []byte, t time.Time) bool {
 	var e struct{ Until time.Time }
 	return json.Unmarshal(doc, &e) == nil && !e.Until.IsZero() && e.Until.Before(t)
 }
 
-// sortEntries puts entries in the order of their callers.
+// sortEntries sorts entries by caller.
 func sortEntries(all []rules.Entry) {
 	slices.SortFunc(all, func(a, b rules.Entry) int { return strings.Compare(a.Key, b.Key) })
 }

@@ -11,12 +11,12 @@ import (
 	"callrouter/engine"
 )
 
-// agentDoc is what the embedded store keeps about an agent.
+// agentDoc is what the embedded store keeps of an agent.
 type agentDoc struct {
 	Away          bool            `json:"away,omitempty"`
 	Reason        string          `json:"reason,omitempty"`
 	Missed        int             `json:"missed,omitempty"`
-	MissedOffer   string          `json:"missed_offer,omitempty"` // the last that was counted
+	MissedOffer   string          `json:"missed_offer,omitempty"` // the last one counted
 	Capacity      *int            `json:"capacity,omitempty"`
 	CapacityUntil time.Time       `json:"capacity_until,omitzero"`
 	OfferedAt     time.Time       `json:"offered_at,omitzero"`
@@ -31,7 +31,7 @@ type slot struct {
 	Until time.Time       `json:"until"`
 }
 
-// prune drops slots that have expired.
+// prune removes slots that have expired.
 func (d *agentDoc) prune(now time.Time) {
 	for key, s := range d.Slots {
 		if expired(s.Until, now) {
@@ -40,7 +40,7 @@ func (d *agentDoc) prune(now time.Time) {
 	}
 }
 
-// capacity is the agent's by hand, or else by the rules.
+// capacity returns the agent's capacity: the one set by hand, or else the one in the rules.
 func (d *agentDoc) capacity(byRules int, now time.Time) int {
 	if d.Capacity != nil && !expired(d.CapacityUntil, now) {
 		return *d.Capacity
@@ -58,10 +58,10 @@ func getAgent(tx *bolt.Tx, agent string) (*agentDoc, error) {
 	return &d, nil
 }
 
-// queueRev is the revision of all queues: it is another one whenever a call begins or ends waiting.
+// queueRev returns the revision that all queues share. It changes whenever a call begins or ends waiting.
 func queueRev(tx *bolt.Tx) int64 { return int64(tx.Bucket(bucketWaiting).Sequence()) + 1 }
 
-// changeSlots does what a change means for agents: all of it, or nothing and ErrBusy.
+// changeSlots takes and gives back all slots of a change, or returns ErrBusy and changes none.
 func (s *embedded) changeSlots(tx *bolt.Tx, ch *change) error {
 	if ch.seen > 0 && ch.seen != queueRev(tx) {
 		return fmt.Errorf("queue %s: %w", ch.next.Step.Queue, engine.ErrBusy)
@@ -100,8 +100,8 @@ func (s *embedded) changeSlots(tx *bolt.Tx, ch *change) error {
 	return nil
 }
 
-// mayHold says whether a call may have the slot that a change wants. A slot that it still has is its own; one that has
-// expired since is taken like a new one. Wrap-up, and that an agent talks, are facts: they are never refused.
+// mayHold reports whether a call may have the slot that a change wants. It may keep a slot that it still has; one that
+// has expired is taken like a new one. That an agent talks or wraps up is a fact, which is never refused.
 func (s *embedded) mayHold(d *agentDoc, key string, a agentChange, now time.Time) bool {
 	if a.op != slotTake && a.op != slotKeep || a.hold.Kind == engine.HoldWrapUp || a.sure {
 		return true
@@ -115,7 +115,7 @@ func (s *embedded) mayHold(d *agentDoc, key string, a agentChange, now time.Time
 	return len(d.Slots) < d.capacity(a.hold.Capacity, now)
 }
 
-// leases are what ends by itself unless it is renewed: connections of agents, and instances.
+// leases hold what ends unless it is renewed: connections of agents, and instances.
 type leases struct {
 	mu        sync.Mutex
 	agents    map[string]map[string]time.Time // agent, connection -> end
@@ -126,7 +126,7 @@ func (l *leases) init() {
 	l.agents, l.instances = map[string]map[string]time.Time{}, map[string]time.Time{}
 }
 
-// connected says whether any connection of an agent is alive.
+// connected reports whether any connection of an agent is alive.
 func (l *leases) connected(agent string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -138,7 +138,7 @@ func (l *leases) connected(agent string, now time.Time) bool {
 	return false
 }
 
-// present renews a connection. It answers whether the agent had none before.
+// present renews a connection. It reports whether the agent had none before.
 func (l *leases) present(agent, connection string, now, until time.Time) (first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -157,7 +157,7 @@ func (l *leases) present(agent, connection string, now, until time.Time) (first 
 	return first
 }
 
-// absent ends a connection. It answers whether the agent has none left, and had it.
+// absent ends a connection. It reports whether that was the agent's last.
 func (l *leases) absent(agent, connection string) (last bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

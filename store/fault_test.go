@@ -36,17 +36,17 @@ func decided(err error) bool {
 	return err == nil
 }
 
-// Each way in which a server can fail is an error within the bound, for all who ask at once, and is taken for no answer.
-// Once it is over the store goes on by itself, and what was asked for is done once.
+// Each way in which a server can fail is an error within the bound, for all who ask at once, and is taken for no
+// answer. Once it is over the store goes on by itself, and what was asked for is done once.
 func TestRedisFaults(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		trouble storetest.Trouble
 		says    string // in the error
 	}{
-		"black hole":       {storetest.Trouble{Hole: true}, "no answer within"},
-		"replies lost":     {storetest.Trouble{NoReplies: true}, "no answer within"},
-		"slow":             {storetest.Trouble{Delay: time.Second}, "no answer within"},
+		"black hole":       {storetest.Trouble{Hole: true}, "no reply within"},
+		"replies lost":     {storetest.Trouble{NoReplies: true}, "no reply within"},
+		"slow":             {storetest.Trouble{Delay: time.Second}, "no reply within"},
 		"refuses":          {storetest.Trouble{Refuse: true}, ""},
 		"a replica":        {storetest.Trouble{Answer: "READONLY You can't write against a read only replica."}, "address of the master"},
 		"loading":          {storetest.Trouble{Answer: "LOADING Redis is loading the dataset in memory"}, "LOADING"},
@@ -115,8 +115,8 @@ func exactly(t *testing.T, s engine.Store, calls int) {
 	}
 }
 
-// Where replies are now fast and now slow, each step ends within the bound, and those that did not come in time are done
-// once when they are repeated.
+// Where replies are now fast and now slow, each step ends within the bound, and those that did not come in time are
+// done once when they are repeated.
 func TestRedisJitter(t *testing.T) {
 	t.Parallel()
 	s, proxy := throughProxy(t, storetest.NewRedis(t), store.Config{})

@@ -8,10 +8,10 @@ import (
 )
 
 // keyPrefix begins every key. cr1 is the version of the layout below; {callrouter} is the hash tag that keeps all keys
-// in one slot of a Cluster, since one script touches many of them.
+// in one hash slot of a Cluster, since one script touches many of them.
 const keyPrefix = "cr1:{callrouter}:"
 
-// The keys in Redis. Times are microseconds of the server's clock (leases) or of the record (all others).
+// The keys in Redis. Times are in microseconds: by the server's clock for leases, as in the record for all others.
 //
 //	call:KEY         hash    rev, doc: revision and record (JSON) of the call with this engine.Key; deleted by Purge
 //	due              zset    KEY by due time: live calls
@@ -19,18 +19,18 @@ const keyPrefix = "cr1:{callrouter}:"
 //	live             zset    KEY by time received: live calls
 //	ended            zset    KEY by time of the end: ended calls
 //	caller:CALLER    zset    KEY by time received: calls of a caller
-//	waiting:QUEUE    hash    KEY -> waiter (JSON): calls that wait; "#": how often that has changed
+//	waiting:QUEUE    hash    KEY -> waiter (JSON): calls that wait; "#": how often they changed
 //	agent:AGENT      hash    away, reason, missed, capacity, capacity_until, offered_at, idle_since, token (its hash)
 //	presence:AGENT   zset    connection by end of its lease
-//	slots:AGENT      zset    "KEY KIND" by end of its lease: the slots taken; never a counter, which would drift
+//	slots:AGENT      zset    "KEY KIND" by end of its lease: slots taken; a counter would drift
 //	tokens           hash    hash of a token -> agent
 //	switches         hash    hours -> rules.Switch (JSON)
 //	list:LIST        hash    caller's key -> rules.Entry (JSON)
 //	lists            set     names of the lists above
-//	once:KEY         string  id of the request that was first; ends by its TTL
+//	once:KEY         string  id of the first request; expires
 //	instances        zset    instance by end of its lease
-//	epoch            hash    id, run (of the server that has it), open_at: until then no slot is taken, shift: by how much the
-//	                         server's clock was set forward; see lua/common.lua and lua/jumped.lua
+//	epoch            hash    id, run (run_id of the server), open_at (no slot is taken before), shift (how far
+//	                         the server's clock was set forward); see lua/common.lua and lua/jumped.lua
 //	wakes            channel the topics that are woken
 //
 // A user with no more rights than these will do:
@@ -84,9 +84,9 @@ func keysWrite(ch *change) []string {
 //go:embed lua/*.lua
 var luaFiles embed.FS
 
-// scripts are the transitions, one file in lua/ each, which says what its KEYS, ARGV and answer are. Each either does
-// nothing the second time (it compares a revision, a value or a request's id) or sets what it set before; only
-// missed.lua counts, once an offer.
+// scripts are the transitions. Each is a file in lua/, which documents its KEYS, its ARGV and what it returns. Running
+// one twice does no harm: the second time it does nothing, because a revision, a value or a request's id no longer
+// matches, or it sets what it set before.
 type scripts struct {
 	write, read, purge, snapshot, renew              *redis.Script // records
 	present, absent, status, capacity, missed, token *redis.Script // agents
@@ -101,7 +101,8 @@ func loadScripts() (*scripts, error) {
 	var s scripts
 	for name, at := range map[string]**redis.Script{
 		"write": &s.write, "read": &s.read, "purge": &s.purge, "snapshot": &s.snapshot, "renew": &s.renew,
-		"present": &s.present, "absent": &s.absent, "status": &s.status, "capacity": &s.capacity, "missed": &s.missed, "token": &s.token,
+		"present": &s.present, "absent": &s.absent, "status": &s.status,
+		"capacity": &s.capacity, "missed": &s.missed, "token": &s.token,
 		"once": &s.once, "beat": &s.beat, "jumped": &s.jumped, "alive": &s.alive, "put": &s.put, "drop": &s.drop,
 	} {
 		src, err := luaFiles.ReadFile("lua/" + name + ".lua")

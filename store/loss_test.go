@@ -285,7 +285,8 @@ func TestRedisLoss(t *testing.T) {
 	}
 }
 
-// The same holds when a replica takes over that has not heard of the last calls, and believes in others that have ended.
+// The same holds when a replica takes over that has not heard of the last calls, and believes in others that have
+// ended.
 func TestRedisStaleReplica(t *testing.T) {
 	t.Parallel()
 	for _, seed := range seeds() {
@@ -310,8 +311,8 @@ func TestRedisStaleReplica(t *testing.T) {
 	}
 }
 
-// The clock of Redis is set, forward by more than any lease lasts, and back: no slot is given while calls that have lost
-// theirs go on.
+// The clock of Redis is set, forward by more than any lease lasts, and back: no slot is given while calls that have
+// lost theirs go on.
 func TestRedisClockIsSet(t *testing.T) {
 	t.Parallel()
 	for _, seed := range seeds() {

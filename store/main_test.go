@@ -20,8 +20,8 @@ func TestMain(m *testing.M) {
 	case "storm":
 		joinStorm(os.Args[1:])
 	default:
-		// The client tries every second whether a server that was away is there again, and ends that within a second after
-		// it was closed.
+		// The client tries every second whether a server that was away is there again, and ends that within a second
+		// after it was closed.
 		goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
 	}
 }

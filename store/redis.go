@@ -21,7 +21,7 @@ import (
 	"callrouter/engine"
 )
 
-// redisStore is the store in Redis, of any number of processes. Every step is one script, which Redis runs alone.
+// redisStore is the store in Redis, for any number of processes. Every step is one script, which Redis runs atomically.
 type redisStore struct {
 	client  redis.UniversalClient
 	address string // without the password
@@ -43,7 +43,7 @@ func openRedis(ctx context.Context, address string, cfg Config) (engine.Store, e
 	if err != nil {
 		return nil, fail(err)
 	}
-	redis.SetLogger(&logging.VoidLogger{}) // what the client would print, past our log, is in the errors it returns
+	redis.SetLogger(&logging.VoidLogger{}) // what the client would print is also in the errors that it returns
 	s := &redisStore{
 		address: redact(address), now: cfg.Now, timeout: cfg.Timeout, gate: cfg.Gate, log: cfg.Logger, scripts: sc,
 		done: make(chan struct{}),
@@ -60,14 +60,15 @@ func openRedis(ctx context.Context, address string, cfg Config) (engine.Store, e
 	return s, nil
 }
 
-// startPatience is how long a server may be slow, or still read its data, when it is first asked.
+// startPatience is how long [Open] waits for a server that is slow or still loads its data.
 const startPatience = 5 * time.Second
 
-// greet waits for a first answer: a machine that has just been started is slow.
+// greet waits for the first reply: a machine that has just started is slow.
 func (s *redisStore) greet(ctx context.Context) error {
 	for began := time.Now(); ; {
 		err := s.bounded(ctx, func(ctx context.Context) error { return s.client.Ping(ctx).Err() })
-		slow := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || redis.HasErrorPrefix(err, "LOADING")
+		slow := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+			redis.HasErrorPrefix(err, "LOADING")
 		if !slow || ctx.Err() != nil || time.Since(began) > startPatience {
 			return err
 		}
@@ -78,10 +79,11 @@ func (s *redisStore) greet(ctx context.Context) error {
 	}
 }
 
-// prepare finds out whether the server can be reached and can be used.
+// prepare checks that the server can be reached and used.
 func (s *redisStore) prepare(ctx context.Context, address string) error {
 	if err := s.greet(ctx); err != nil {
-		return fmt.Errorf("it cannot be reached (is Redis running there, and are user and password right?): %w", hint(err))
+		return fmt.Errorf("it cannot be reached (is Redis running there, and are user and password right?): %w",
+			hint(err))
 	}
 	if _, single := s.client.(*redis.Client); single && s.isCluster(ctx) {
 		cluster, err := newClient(address, s.timeout, true)
@@ -110,8 +112,8 @@ func (s *redisStore) isCluster(ctx context.Context) bool {
 	return err == nil && strings.Contains(info, "cluster_enabled:1")
 }
 
-// checkServer refuses a server that may drop slots when its memory is full, or does not say which server it is, and warns
-// of one that forgets at a restart.
+// checkServer refuses a server that may evict slots when its memory is full, or that hides its run_id. It warns of one
+// that loses data when it restarts.
 func (s *redisStore) checkServer(ctx context.Context, c *redis.Client) error {
 	var info string
 	err := s.bounded(ctx, func(ctx context.Context) (err error) {
@@ -119,10 +121,11 @@ func (s *redisStore) checkServer(ctx context.Context, c *redis.Client) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("asking which server it is, to know one that may have lost slots: %w", hint(err))
+		return fmt.Errorf("reading run_id from INFO, by which callrouter notices that Redis lost data: %w", hint(err))
 	}
 	if !strings.Contains(info, "run_id:") {
-		return errors.New("it does not say which server it is (run_id in INFO), so that one which has lost slots would not be known")
+		return errors.New("its INFO has no run_id, without which callrouter cannot notice that Redis lost agents' " +
+			"slots; use a Redis that reports it")
 	}
 	config := map[string]string{}
 	for _, name := range []string{"maxmemory-policy", "appendonly"} {
@@ -132,28 +135,30 @@ func (s *redisStore) checkServer(ctx context.Context, c *redis.Client) error {
 			return err
 		})
 		if err != nil {
-			s.log.Warn("the configuration of Redis cannot be read; make sure that maxmemory-policy is noeviction and appendonly is yes",
-				"store", s.address, "error", err)
+			s.log.Warn("cannot read the configuration of Redis, which may lose calls and slots; check that "+
+				"maxmemory-policy is noeviction and appendonly is yes", "store", s.address, "error", err)
 			return nil
 		}
 	}
 	if policy := config["maxmemory-policy"]; policy != "noeviction" && policy != "" {
-		return fmt.Errorf("its maxmemory-policy is %s, so that it would drop agents' slots and calls when its memory is full; "+
-			"set it to noeviction (redis-cli CONFIG SET maxmemory-policy noeviction, and the same in redis.conf)", policy)
+		return fmt.Errorf("its maxmemory-policy is %s: it would delete agents' slots and calls when its memory is "+
+			"full; set it to noeviction (redis-cli CONFIG SET maxmemory-policy noeviction, and in redis.conf)", policy)
 	}
 	if config["appendonly"] == "no" {
-		s.log.Warn("Redis forgets what it was told last when it stops: appendonly is no; set it to yes", "store", s.address)
+		s.log.Warn("Redis loses its latest writes when it stops, because appendonly is no; set it to yes",
+			"store", s.address)
 	}
 	return nil
 }
 
-// bounded gives one round trip a deadline.
+// bounded runs one round trip with a deadline.
 func (s *redisStore) bounded(ctx context.Context, do func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("no answer within %s: %w", s.timeout, context.DeadlineExceeded))
+	late := fmt.Errorf("no reply within %s: %w", s.timeout, context.DeadlineExceeded)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, late)
 	defer cancel()
 	err := do(ctx)
 	if end, _ := ctx.Deadline(); errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(end) {
-		<-ctx.Done() // the connection, which has the same deadline, was a moment faster
+		<-ctx.Done() // the connection has the same deadline, and was a moment faster
 	}
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -161,7 +166,7 @@ func (s *redisStore) bounded(ctx context.Context, do func(ctx context.Context) e
 	return err
 }
 
-// run runs a script that may be run twice: it does the same again, or nothing.
+// run runs a script that may run twice: the second time it does the same, or nothing.
 func (s *redisStore) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (reply any, err error) {
 	err = s.do(ctx, func(ctx context.Context) (err error) {
 		reply, err = script.Run(ctx, s.client, keys, args...).Result()
@@ -170,20 +175,20 @@ func (s *redisStore) run(ctx context.Context, script *redis.Script, keys []strin
 	return reply, err
 }
 
-// runOnce runs a script whose answer tells whether it was the first.
-func (s *redisStore) runOnce(ctx context.Context, script *redis.Script, keys []string, args ...any) (reply any, err error) {
-	err = s.bounded(ctx, func(ctx context.Context) (err error) {
+// runOnce runs a script whose reply depends on whether it ran before, so it is never repeated.
+func (s *redisStore) runOnce(ctx context.Context, script *redis.Script, keys []string, args ...any) (any, error) {
+	var reply any
+	err := s.bounded(ctx, func(ctx context.Context) (err error) {
 		reply, err = script.Run(ctx, s.client, keys, args...).Result()
 		return err
 	})
 	return reply, s.failed(err)
 }
 
-// cutTries is how often something is asked whose connection ended before the answer came.
+// cutTries is how often a request is sent, at most, if the connection ends before its reply.
 const cutTries = 4
 
-// do asks something that may be asked twice, again where the connection ended, and never for longer than one round trip
-// may take.
+// do sends a request that may be sent twice: again if the connection ended, but within the deadline of one round trip.
 func (s *redisStore) do(ctx context.Context, f func(ctx context.Context) error) error {
 	return s.failed(s.bounded(ctx, func(ctx context.Context) error {
 		err := f(ctx)
@@ -194,12 +199,12 @@ func (s *redisStore) do(ctx context.Context, f func(ctx context.Context) error) 
 	}))
 }
 
-// isCut says whether a connection that was there ended.
+// isCut reports whether the error is the end of an open connection.
 func isCut(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// failed says which store an error is of, and what can be done.
+// failed adds to an error which store it is of, and what to do.
 func (s *redisStore) failed(err error) error {
 	if err == nil || errors.Is(err, redis.Nil) {
 		return err
@@ -207,34 +212,36 @@ func (s *redisStore) failed(err error) error {
 	return fmt.Errorf("store %s: %w", s.address, hint(err))
 }
 
-// hint says what to do about an error of Redis.
+// hint adds to an error of Redis what it means and what to do.
 func hint(err error) error {
 	what := ""
 	var network net.Error
 	switch {
 	case redis.HasErrorPrefix(err, "OOM"):
-		what = "Redis is out of memory; give it more (maxmemory), or keep records for a shorter time (--retention)"
+		what = "Redis is out of memory, so new calls cannot be recorded; raise maxmemory, or keep records for a shorter " +
+			"time (--retention)"
 	case redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "WRONGPASS"):
-		what = "Redis refuses the user or password; put them into the address (redis://user:password@host; " +
-			"before a Sentinel's host are its own, those of Redis are the parameters username and password)"
+		what = "Redis refuses the user or password; put them into the address: redis://user:password@host, or " +
+			"behind a Sentinel as the parameters username and password (those before its host are the Sentinel's)"
 	case redis.HasErrorPrefix(err, "NOPERM"):
 		what = "the Redis user has too few rights; docs/operations.md lists those it needs"
 	case redis.HasErrorPrefix(err, "READONLY"):
 		what = "this Redis is a replica; give the address of the master, or of the Sentinels"
 	case redis.HasErrorPrefix(err, "NOREPLICAS"):
-		what = "this Redis has lost its replicas and takes nothing without them (min-replicas-to-write); bring them back"
+		what = "this Redis has lost its replicas and refuses writes without them (min-replicas-to-write); " +
+			"bring them back"
 	case redis.HasErrorPrefix(err, "CROSSSLOT"), redis.HasErrorPrefix(err, "MOVED"):
 		what = "this Redis is part of a Cluster; add addr=host:port of another node to the address"
 	case errors.As(err, &network):
-		what = "Redis does not answer"
+		what = "Redis does not reply; check that it runs and that this machine reaches it"
 	default:
 		return err
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// listen passes on what is woken, until the store is closed. The client connects again by itself; what was woken
-// meanwhile is lost, so whoever waits is told to look.
+// listen passes on topics until the store is closed. The client reconnects by itself, but topics published meanwhile
+// are lost, so everything that waits is woken after a reconnect.
 func (s *redisStore) listen() {
 	defer close(s.done)
 	for msg := range s.wakes.ChannelWithSubscriptions() {
@@ -278,7 +285,7 @@ func (s *redisStore) Close() error {
 	return err
 }
 
-// hasParameter says whether an address has a parameter.
+// hasParameter reports whether an address has a query parameter.
 func hasParameter(address, name string) bool {
 	u, err := url.Parse(address)
 	return err == nil && u.Query().Has(name)

@@ -65,7 +65,8 @@ func (s *redisStore) Snapshot(ctx context.Context, q engine.Query) (engine.Snaps
 func agentState(reply []any, now time.Time) engine.AgentState {
 	f := list(at(reply, 0))
 	a := engine.AgentState{
-		Connected: number(at(reply, 1)) > 0, Away: text(at(f, 0)) == "1", Reason: text(at(f, 1)), Missed: int(number(at(f, 2))),
+		Connected: number(at(reply, 1)) > 0,
+		Away:      text(at(f, 0)) == "1", Reason: text(at(f, 1)), Missed: int(number(at(f, 2))),
 		OfferedAt: fromMicros(number(at(f, 5))), IdleSince: fromMicros(number(at(f, 6))),
 	}
 	if until := fromMicros(number(at(f, 4))); at(f, 3) != nil && !expired(until, now) {
@@ -74,13 +75,14 @@ func agentState(reply []any, now time.Time) engine.AgentState {
 	}
 	for pair := range slices.Chunk(list(at(reply, 2)), 2) {
 		key, kind, _ := strings.Cut(text(pair[0]), " ")
-		a.Slots = append(a.Slots, engine.Slot{Call: key, Kind: engine.HoldKind(kind), Until: fromMicros(number(at(pair, 1)))})
+		until := fromMicros(number(at(pair, 1)))
+		a.Slots = append(a.Slots, engine.Slot{Call: key, Kind: engine.HoldKind(kind), Until: until})
 	}
 	finishSlots(&a)
 	return a
 }
 
-// waiters reads who waits in a queue, in order of arrival, and the queue's revision.
+// waiters reads the calls that wait in a queue, in order of arrival, and the queue's revision.
 func waiters(reply []any) (all []engine.Waiter, rev int64, err error) {
 	for pair := range slices.Chunk(reply, 2) {
 		if text(pair[0]) == fieldRev {
@@ -91,7 +93,7 @@ func waiters(reply []any) (all []engine.Waiter, rev int64, err error) {
 		if err := json.Unmarshal([]byte(text(at(pair, 1))), &w); err != nil {
 			return nil, 0, err
 		}
-		all = append(all, engine.Waiter{Key: text(pair[0]), Joined: w.Joined, Agents: w.Agents, Rung: w.Rung, Owner: w.Owner})
+		all = append(all, w.as(text(pair[0])))
 	}
 	slices.SortFunc(all, func(a, b engine.Waiter) int {
 		if c := a.Joined.Compare(b.Joined); c != 0 {
@@ -102,13 +104,13 @@ func waiters(reply []any) (all []engine.Waiter, rev int64, err error) {
 	return all, rev + 1, nil
 }
 
-// entryCounts says whether a stored entry, if there is one, is not past its end.
+// entryCounts reports whether there is a stored entry that has not ended.
 func entryCounts(doc string, now time.Time) bool {
 	var e rules.Entry
 	return doc != "" && json.Unmarshal([]byte(doc), &e) == nil && !expired(e.Until, now)
 }
 
-// with adds who is woken to the arguments of a script.
+// with adds the channel and the topics to wake to the arguments of a script.
 func with(topics []string, args ...any) []any {
 	args = append(args, channelWakes)
 	for _, t := range topics {
@@ -146,13 +148,15 @@ func (s *redisStore) SetCapacity(ctx context.Context, agent string, capacity *in
 	if capacity != nil {
 		value = *capacity
 	}
-	_, err := s.run(ctx, s.scripts.capacity, []string{keyAgent(agent)}, with(statusTopics(agent, false), value, micros(until))...)
+	_, err := s.run(ctx, s.scripts.capacity, []string{keyAgent(agent)},
+		with(statusTopics(agent, false), value, micros(until))...)
 	return err
 }
 
 // Missed is part of [engine.Agents].
 func (s *redisStore) Missed(ctx context.Context, agent, offer string, limit int, reason string) (int, error) {
-	reply, err := s.run(ctx, s.scripts.missed, []string{keyAgent(agent)}, with(statusTopics(agent, true), limit, reason, offer)...)
+	reply, err := s.run(ctx, s.scripts.missed, []string{keyAgent(agent)},
+		with(statusTopics(agent, true), limit, reason, offer)...)
 	return int(number(reply)), err
 }
 
@@ -163,7 +167,8 @@ func (s *redisStore) Answered(ctx context.Context, agent string) error {
 
 // SetToken is part of [engine.Agents].
 func (s *redisStore) SetToken(ctx context.Context, agent, hash string) error {
-	_, err := s.run(ctx, s.scripts.token, []string{keyAgent(agent), keyTokens}, with(statusTopics(agent, true), agent, hash)...)
+	_, err := s.run(ctx, s.scripts.token, []string{keyAgent(agent), keyTokens},
+		with(statusTopics(agent, true), agent, hash)...)
 	return err
 }
 

@@ -15,19 +15,19 @@ import (
 	"callrouter/engine"
 )
 
-// luaPlan is what write.lua does beside storing the record. Times are in microseconds.
+// luaPlan is what write.lua does besides storing the record. Times are in microseconds.
 type luaPlan struct {
 	Live         bool       `json:"live"`
 	Received     int64      `json:"received"`
 	Due          int64      `json:"due"` // 0: not due
 	Ended        int64      `json:"ended"`
-	CallerBefore bool       `json:"caller_before"` // take it out of the calls of its caller before
-	Caller       bool       `json:"caller"`        // put it into those of its caller now
+	CallerBefore bool       `json:"caller_before"` // remove it from the calls of its former caller
+	Caller       bool       `json:"caller"`        // add it to those of its caller
 	Waited       bool       `json:"waited"`        // the same for queues
 	Waiter       string     `json:"waiter"`
 	QueueChanges bool       `json:"queue_changes"`
-	Seen         int64      `json:"seen"`  // 0: the revision of the queue does not matter
-	Force        bool       `json:"force"` // take slots although there are none
+	Seen         int64      `json:"seen"`  // the revision the queue must have; 0: any
+	Force        bool       `json:"force"` // take slots even over the capacity
 	Agents       []luaAgent `json:"agents"`
 	Topics       []string   `json:"topics"`
 }
@@ -43,7 +43,7 @@ type luaAgent struct {
 	Idle     bool            `json:"idle"`
 }
 
-// micros is a time as a score; 0 is none.
+// micros returns a time as a score; 0 is no time.
 func micros(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -60,7 +60,8 @@ func fromMicros(n int64) time.Time {
 
 func (s *redisStore) plan(ch *change) (string, error) {
 	p := luaPlan{
-		Live: ch.next.Live(), Received: micros(ch.next.ReceivedAt), Ended: micros(endOf(ch.next)), Caller: ch.next.CallerKey != "",
+		Live: ch.next.Live(), Received: micros(ch.next.ReceivedAt), Ended: micros(endOf(ch.next)),
+		Caller: ch.next.CallerKey != "",
 		Agents: []luaAgent{}, Topics: append([]string{}, ch.topics...),
 		QueueChanges: ch.queueChanges(), Seen: ch.seen, Force: ch.force,
 	}
@@ -89,42 +90,43 @@ func (s *redisStore) plan(ch *change) (string, error) {
 	return string(doc), err
 }
 
-// write stores a change. It answers the record that is there with ErrExists.
+// write stores a change. With ErrExists it returns the record that is there.
 func (s *redisStore) write(ctx context.Context, ch *change) (existing *engine.Call, err error) {
 	plan, err := s.plan(ch)
 	if err != nil {
-		return nil, fmt.Errorf("writing down call %s: %w", ch.key, err)
+		return nil, fmt.Errorf("encoding the write of call %s: %w", ch.key, err)
 	}
 	var expected int64
 	if ch.old != nil {
 		expected = ch.old.Rev
 	}
-	reply, err := s.runOnce(ctx, s.scripts.write, keysWrite(ch), ch.key, expected, ch.next.Rev, ch.doc, plan, channelWakes,
-		rand.Text(), s.gate.Microseconds(), micros(s.clock.now()), s.jumpTolerance())
+	reply, err := s.runOnce(ctx, s.scripts.write, keysWrite(ch),
+		ch.key, expected, ch.next.Rev, ch.doc, plan, channelWakes, rand.Text(), s.gate.Microseconds(),
+		micros(s.clock.now()), s.jumpTolerance())
 	if err != nil {
 		return nil, err
 	}
-	answer := list(reply)
-	switch text(at(answer, 0)) {
+	out := list(reply)
+	switch text(at(out, 0)) {
 	case "ok":
 		return nil, nil
 	case "conflict":
 		return nil, engine.ErrConflict
 	case "busy":
-		return nil, fmt.Errorf("agent %s: %w", text(at(answer, 1)), engine.ErrBusy)
+		return nil, fmt.Errorf("agent %s: %w", text(at(out, 1)), engine.ErrBusy)
 	case "gate":
 		return nil, engine.ErrGate
 	case "exists":
-		existing, err = s.decode(ch.key, answer[1:])
+		existing, err = s.decode(ch.key, out[1:])
 		if err != nil {
 			return nil, err
 		}
 		return existing, engine.ErrExists
 	}
-	return nil, fmt.Errorf("store %s: an answer that is not known: %v", s.address, reply)
+	return nil, fmt.Errorf("store %s: unexpected reply of write.lua: %v", s.address, reply)
 }
 
-// decode reads {revision, record}; nil if both are missing.
+// decode reads {revision, record}. It returns nil if either is missing.
 func (s *redisStore) decode(key string, pair []any) (*engine.Call, error) {
 	if at(pair, 0) == nil || at(pair, 1) == nil {
 		return nil, nil
@@ -219,8 +221,9 @@ func (s *redisStore) scores(ctx context.Context, z redis.ZRangeArgs) (keys []str
 // listBatch is how many records are read in one step.
 const listBatch = 100
 
-// List is part of [engine.Calls]. It reads in several steps, so a long list is not of one instant. Each step begins where the
-// last one ended, by time and by how many of that time were read: to count all that was read before would keep Redis busy.
+// List is part of [engine.Calls]. It reads in several steps, so a long list is no snapshot. Each step begins where the
+// last one ended: at that time, after as many records of that time as were read. An offset from the start would make
+// Redis skip everything read before.
 func (s *redisStore) List(ctx context.Context, f engine.Filter) ([]*engine.Call, error) {
 	index := keyReceived
 	switch {
@@ -229,7 +232,9 @@ func (s *redisStore) List(ctx context.Context, f engine.Filter) ([]*engine.Call,
 	case f.State != "" && f.State != engine.Ended:
 		index = keyLive
 	}
-	z := redis.ZRangeArgs{Key: index, ByScore: true, Rev: !f.Oldest, Start: "+inf", Stop: micros(f.Since), Count: listBatch}
+	z := redis.ZRangeArgs{
+		Key: index, ByScore: true, Rev: !f.Oldest, Start: "+inf", Stop: micros(f.Since), Count: listBatch,
+	}
 	if f.Oldest {
 		z.Start, z.Stop = z.Stop, z.Start
 	}
@@ -270,7 +275,7 @@ func (s *redisStore) List(ctx context.Context, f engine.Filter) ([]*engine.Call,
 	}
 }
 
-// read reads records, without those that are not there any more.
+// read reads records, except those that are gone.
 func (s *redisStore) read(ctx context.Context, keys []string) ([]*engine.Call, error) {
 	if len(keys) == 0 {
 		return nil, nil
@@ -296,7 +301,7 @@ func (s *redisStore) read(ctx context.Context, keys []string) ([]*engine.Call, e
 	return calls, nil
 }
 
-// Purge is part of [engine.Calls]. It also forgets switches and entries that ended before t.
+// Purge is part of [engine.Calls]. It also deletes switches and entries that ended before t.
 func (s *redisStore) Purge(ctx context.Context, t time.Time) (int, error) {
 	total := 0
 	for {
@@ -312,8 +317,8 @@ func (s *redisStore) Purge(ctx context.Context, t time.Time) (int, error) {
 		}
 		n := 0
 		for _, c := range calls {
-			reply, err := s.run(ctx, s.scripts.purge,
-				[]string{keyCall(c.Key()), keyReceived, keyLive, keyEnded, keyDue, keyCaller(c.CallerKey)}, c.Key(), c.Rev)
+			keys := []string{keyCall(c.Key()), keyReceived, keyLive, keyEnded, keyDue, keyCaller(c.CallerKey)}
+			reply, err := s.run(ctx, s.scripts.purge, keys, c.Key(), c.Rev)
 			if err != nil {
 				return total, err
 			}
@@ -345,7 +350,7 @@ func text(v any) string {
 	return s
 }
 
-// number reads an integer, or what Redis writes for one.
+// number reads an integer, or the text that Redis returns for one.
 func number(v any) int64 {
 	switch v := v.(type) {
 	case int64:

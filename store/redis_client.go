@@ -11,7 +11,7 @@ import (
 )
 
 // How the client behaves, unless the address says otherwise. It never repeats a command by itself: a script whose reply
-// was lost may have run, and only the caller knows what to read to find out.
+// was lost may have run, and only the caller knows how to find out.
 const (
 	dialTimeout = 250 * time.Millisecond
 	ioTimeout   = 500 * time.Millisecond
@@ -19,13 +19,13 @@ const (
 	dialTries   = 1
 	// maxRedirects follows a slot that a Cluster has moved.
 	maxRedirects = 2
-	// clusterReload is how long a Cluster is believed to be as it was. A master that does not answer any more is not a
-	// reason for the client to look again.
+	// clusterReload is how often the client reads the layout of a Cluster. A master that stops replying does not make
+	// it read the layout earlier.
 	clusterReload = time.Second
 )
 
-// newClient makes a client for what the address means: a master_name is a Sentinel's, an addr a Cluster's, all others
-// are one server, unless that says that it belongs to a Cluster.
+// newClient makes a client by the address: master_name makes it a Sentinel's, addr or cluster a Cluster's; otherwise it
+// talks to one server.
 func newClient(address string, timeout time.Duration, cluster bool) (redis.UniversalClient, error) {
 	switch {
 	case hasParameter(address, "master_name"):
@@ -59,14 +59,16 @@ func newClient(address string, timeout time.Duration, cluster bool) (redis.Unive
 
 // bound sets what the address leaves out.
 func bound(dial, read, write, pool *time.Duration, timeout time.Duration) {
-	for d, value := range map[*time.Duration]time.Duration{dial: dialTimeout, read: ioTimeout, write: ioTimeout, pool: timeout} {
+	for d, value := range map[*time.Duration]time.Duration{
+		dial: dialTimeout, read: ioTimeout, write: ioTimeout, pool: timeout,
+	} {
 		if *d == 0 {
 			*d = value
 		}
 	}
 }
 
-// malformed never repeats the address, which may hold a password.
+// malformed leaves out the address, which may hold a password.
 func malformed(err error) error {
 	var parse *url.Error
 	if errors.As(err, &parse) {

@@ -29,13 +29,14 @@ func (s *redisStore) put(ctx context.Context, key, list, field string, v any) er
 	return err
 }
 
-// drop deletes a switch or an entry, whatever it is or only if it is still doc. It answers whether it did.
+// drop deletes a switch or an entry: any if doc is "", or else only if it still is doc. It reports whether it deleted
+// one.
 func (s *redisStore) drop(ctx context.Context, key, field, doc string) (bool, error) {
 	reply, err := s.runOnce(ctx, s.scripts.drop, []string{key}, with(overridesTopic(), field, doc)...)
 	return number(reply) > 0, err
 }
 
-// Switches is part of [engine.Overrides]. One that is past its end is not listed.
+// Switches is part of [engine.Overrides]. It leaves out those that have ended.
 func (s *redisStore) Switches(ctx context.Context) (map[string]rules.Switch, error) {
 	docs, err := s.fields(ctx, keySwitches)
 	if err != nil {
@@ -45,7 +46,7 @@ func (s *redisStore) Switches(ctx context.Context) (map[string]rules.Switch, err
 	for hours, doc := range docs {
 		var sw rules.Switch
 		if err := json.Unmarshal([]byte(doc), &sw); err != nil {
-			return nil, fmt.Errorf("the stored switch of hours %s is damaged: %w", hours, err)
+			return nil, fmt.Errorf("the stored switch of hours %s is damaged; set or clear it again: %w", hours, err)
 		}
 		if !expired(sw.Until, s.now()) {
 			all[hours] = sw
@@ -65,7 +66,7 @@ func (s *redisStore) ClearSwitch(ctx context.Context, hours string) error {
 	return err
 }
 
-// Entries is part of [engine.Overrides]. One that is past its end is not listed.
+// Entries is part of [engine.Overrides]. It leaves out those that have ended.
 func (s *redisStore) Entries(ctx context.Context, list string) ([]rules.Entry, error) {
 	docs, err := s.fields(ctx, keyList(list))
 	if err != nil {
@@ -114,7 +115,7 @@ func (s *redisStore) DeleteEntry(ctx context.Context, list, key string) error {
 	return err
 }
 
-// purgeExpired forgets switches and entries that ended before t, unless they were set anew meanwhile.
+// purgeExpired deletes switches and entries that ended before t, unless they were set again meanwhile.
 func (s *redisStore) purgeExpired(ctx context.Context, t time.Time) error {
 	var lists []string
 	err := s.do(ctx, func(ctx context.Context) (err error) {

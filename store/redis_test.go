@@ -150,8 +150,8 @@ func TestRedisSlowAtTheStart(t *testing.T) {
 	}
 }
 
-// A server that dies and comes back is an error meanwhile, and nothing else: what was acknowledged is there, wakes arrive
-// again, and nobody has to do anything.
+// A server that dies and comes back is an error meanwhile, and nothing else: what was acknowledged is there, wakes
+// arrive again, and nobody has to do anything.
 func TestRedisRestart(t *testing.T) {
 	server := storetest.NewRedis(t, "appendonly yes", "appendfsync always")
 	s := openURL(t, server.URL)

@@ -3,7 +3,7 @@
 // processes. Both pass the suite in store/storetest.
 //
 // A call's record is JSON. Everything by which calls are found (due time, queue, caller) and the slots they hold are
-// derived from it in the same atomic step, by comparing the record before with the record after; see change.go.
+// derived from it in the same atomic step: by comparing the record before with the record after. See change.go.
 package store
 
 import (
@@ -26,12 +26,12 @@ const DefaultGate = 6 * time.Second
 
 // Config is what a store depends on. The zero value is usable.
 type Config struct {
-	// Now is the clock of the embedded store, and the one by which a router says when a hold ends: an [engine.Clock], or
-	// time.Now if nil. Redis counts leases on its own clock, and uses this one only to turn that instant into a duration.
+	// Now is the clock of the embedded store, and the one by which a router says when a hold ends: an [engine.Clock],
+	// or time.Now if nil. Redis counts leases by its own clock; this one only turns the end of a hold into a duration.
 	Now func() time.Time
-	// Logger is told of what an operator should know; nothing is logged if it is nil.
+	// Logger takes what an operator should know; nothing is logged if it is nil.
 	Logger *slog.Logger
-	// Gate is for how long a Redis that may have lost slots gives none, so that those who hold some can say so;
+	// Gate is how long a Redis that may have lost slots gives none, so that instances can write back those they hold;
 	// [DefaultGate] if zero.
 	Gate time.Duration
 	// Timeout bounds one step of a Redis store, however long the caller would wait; [DefaultTimeout] if zero.
@@ -43,8 +43,8 @@ type Config struct {
 // are go-redis' own. User and password before a Sentinel's host are the Sentinel's; those of Redis are the parameters
 // username and password.
 //
-// It fails if the store cannot be reached, is used by another process (embedded), is damaged, or is set up so that it
-// would lose slots.
+// It fails if the store cannot be reached, is damaged, is in use by another process (embedded), or is set up so that it
+// would lose slots (Redis).
 func Open(ctx context.Context, address string, cfg Config) (engine.Store, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -67,10 +67,11 @@ func Open(ctx context.Context, address string, cfg Config) (engine.Store, error)
 	case scheme == "redis" || scheme == "rediss":
 		return openRedis(ctx, address, cfg)
 	}
-	return nil, fmt.Errorf("the store %q has an unknown scheme: give the path of a file, redis:// or rediss://", redact(address))
+	return nil, fmt.Errorf("the store %q has an unknown scheme: give the path of a file, redis:// or rediss://",
+		redact(address))
 }
 
-// redact is an address without its password, for messages.
+// redact removes passwords from an address, for messages.
 func redact(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

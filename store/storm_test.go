@@ -21,8 +21,8 @@ import (
 
 const stormProcesses, stormWorkers = 3, 24
 
-// Three processes fight for the same slots on one Redis. The judge lies in memory that all of them share, so what one of
-// them holds counts for the others.
+// Three processes fight for the same slots on one Redis. The judge lies in memory that all of them share, so what one
+// of them holds counts for the others.
 func TestRedisStormOfProcesses(t *testing.T) {
 	url := storetest.StartRedis(t)
 	s := openURL(t, url)

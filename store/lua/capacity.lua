@@ -1,4 +1,4 @@
--- Sets an agent's capacity by hand, or takes it back (''). KEYS: agent. ARGV: capacity, until, channel, topics.
+-- Sets an agent's capacity by hand, or clears it (''). KEYS: agent. ARGV: capacity, until, channel, topics.
 if ARGV[1] == '' then
   redis.call('HDEL', KEYS[1], 'capacity', 'capacity_until')
 else

@@ -1,5 +1,5 @@
 -- Deletes a switch or an entry. KEYS: switches or the list. ARGV: field, value it must have ('': any), channel, topics.
--- Answers how many were deleted.
+-- Returns how many were deleted.
 if ARGV[2] ~= '' and redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then
   return 0
 end

@@ -1,8 +1,8 @@
--- Notes that the server's clock was set, so that the routers' time goes on evenly, and begins a new epoch, since leases may
--- have ended before their time. Does nothing if that is known by now, or if another instance has just renewed its lease by
--- the clock as it is: then it is the machine of this one that slept.
--- KEYS: epoch, instances. ARGV: the shift that is known, by how much the clock was set, instance, lease, id for the new
--- epoch, its gate; all times in microseconds. Answers 1 if it was noted.
+-- Records that the server's clock was set, so that the routers' time goes on evenly, and begins a new epoch, since
+-- leases may have ended early. Does nothing if that is already recorded, or if another instance has just renewed its
+-- lease by the clock as it is: then this instance's machine slept. KEYS: epoch, instances. ARGV: shift that this
+-- instance knows, how far the clock was set, instance, lease, id for the new epoch, its gate; times in microseconds.
+-- Returns 1 if it recorded the jump.
 local t, lease = now(), tonumber(ARGV[4])
 if tonumber(redis.call('HGET', KEYS[1], 'shift') or 0) ~= tonumber(ARGV[1]) then
   return 0

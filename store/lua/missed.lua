@@ -1,5 +1,5 @@
 -- Counts a missed offer once, and sets the agent away at the limit (0: never). KEYS: agent. ARGV: limit, reason, offer,
--- channel, topics to wake then. Answers how many were missed in a row.
+-- channel, topics to wake then. Returns how many were missed in a row.
 local n, limit = tonumber(redis.call('HGET', KEYS[1], 'missed') or 0), tonumber(ARGV[1])
 if redis.call('HGET', KEYS[1], 'missed_offer') ~= ARGV[3] then
   redis.call('HSET', KEYS[1], 'missed_offer', ARGV[3])

@@ -1,5 +1,5 @@
--- Answers 1 to whoever asks first within a while. KEYS: once. ARGV: id of this request, milliseconds.
--- The same request that is repeated because its reply was lost gets the same answer.
+-- Returns 1 to the first request within some time. KEYS: once. ARGV: id of this request, milliseconds.
+-- A request that is repeated because its reply was lost gets the same reply.
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
   return 1
 end

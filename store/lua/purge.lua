@@ -1,5 +1,5 @@
--- Forgets an ended call. KEYS: call, received, live, ended, due, calls of the caller. ARGV: call's key, revision.
--- Answers 1, or 0 if it has changed since it was read.
+-- Deletes an ended call. KEYS: call, received, live, ended, due, calls of the caller. ARGV: call's key, revision.
+-- Returns 1, or 0 if it has changed since it was read.
 if redis.call('HGET', KEYS[1], 'rev') ~= ARGV[2] then
   return 0
 end

@@ -1,5 +1,5 @@
--- Renews the leases of the slots that a call has by its record. KEYS: call, slots of each agent. ARGV: call's key, revision,
--- of each agent the kind and what is left of the lease in microseconds. Answers 1, or 0 if the record has changed.
+-- Renews the leases of the slots in a call's record. KEYS: call, slots of each agent. ARGV: call's key, revision, and
+-- for each agent the kind and what is left of the lease in microseconds. Returns 1, or 0 if the record has changed.
 if redis.call('HGET', KEYS[1], 'rev') ~= ARGV[2] then
   return 0
 end

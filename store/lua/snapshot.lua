@@ -1,6 +1,6 @@
--- Reads what the engine asks for, at one instant. KEYS: of each agent slots, presence, state; queues; lists; calls of
--- the caller. ARGV: number of agents, of queues, of lists; caller; call left out; windows in microseconds.
--- Answers {now, agents, queues, lists, counts}.
+-- Reads what the engine asks for, at one instant. KEYS: for each agent slots, presence, state; queues; lists; calls of
+-- the caller. ARGV: number of agents, of queues, of lists; caller; call to leave out; windows in microseconds.
+-- Returns {now, agents, queues, lists, counts}.
 local agents, queues, lists = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local t = now()
 local after = '(' .. int(t)
@@ -8,7 +8,8 @@ local out = {t, {}, {}, {}, {}}
 for i = 1, agents do
   local k = (i - 1) * 3
   out[2][i] = {
-    redis.call('HMGET', KEYS[k + 3], 'away', 'reason', 'missed', 'capacity', 'capacity_until', 'offered_at', 'idle_since'),
+    redis.call('HMGET', KEYS[k + 3],
+      'away', 'reason', 'missed', 'capacity', 'capacity_until', 'offered_at', 'idle_since'),
     redis.call('ZCOUNT', KEYS[k + 2], after, '+inf'),
     redis.call('ZRANGEBYSCORE', KEYS[k + 1], after, '+inf', 'WITHSCORES'),
   }

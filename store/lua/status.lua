@@ -1,4 +1,4 @@
--- Sets an agent away (1) or available (0) and forgets missed offers. KEYS: agent. ARGV: away, reason, channel, topics.
+-- Sets an agent away (1) or available (0) and clears missed offers. KEYS: agent. ARGV: away, reason, channel, topics.
 local away = redis.call('HGET', KEYS[1], 'away')
 redis.call('HSET', KEYS[1], 'away', ARGV[1], 'reason', ARGV[2])
 redis.call('HDEL', KEYS[1], 'missed')

@@ -1,7 +1,7 @@
--- Writes a call's record with its slots and indexes, or nothing. See keyWrite in keys.go for KEYS.
+-- Writes a call's record with its slots and indexes, or nothing. See keysWrite in keys.go for KEYS.
 -- ARGV: call's key, revision expected (0: none), new revision, record, plan (JSON of luaPlan), channel,
--- id for a new epoch, its gate in microseconds, what the clock should say (0: not known), and how far it may be from that.
--- Answers {'ok'}, {'conflict'}, {'exists', revision, record}, {'busy', agent} or {'gate'}.
+-- id for a new epoch, its gate in microseconds, what the clock should say (0: not known), and how far it may be from
+-- that. Returns {'ok'}, {'conflict'}, {'exists', revision, record}, {'busy', agent} or {'gate'}.
 local FIXED, PER_AGENT = 11, 3
 local id, expected, doc, plan = ARGV[1], ARGV[2], ARGV[4], cjson.decode(ARGV[5])
 local call, due, received, live, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -15,12 +15,12 @@ if expected == '0' then
 elseif rev ~= expected then
   return {'conflict'}
 else
-  -- Redis that is out of memory lets a script go on once it has written. A call in hand is always written; only new
-  -- calls are refused. This one changes nothing.
+  -- When Redis is out of memory, it lets a script continue that has already written. So write something that changes
+  -- nothing: then a call in progress is always stored, and only new calls are refused.
   redis.call('ZREM', due, '')
 end
 
--- First look at all slots, then take them.
+-- Check all slots first, then take them.
 local function mayHold(a, slots, presence, agent)
   if a.op ~= 'take' and a.op ~= 'keep' or a.kind == 'wrap_up' or a.sure then
     return true
@@ -48,8 +48,9 @@ for _, a in ipairs(plan.agents) do
   takes = takes or a.op == 'take'
 end
 if takes and not plan.force then
-  -- If the clock was set, slots may be missing here whose calls go on; the next beat sees to it.
-  if epoch(KEYS[10], t, ARGV[7], ARGV[8]) > t or ARGV[9] ~= '0' and math.abs(t - tonumber(ARGV[9])) > tonumber(ARGV[10]) then
+  -- If the clock was set, slots of calls in progress may have expired; the next beat notices and begins a new epoch.
+  local jumped = ARGV[9] ~= '0' and math.abs(t - tonumber(ARGV[9])) > tonumber(ARGV[10])
+  if epoch(KEYS[10], t, ARGV[7], ARGV[8]) > t or jumped then
     return {'gate'}
   end
   if plan.seen > 0 and tonumber(redis.call('HGET', KEYS[11], '#') or 0) + 1 ~= plan.seen then
