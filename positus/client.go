@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -20,19 +21,30 @@ import (
 // DefaultURL is where the Positus API is.
 const DefaultURL = "https://api.positus.global/v2"
 
-// Config is what a Client is made of.
+// Config is what a [Client] needs.
 type Config struct {
 	URL   string // of the API, with its version; [DefaultURL] if empty
-	Token string // Bearer token; it is sent to URL and nowhere else
+	Token string // Bearer token, sent to URL and nowhere else
 
-	// HTTP is used instead of a client of our own. Redirects are not followed all the same.
+	// HTTP is used instead of a client of our own. Even then redirects are not followed.
 	HTTP *http.Client
 	// Normal brings the digits of a phone number into the form in which numbers are compared, so that a call of ours is
-	// known by a number that WhatsApp writes differently. Without it, numbers are the same if their digits are.
+	// recognised under a number that WhatsApp writes differently. If nil, numbers are the same if their digits are.
 	Normal func(digits string) string
 
+	// Webhooks, see [Client.Webhooks].
+
+	// Secrets are the last parts of the URL that are accepted: one, or two while they are being changed.
+	Secrets []string
+	// Sources are the addresses that may post, a second lock; any if empty.
+	Sources []netip.Prefix
+	// TrustedProxies are the proxies whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
+	// OnRefused gets the reason (see [ReasonSecret] and those after it) of each webhook that was refused; may be nil.
+	OnRefused func(reason string)
+
 	Logger *slog.Logger     // silent if nil
-	Now    func() time.Time // for dates in answers and pending calls; time.Now if nil
+	Now    func() time.Time // for dates in responses and pending calls; time.Now if nil
 }
 
 // Client acts on calls through the Positus API. It is an [engine.Provider], and safe for concurrent use.
@@ -51,6 +63,8 @@ type Client struct {
 	retry   failsafe.Executor[*outcome]
 	breaker map[kind]breaker
 	makes   *pendingMakes
+
+	webhooks handler // without the receiver
 }
 
 var _ engine.Provider = (*Client)(nil)
@@ -79,6 +93,7 @@ func New(cfg Config) (*Client, error) {
 	c.retry = failsafe.With[*outcome](retryPolicy())
 	c.breaker = breakers(c.log)
 	c.makes = newPendingMakes(c.now)
+	c.webhooks = newHandler(cfg, c.log)
 	return c, nil
 }
 

@@ -19,102 +19,96 @@ import (
 const (
 	// MaxWebhook is the size of the largest body that is read, in bytes. Meta sends up to 3 MB (Meta: webhooks).
 	MaxWebhook = 4 << 20
-	// webhookTime is what a webhook may take in all, a little under the 2 s after which it must have an answer.
+	// webhookTime is the longest a webhook may take, a little under the 2 s within which the sender must hear of it.
 	webhookTime = 1900 * time.Millisecond
 )
 
-// The kinds of problem that a webhook can have, as OnProblem is told of them.
+// Why a webhook was refused, as Config.OnRefused gets it, with the status of the response.
 const (
-	ProblemSecret   = "secret"    // the secret is wrong: 404
-	ProblemSource   = "source"    // the address may not post webhooks: 403
-	ProblemTooLarge = "too_large" // 413
-	ProblemNotJSON  = "not_json"  // 400
-	ProblemSlow     = "slow"      // the body did not come in time, or not whole: 408
-	ProblemRefused  = "refused"   // the events could not be taken now: 503
+	ReasonSecret   = "secret"    // the secret in the URL is wrong: 404
+	ReasonSource   = "source"    // the address may not post webhooks: 403
+	ReasonTooLarge = "too_large" // the body is larger than MaxWebhook: 413
+	ReasonNotJSON  = "not_json"  // the body is not JSON: 400
+	ReasonSlow     = "slow"      // the body came too late, or not whole: 408
+	ReasonNotTaken = "refused"   // the engine could not take the events: 503, and Positus sends them again
 )
 
-// HandlerConfig is what the handler of webhooks is made of.
-type HandlerConfig struct {
-	// Secrets are the last parts of the URL that are good: one, or two while they are being changed.
-	Secrets []string
-	// Sources are the addresses that may post, a second lock; any if empty.
-	Sources []netip.Prefix
-	// TrustedProxies are those whose X-Forwarded-For is believed.
-	TrustedProxies []netip.Prefix
-	// Receive takes the events of one webhook. It must return within the context's deadline, and an error only if the
-	// sender is to send them again.
-	Receive func(context.Context, []engine.Event) error
-	// Pending says whether a call of ours to a user is pending; see [ParseWebhook]. It may be nil.
-	Pending func(userDigits string) bool
-
-	Logger    *slog.Logger      // silent if nil
-	OnProblem func(kind string) // told of each webhook that is not answered with 200; may be nil
-}
-
 type handler struct {
-	HandlerConfig
-	secrets [][sha256.Size]byte
+	secrets   [][sha256.Size]byte
+	sources   []netip.Prefix
+	proxies   []netip.Prefix
+	receive   func(context.Context, []engine.Event) error
+	pending   func(userDigits string) bool
+	log       *slog.Logger
+	onRefused func(reason string)
 }
 
-// NewHandler serves POST /webhooks/positus/{secret}, and nothing else. No secret and no body is ever logged.
-func NewHandler(cfg HandlerConfig) http.Handler {
-	h := &handler{HandlerConfig: cfg}
-	if h.Logger == nil {
-		h.Logger = slog.New(slog.DiscardHandler)
-	}
-	if h.OnProblem == nil {
-		h.OnProblem = func(string) {}
+// Webhooks returns what serves POST /webhooks/positus/{secret}, and nothing else; see the part on webhooks of [Config].
+// It gives the events of each webhook to receive, which must return by the context's deadline, and an error only if the
+// sender is to send them again. No secret and no body is ever logged.
+func (c *Client) Webhooks(receive func(context.Context, []engine.Event) error) http.Handler {
+	h := c.webhooks
+	h.receive, h.pending = receive, c.Pending
+	mux := http.NewServeMux()
+	mux.Handle("POST /webhooks/positus/{secret}", &h)
+	return mux
+}
+
+func newHandler(cfg Config, log *slog.Logger) handler {
+	h := handler{sources: cfg.Sources, proxies: cfg.TrustedProxies, log: log, onRefused: cfg.OnRefused}
+	if h.onRefused == nil {
+		h.onRefused = func(string) {}
 	}
 	for _, s := range cfg.Secrets {
 		h.secrets = append(h.secrets, sha256.Sum256([]byte(s)))
 	}
-	mux := http.NewServeMux()
-	mux.Handle("POST /webhooks/positus/{secret}", h)
-	return mux
+	return h
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	deadline := time.Now().Add(webhookTime)
-	// The server reads what is left of a refused body too. A writer that knows no deadlines waits for no network either.
+	// The server reads the rest of a refused body too, so the deadline must be set before anything is refused. A writer
+	// without deadlines (an error) has no network to wait for.
 	conn := http.NewResponseController(w)
 	_ = conn.SetReadDeadline(deadline)
-	from := clientIP(r.RemoteAddr, r.Header.Values("X-Forwarded-For"), h.TrustedProxies)
+	from := clientIP(r.RemoteAddr, r.Header.Values("X-Forwarded-For"), h.proxies)
 	if !h.knows(r.PathValue("secret")) {
-		h.refuse(w, from, ProblemSecret, http.StatusNotFound, errors.New("the secret in the URL is wrong: compare it with CALLROUTER_WEBHOOK_SECRET"))
+		h.refuse(w, from, ReasonSecret, errors.New("the secret in the URL is wrong; if Positus sent this, calls are "+
+			"being lost: compare the URL in Positus with CALLROUTER_WEBHOOK_SECRET"))
 		return
 	}
-	if len(h.Sources) > 0 && !within(from, h.Sources) {
-		h.refuse(w, from, ProblemSource, http.StatusForbidden, errors.New("the address is not among --webhook-sources; behind a proxy, set --trusted-proxies"))
+	if len(h.sources) > 0 && !within(from, h.sources) {
+		h.refuse(w, from, ReasonSource, errors.New("the address is not among --webhook-sources; if it is one of "+
+			"Positus', calls are being lost: add it, and behind a proxy set --trusted-proxies"))
 		return
 	}
-	body, kind, err := readBody(w, r)
+	body, reason, err := readBody(w, r)
 	if err != nil {
-		status := http.StatusRequestTimeout
-		if kind == ProblemTooLarge {
-			status = http.StatusRequestEntityTooLarge
-			_, _ = io.CopyN(io.Discard, r.Body, 4*MaxWebhook) // who sends all before listening would not hear why
+		if reason == ReasonTooLarge {
+			// Drain the body, so that a client that writes before it reads sees the 413.
+			_, _ = io.CopyN(io.Discard, r.Body, 4*MaxWebhook)
 		}
-		h.refuse(w, from, kind, status, err)
+		h.refuse(w, from, reason, err)
 		return
 	}
 	_ = conn.SetReadDeadline(time.Time{})
-	events, err := ParseWebhook(body, h.Pending)
+	events, err := ParseWebhook(body, h.pending)
 	if err != nil {
-		h.refuse(w, from, ProblemNotJSON, http.StatusBadRequest, err)
+		h.refuse(w, from, ReasonNotJSON, err)
 		return
 	}
-	// What was read is kept even if the sender hangs up meanwhile: it may not send it again.
+	// A sender that hangs up now may not send the webhook again, so its events are received all the same.
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(r.Context()), deadline)
 	defer cancel()
-	if err := h.receive(ctx, events); err != nil {
+	if err := h.take(ctx, events); err != nil {
 		w.Header().Set("Retry-After", "1")
-		h.refuse(w, from, ProblemRefused, http.StatusServiceUnavailable, err)
+		h.refuse(w, from, ReasonNotTaken, err)
 		return
 	}
 	w.WriteHeader(http.StatusOK)
 }
 
-// knows compares digests, so that the time it takes tells nothing about the secrets, and looks at all of them.
+// knows compares digests, and all of them, so that the time it takes reveals nothing about the secrets.
 func (h *handler) knows(secret string) bool {
 	sum := sha256.Sum256([]byte(secret))
 	found := 0
@@ -124,24 +118,25 @@ func (h *handler) knows(secret string) bool {
 	return found == 1
 }
 
-// readBody reads a body of limited size. kind says what is wrong if there is an error.
-func readBody(w http.ResponseWriter, r *http.Request) (body []byte, kind string, err error) {
+// readBody reads a body of limited size. An error comes with the reason to refuse it.
+func readBody(w http.ResponseWriter, r *http.Request) (body []byte, reason string, err error) {
 	if r.ContentLength > MaxWebhook {
-		return nil, ProblemTooLarge, fmt.Errorf("the body has %d bytes, more than %d", r.ContentLength, MaxWebhook)
+		return nil, ReasonTooLarge, fmt.Errorf("the body has %d bytes, more than %d; no webhook is that large", r.ContentLength, MaxWebhook)
 	}
 	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, MaxWebhook))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return nil, ProblemTooLarge, fmt.Errorf("the body has more than %d bytes", MaxWebhook)
+		return nil, ReasonTooLarge, fmt.Errorf("the body has more than %d bytes; no webhook is that large", MaxWebhook)
 	case err != nil:
-		return nil, ProblemSlow, fmt.Errorf("the body did not come whole and in time: %w", err)
+		return nil, ReasonSlow, fmt.Errorf("the body did not arrive whole within %s; check the network and the proxies before "+
+			"this machine: %w", webhookTime, err)
 	}
 	return body, "", nil
 }
 
-// receive hands the events on and waits no longer than the context lasts.
-func (h *handler) receive(ctx context.Context, events []engine.Event) error {
+// take waits for the receiver no longer than the context lasts.
+func (h *handler) take(ctx context.Context, events []engine.Event) error {
 	done := make(chan error, 1)
 	go func() {
 		defer func() {
@@ -149,19 +144,28 @@ func (h *handler) receive(ctx context.Context, events []engine.Event) error {
 				done <- fmt.Errorf("receiving a webhook panicked: %v", p)
 			}
 		}()
-		done <- h.Receive(ctx, events)
+		done <- h.receive(ctx, events)
 	}()
 	select {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("the events were not taken in time: %w", ctx.Err())
+		return fmt.Errorf("the events could not be stored within %s, Positus must send them again; check the store: %w",
+			webhookTime, ctx.Err())
 	}
 }
 
-// refuse answers with a status, and says why to the operator alone.
-func (h *handler) refuse(w http.ResponseWriter, from netip.Addr, kind string, status int, why error) {
-	h.OnProblem(kind)
-	h.Logger.Warn("webhook refused", "status", status, "reason", kind, "source", from.String(), "error", why.Error())
+// refuse responds with the reason's status, and tells why to the operator alone.
+func (h *handler) refuse(w http.ResponseWriter, from netip.Addr, reason string, why error) {
+	status := map[string]int{
+		ReasonSecret:   http.StatusNotFound,
+		ReasonSource:   http.StatusForbidden,
+		ReasonTooLarge: http.StatusRequestEntityTooLarge,
+		ReasonNotJSON:  http.StatusBadRequest,
+		ReasonSlow:     http.StatusRequestTimeout,
+		ReasonNotTaken: http.StatusServiceUnavailable,
+	}[reason]
+	h.onRefused(reason)
+	h.log.Warn("webhook refused", "status", status, "reason", reason, "source", from.String(), "error", why.Error())
 	http.Error(w, http.StatusText(status), status)
 }

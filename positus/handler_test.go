@@ -24,24 +24,39 @@ const testSecret = "sEcReT-CANARY-0123456789"
 
 // posted is what a handler did with one request.
 type posted struct {
-	status   int
-	header   http.Header
-	events   []engine.Event
-	problems []string
-	logs     string
+	status  int
+	header  http.Header
+	events  []engine.Event
+	refused []string // reasons
+	logs    string
 }
 
-func post(t *testing.T, cfg HandlerConfig, r *http.Request) posted {
+// receiver takes the events of a webhook.
+type receiver = func(context.Context, []engine.Event) error
+
+// webhooks is the handler of a client that is never asked to send anything.
+func webhooks(t *testing.T, cfg Config, receive receiver) http.Handler {
+	t.Helper()
+	cfg.Token = testToken
+	c, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Webhooks(receive)
+}
+
+// post sends one request. If receive is nil, the events are kept.
+func post(t *testing.T, cfg Config, receive receiver, r *http.Request) posted {
 	t.Helper()
 	var p posted
 	var logs bytes.Buffer
 	cfg.Logger = slog.New(slog.NewJSONHandler(&logs, nil))
-	cfg.OnProblem = func(kind string) { p.problems = append(p.problems, kind) }
-	if cfg.Receive == nil {
-		cfg.Receive = func(_ context.Context, e []engine.Event) error { p.events = e; return nil }
+	cfg.OnRefused = func(reason string) { p.refused = append(p.refused, reason) }
+	if receive == nil {
+		receive = func(_ context.Context, e []engine.Event) error { p.events = e; return nil }
 	}
 	w := httptest.NewRecorder()
-	NewHandler(cfg).ServeHTTP(w, r)
+	webhooks(t, cfg, receive).ServeHTTP(w, r)
 	p.status, p.header, p.logs = w.Code, w.Header(), logs.String()
 	return p
 }
@@ -68,42 +83,42 @@ func TestWebhookAnswers(t *testing.T) {
 		sources []netip.Prefix
 		proxies []netip.Prefix
 		status  int
-		problem string
+		reason  string
 	}{
 		"good":                           {r: webhook("POST", path+testSecret, body, remote), status: 200},
 		"the other secret":               {r: webhook("POST", path+old, body, remote), status: 200},
 		"escaped secret":                 {r: webhook("POST", path+"%73EcReT-CANARY-0123456789", body, remote), status: 200},
-		"wrong secret":                   {r: webhook("POST", path+"x", body, remote), status: 404, problem: ProblemSecret},
-		"secret in another case":         {r: webhook("POST", path+strings.ToLower(testSecret), body, remote), status: 404, problem: ProblemSecret},
-		"start of the secret":            {r: webhook("POST", path+testSecret[:20], body, remote), status: 404, problem: ProblemSecret},
+		"wrong secret":                   {r: webhook("POST", path+"x", body, remote), status: 404, reason: ReasonSecret},
+		"secret in another case":         {r: webhook("POST", path+strings.ToLower(testSecret), body, remote), status: 404, reason: ReasonSecret},
+		"start of the secret":            {r: webhook("POST", path+testSecret[:20], body, remote), status: 404, reason: ReasonSecret},
 		"no secret":                      {r: webhook("POST", path, body, remote), status: 404},
 		"secret and more":                {r: webhook("POST", path+testSecret+"/x", body, remote), status: 404},
 		"another path":                   {r: webhook("POST", "/"+testSecret, body, remote), status: 404},
 		"GET":                            {r: webhook("GET", path+testSecret, "", remote), status: 405},
 		"PUT":                            {r: webhook("PUT", path+testSecret, body, remote), status: 405},
-		"wrong source":                   {r: webhook("POST", path+testSecret, body, remote), sources: sources, status: 403, problem: ProblemSource},
-		"wrong secret and source":        {r: webhook("POST", path+"x", body, remote), sources: sources, status: 404, problem: ProblemSecret},
+		"wrong source":                   {r: webhook("POST", path+testSecret, body, remote), sources: sources, status: 403, reason: ReasonSource},
+		"wrong secret and source":        {r: webhook("POST", path+"x", body, remote), sources: sources, status: 404, reason: ReasonSecret},
 		"good source":                    {r: webhook("POST", path+testSecret, body, "198.51.100.9:1"), sources: sources, status: 200},
 		"good source by proxy":           {r: webhook("POST", path+testSecret, body, "10.0.0.1:1", "198.51.100.9"), sources: sources, proxies: proxies, status: 200},
-		"forged source by proxy":         {r: webhook("POST", path+testSecret, body, "10.0.0.1:1", "198.51.100.9, 203.0.113.7"), sources: sources, proxies: proxies, status: 403, problem: ProblemSource},
-		"source in an unbelieved header": {r: webhook("POST", path+testSecret, body, remote, "198.51.100.9"), sources: sources, status: 403, problem: ProblemSource},
-		"garbage for a source":           {r: webhook("POST", path+testSecret, body, "10.0.0.1:1", "198.51.100.9, x"), sources: sources, proxies: proxies, status: 403, problem: ProblemSource},
-		"not JSON":                       {r: webhook("POST", path+testSecret, "phone=+5511987654321", remote), status: 400, problem: ProblemNotJSON},
+		"forged source by proxy":         {r: webhook("POST", path+testSecret, body, "10.0.0.1:1", "198.51.100.9, 203.0.113.7"), sources: sources, proxies: proxies, status: 403, reason: ReasonSource},
+		"source in an unbelieved header": {r: webhook("POST", path+testSecret, body, remote, "198.51.100.9"), sources: sources, status: 403, reason: ReasonSource},
+		"garbage for a source":           {r: webhook("POST", path+testSecret, body, "10.0.0.1:1", "198.51.100.9, x"), sources: sources, proxies: proxies, status: 403, reason: ReasonSource},
+		"not JSON":                       {r: webhook("POST", path+testSecret, "phone=+5511987654321", remote), status: 400, reason: ReasonNotJSON},
 		"a list":                         {r: webhook("POST", path+testSecret, "[]", remote), status: 200},
-		"empty body":                     {r: webhook("POST", path+testSecret, "", remote), status: 400, problem: ProblemNotJSON},
-		"too deep":                       {r: webhook("POST", path+testSecret, strings.Repeat("[", 20_000), remote), status: 400, problem: ProblemNotJSON},
+		"empty body":                     {r: webhook("POST", path+testSecret, "", remote), status: 400, reason: ReasonNotJSON},
+		"too deep":                       {r: webhook("POST", path+testSecret, strings.Repeat("[", 20_000), remote), status: 400, reason: ReasonNotJSON},
 		"unknown event":                  {r: webhook("POST", path+testSecret, `{"messages":[{"id":"x"}]}`, remote), status: 200},
 		"as large as allowed":            {r: webhook("POST", path+testSecret, padded(MaxWebhook), remote), status: 200},
-		"too large":                      {r: webhook("POST", path+testSecret, padded(MaxWebhook+1), remote), status: 413, problem: ProblemTooLarge},
-		"too large without saying so":    {r: unsized(webhook("POST", path+testSecret, padded(MaxWebhook+1), remote)), status: 413, problem: ProblemTooLarge},
+		"too large":                      {r: webhook("POST", path+testSecret, padded(MaxWebhook+1), remote), status: 413, reason: ReasonTooLarge},
+		"too large without saying so":    {r: unsized(webhook("POST", path+testSecret, padded(MaxWebhook+1), remote)), status: 413, reason: ReasonTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := post(t, HandlerConfig{Secrets: secrets, Sources: tc.sources, TrustedProxies: tc.proxies}, tc.r)
+			p := post(t, Config{Secrets: secrets, Sources: tc.sources, TrustedProxies: tc.proxies}, nil, tc.r)
 			if p.status != tc.status {
 				t.Errorf("status %d, want %d", p.status, tc.status)
 			}
-			if got := strings.Join(p.problems, ","); got != tc.problem {
-				t.Errorf("problem %q, want %q", got, tc.problem)
+			if got := strings.Join(p.refused, ","); got != tc.reason {
+				t.Errorf("reason %q, want %q", got, tc.reason)
 			}
 			if (len(p.events) > 0) != (tc.status == 200) {
 				t.Errorf("received %v", p.events)
@@ -113,8 +128,8 @@ func TestWebhookAnswers(t *testing.T) {
 					t.Errorf("the log holds %q: %s", secret, p.logs)
 				}
 			}
-			if n := strings.Count(p.logs, "\n"); n != len(p.problems) {
-				t.Errorf("%d log lines for %d problems", n, len(p.problems))
+			if n := strings.Count(p.logs, "\n"); n != len(p.refused) {
+				t.Errorf("%d log lines for %d refusals", n, len(p.refused))
 			}
 		})
 	}
@@ -133,7 +148,7 @@ func unsized(r *http.Request) *http.Request {
 func TestNoSecretOpensNothing(t *testing.T) {
 	for _, secrets := range [][]string{nil, {""}} {
 		for _, path := range []string{"", "x", "%20", "%00"} {
-			p := post(t, HandlerConfig{Secrets: secrets}, webhook("POST", "/webhooks/positus/"+path, "{}", "203.0.113.7:1"))
+			p := post(t, Config{Secrets: secrets}, nil, webhook("POST", "/webhooks/positus/"+path, "{}", "203.0.113.7:1"))
 			if p.status != 404 {
 				t.Errorf("%q, %q: %d", secrets, path, p.status)
 			}
@@ -146,19 +161,18 @@ func TestWebhookIsSentAgainIfItCannotBeTaken(t *testing.T) {
 		"error": func(context.Context, []engine.Event) error { return errors.New("the store is down") },
 		"panic": func(context.Context, []engine.Event) error { panic("planted") },
 	} {
-		p := post(t, HandlerConfig{Secrets: []string{testSecret}, Receive: receive}, webhook("POST", "/webhooks/positus/"+testSecret, "{}", "203.0.113.7:1"))
-		if p.status != 503 || p.header.Get("Retry-After") != "1" || strings.Join(p.problems, ",") != ProblemRefused {
-			t.Errorf("%s: %d %v %v", name, p.status, p.header, p.problems)
+		p := post(t, Config{Secrets: []string{testSecret}}, receive,
+			webhook("POST", "/webhooks/positus/"+testSecret, "{}", "203.0.113.7:1"))
+		if p.status != 503 || p.header.Get("Retry-After") != "1" || strings.Join(p.refused, ",") != ReasonNotTaken {
+			t.Errorf("%s: %d %v %v", name, p.status, p.header, p.refused)
 		}
 	}
 }
 
 func TestWebhookTellsNothingOfTheErrorToTheSender(t *testing.T) {
 	w := httptest.NewRecorder()
-	NewHandler(HandlerConfig{
-		Secrets: []string{testSecret},
-		Receive: func(context.Context, []engine.Event) error { return errors.New("redis at 10.1.2.3") },
-	}).ServeHTTP(w, webhook("POST", "/webhooks/positus/"+testSecret, "{}", "203.0.113.7:1"))
+	down := func(context.Context, []engine.Event) error { return errors.New("redis at 10.1.2.3") }
+	webhooks(t, Config{Secrets: []string{testSecret}}, down).ServeHTTP(w, webhook("POST", "/webhooks/positus/"+testSecret, "{}", "203.0.113.7:1"))
 	if strings.Contains(w.Body.String(), "redis") {
 		t.Error(w.Body.String())
 	}
@@ -178,7 +192,7 @@ func TestNothingWaitsLongerThanTwoSeconds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				network := newMemory()
-				server := &http.Server{Handler: NewHandler(HandlerConfig{Secrets: []string{testSecret}, Receive: stuck})}
+				server := &http.Server{Handler: webhooks(t, Config{Secrets: []string{testSecret}}, stuck)}
 				go func() { _ = server.Serve(network) }()
 				defer func() { _ = server.Close() }()
 				conn, err := network.dial(t.Context(), "", "")
@@ -208,7 +222,7 @@ func TestNothingWaitsLongerThanTwoSeconds(t *testing.T) {
 
 // TestWhoSendsTooMuchHearsSo: many clients write all of a body before they listen.
 func TestWhoSendsTooMuchHearsSo(t *testing.T) {
-	server := httptest.NewServer(NewHandler(HandlerConfig{Secrets: []string{testSecret}}))
+	server := httptest.NewServer(webhooks(t, Config{Secrets: []string{testSecret}}, nil))
 	defer server.Close()
 	for _, length := range []int{MaxWebhook + 1, 2 * MaxWebhook} {
 		conn, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -237,11 +251,11 @@ func TestWhatWasReadIsKeptThoughTheSenderLeft(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var seen error
 	r := webhook("POST", "/webhooks/positus/"+testSecret, "{}", "203.0.113.7:1").WithContext(ctx)
-	p := post(t, HandlerConfig{Secrets: []string{testSecret}, Receive: func(ctx context.Context, _ []engine.Event) error {
+	p := post(t, Config{Secrets: []string{testSecret}}, func(ctx context.Context, _ []engine.Event) error {
 		cancel()
 		seen = ctx.Err()
 		return nil
-	}}, r)
+	}, r)
 	if p.status != 200 || seen != nil {
 		t.Errorf("%d, %v", p.status, seen)
 	}

@@ -52,8 +52,8 @@ var errorKinds = []string{
 	"clock", "duplicate_differs", "evaluation", "facts", "gate", "hang_up", "job_panic", "message", "overrides", "panic",
 	"platform_alarm", "positus", "presence", "rules_refused", "store", "store_lost", "too_many_calls", "unauthorized",
 	"unknown_event", "unknown_number",
-	positus.ProblemNotJSON, positus.ProblemRefused, positus.ProblemSecret, positus.ProblemSlow, positus.ProblemSource,
-	positus.ProblemTooLarge,
+	positus.ReasonNotJSON, positus.ReasonNotTaken, positus.ReasonSecret, positus.ReasonSlow, positus.ReasonSource,
+	positus.ReasonTooLarge,
 }
 
 func newMetrics() *metrics {

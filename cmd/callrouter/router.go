@@ -81,7 +81,8 @@ func startRouter(ctx context.Context, cfg routerConfig) (_ *router, err error) {
 	}
 	if r.positus, err = positus.New(positus.Config{
 		URL: cfg.PositusURL, Token: cfg.positusToken, Logger: cfg.log,
-		Normal: func(digits string) string { return rules.NewCaller(digits, "", "").Key() },
+		Normal:  func(digits string) string { return rules.NewCaller(digits, "", "").Key() },
+		Secrets: cfg.webhookSecrets, Sources: cfg.sources, TrustedProxies: cfg.proxies, OnRefused: m.Error,
 	}); err != nil {
 		return nil, err
 	}
@@ -132,10 +133,7 @@ func (r *router) serve(m *metrics) {
 	base, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	public := http.NewServeMux()
-	public.Handle("/webhooks/", r.crash.webhooks(m.webhooksCounted(positus.NewHandler(positus.HandlerConfig{
-		Secrets: r.cfg.webhookSecrets, Sources: r.cfg.sources, TrustedProxies: r.cfg.proxies,
-		Receive: r.engine.Receive, Pending: r.positus.Pending, Logger: r.cfg.log, OnProblem: m.Error,
-	}))))
+	public.Handle("/webhooks/", r.crash.webhooks(m.webhooksCounted(r.positus.Webhooks(r.engine.Receive))))
 	public.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	public.HandleFunc("GET /readyz", r.ready)
 	r.public = r.server(context.Background(), public) // a webhook that came before the stop is taken
