@@ -218,8 +218,8 @@ func hint(err error) error {
 	var network net.Error
 	switch {
 	case redis.HasErrorPrefix(err, "OOM"):
-		what = "Redis is out of memory, so new calls cannot be recorded; raise maxmemory, or keep records for a shorter " +
-			"time (--retention)"
+		what = "Redis is out of memory, so new calls cannot be recorded; raise maxmemory, or keep records for a " +
+			"shorter time (--retention)"
 	case redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "WRONGPASS"):
 		what = "Redis refuses the user or password; put them into the address: redis://user:password@host, or " +
 			"behind a Sentinel as the parameters username and password (those before its host are the Sentinel's)"
