@@ -38,7 +38,8 @@ func TestRedisCluster(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := s.Snapshot(t.Context(), engine.Query{
-				Agents: []string{"agent1", "agent2"}, Queues: []string{"sales"}, Lists: []string{"vip"}, Caller: "+1", Calls: []time.Duration{time.Hour},
+				Agents: []string{"agent1", "agent2"}, Queues: []string{"sales"}, Lists: []string{"vip"},
+				Caller: "+1", Calls: []time.Duration{time.Hour},
 			}); err != nil {
 				t.Error(err)
 			}
@@ -97,7 +98,8 @@ func newCluster(t *testing.T, masters int, replica bool) (nodes []*storetest.Red
 	agree := func() bool {
 		for _, node := range nodes {
 			info := node.Do("CLUSTER", "INFO").(string)
-			if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, fmt.Sprint("cluster_known_nodes:", all, "\r")) {
+			known := fmt.Sprint("cluster_known_nodes:", all, "\r")
+			if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, known) {
 				return false
 			}
 		}
@@ -115,8 +117,8 @@ func newCluster(t *testing.T, masters int, replica bool) (nodes []*storetest.Red
 	return nodes
 }
 
-// Moving the slot that has all keys to another node is an outage for as long as it takes: scripts find some of their
-// keys here and some there, and are refused. No slot is given twice, and calls that talk keep theirs.
+// Moving the slot with all keys to another node is an outage while it lasts: scripts find some keys here and some
+// there, and are refused. No slot of an agent is given twice, and calls that talk keep theirs.
 func TestRedisClusterMovesItsSlot(t *testing.T) {
 	t.Parallel()
 	for _, seed := range seeds() {
@@ -163,8 +165,8 @@ func moveSlot(from, to *storetest.Redis, slot int64) (moved int) {
 	return moved
 }
 
-// A replica of a Cluster that has not heard of everything takes over. There were connections to it before, when it was
-// a replica, and over these too no slot is given until its gate opens.
+// A replica of a Cluster takes over that lacks the latest writes. No slot is given until its gate opens, not even over
+// connections that were open while it was a replica.
 func TestRedisClusterFailover(t *testing.T) {
 	t.Parallel()
 	nodes := newCluster(t, 1, true)
@@ -191,7 +193,7 @@ func TestRedisClusterFailover(t *testing.T) {
 	}
 	master.Kill()
 	replica.Do("CLUSTER", "FAILOVER", "TAKEOVER")
-	storetest.Eventually(t, "the new master answers", func() bool {
+	storetest.Eventually(t, "the new master replies", func() bool {
 		err = take("after")
 		return err == nil || errors.Is(err, engine.ErrGate) || errors.Is(err, engine.ErrBusy)
 	})
@@ -232,7 +234,7 @@ func TestRedisSentinel(t *testing.T) {
 		return replica.Do("ZCARD", "cr1:{callrouter}:slots:ana") == int64(1)
 	})
 	master.Kill()
-	storetest.Eventually(t, "the new master answers", func() bool {
+	storetest.Eventually(t, "the new master replies", func() bool {
 		err = takeAna(t.Context(), s, "after", 4)
 		return decided(err)
 	})

@@ -102,7 +102,8 @@ func secondOpener(t *testing.T, path string) {
 	t.Helper()
 	start := time.Now()
 	_, err := store.Open(t.Context(), path, store.Config{})
-	if err == nil || !strings.Contains(err.Error(), "in use by another callrouter") || !strings.Contains(err.Error(), "redis://") {
+	if err == nil || !strings.Contains(err.Error(), "in use by another callrouter") ||
+		!strings.Contains(err.Error(), "redis://") {
 		t.Errorf("a second opener gets %v", err)
 	}
 	if took := time.Since(start); took > time.Second {
@@ -253,11 +254,14 @@ func TestEmbeddedReopened(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = openFile(t, path, store.Config{})
-	snap, err := s.Snapshot(ctx, engine.Query{Agents: []string{"ana"}, Queues: []string{"sales"}, Caller: "+1", Calls: []time.Duration{time.Hour}})
+	snap, err := s.Snapshot(ctx, engine.Query{
+		Agents: []string{"ana"}, Queues: []string{"sales"}, Caller: "+1", Calls: []time.Duration{time.Hour},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := snap.Agents["ana"]; a.Connected || len(a.Slots) != 1 || len(snap.Queues["sales"]) != 1 || snap.Calls[time.Hour] != 1 {
+	a := snap.Agents["ana"]
+	if a.Connected || len(a.Slots) != 1 || len(snap.Queues["sales"]) != 1 || snap.Calls[time.Hour] != 1 {
 		t.Errorf("%+v", snap)
 	}
 }

@@ -26,35 +26,45 @@ func throughProxy(t *testing.T, server *storetest.Redis, cfg store.Config) (engi
 	return s, proxy
 }
 
-// decided says whether an error is an answer of the store, and not that there was none.
+// decided reports whether the store decided: the step was done, or refused with an error of the engine.
 func decided(err error) bool {
-	for _, answer := range []error{engine.ErrExists, engine.ErrConflict, engine.ErrNotFound, engine.ErrBusy, engine.ErrGate} {
-		if errors.Is(err, answer) {
+	for _, refusal := range []error{
+		engine.ErrExists, engine.ErrConflict, engine.ErrNotFound, engine.ErrBusy, engine.ErrGate,
+	} {
+		if errors.Is(err, refusal) {
 			return true
 		}
 	}
 	return err == nil
 }
 
-// Each way in which a server can fail is an error within the bound, for all who ask at once, and is taken for no
-// answer. Once it is over the store goes on by itself, and what was asked for is done once.
+// Each failure of a server is an error within the timeout, for all requests at once, and never looks like a refusal.
+// Once it is over the store recovers by itself, and each request is done once.
 func TestRedisFaults(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		trouble storetest.Trouble
 		says    string // in the error
 	}{
-		"black hole":       {storetest.Trouble{Hole: true}, "no reply within"},
-		"replies lost":     {storetest.Trouble{NoReplies: true}, "no reply within"},
-		"slow":             {storetest.Trouble{Delay: time.Second}, "no reply within"},
-		"refuses":          {storetest.Trouble{Refuse: true}, ""},
-		"a replica":        {storetest.Trouble{Answer: "READONLY You can't write against a read only replica."}, "address of the master"},
-		"loading":          {storetest.Trouble{Answer: "LOADING Redis is loading the dataset in memory"}, "LOADING"},
-		"master is down":   {storetest.Trouble{Answer: "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."}, "MASTERDOWN"},
-		"cluster is down":  {storetest.Trouble{Answer: "CLUSTERDOWN The cluster is down"}, "CLUSTERDOWN"},
-		"too few replicas": {storetest.Trouble{Answer: "NOREPLICAS Not enough good replicas to write."}, "min-replicas-to-write"},
-		"busy script":      {storetest.Trouble{Answer: "BUSY Redis is busy running a script."}, "BUSY"},
-		"not understood":   {storetest.Trouble{Answer: "ERR unknown command"}, "ERR"},
+		"black hole":   {storetest.Trouble{Hole: true}, "no reply within"},
+		"replies lost": {storetest.Trouble{NoReplies: true}, "no reply within"},
+		"slow":         {storetest.Trouble{Delay: time.Second}, "no reply within"},
+		"refuses":      {storetest.Trouble{Refuse: true}, ""},
+		"a replica": {
+			storetest.Trouble{Answer: "READONLY You can't write against a read only replica."}, "address of the master",
+		},
+		"loading": {storetest.Trouble{Answer: "LOADING Redis is loading the dataset in memory"}, "LOADING"},
+		"master is down": {
+			storetest.Trouble{
+				Answer: "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+			}, "MASTERDOWN",
+		},
+		"cluster is down": {storetest.Trouble{Answer: "CLUSTERDOWN The cluster is down"}, "CLUSTERDOWN"},
+		"too few replicas": {
+			storetest.Trouble{Answer: "NOREPLICAS Not enough good replicas to write."}, "min-replicas-to-write",
+		},
+		"busy script":    {storetest.Trouble{Answer: "BUSY Redis is busy running a script."}, "BUSY"},
+		"not understood": {storetest.Trouble{Answer: "ERR unknown command"}, "ERR"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, proxy := throughProxy(t, storetest.NewRedis(t), store.Config{})
@@ -130,13 +140,13 @@ func TestRedisJitter(t *testing.T) {
 	for w := range workers {
 		wg.Go(func() {
 			for i := range each {
-				for answered := false; !answered; {
+				for done := false; !done; {
 					start := time.Now()
 					_, err := s.Insert(t.Context(), newCall(fmt.Sprint(w, " ", i)))
 					if took := time.Since(start); took > 2*time.Second {
 						t.Errorf("an insert took %s: %v", took, err)
 					}
-					answered = decided(err)
+					done = decided(err)
 				}
 			}
 		})
@@ -146,7 +156,8 @@ func TestRedisJitter(t *testing.T) {
 	exactly(t, s, workers*each)
 }
 
-// A master that is cut off from its replicas gives no slot if it is told to need one: somebody else may be master now.
+// A master that requires a replica (min-replicas-to-write) and is cut off from it gives no slot: another may be master
+// now.
 func TestRedisSplit(t *testing.T) {
 	t.Parallel()
 	master := storetest.NewRedis(t, "repl-diskless-sync-delay 0", "min-replicas-max-lag 1")
@@ -173,7 +184,7 @@ func TestRedisSplit(t *testing.T) {
 	storetest.Eventually(t, "slots are given again", func() bool { return take() == nil })
 }
 
-// takeAna takes a slot of one agent, who has so many, for a call that is new or was not given any before.
+// takeAna takes a slot of ana, who has a capacity, for a call that is new or has no slot yet.
 func takeAna(ctx context.Context, s engine.Store, id string, capacity int) error {
 	if err := s.Present(ctx, "ana", "browser", time.Hour); err != nil {
 		return err
@@ -186,16 +197,19 @@ func takeAna(ctx context.Context, s engine.Store, id string, capacity int) error
 	}
 	c.Rev = max(c.Rev, 1)
 	next := c.Clone()
-	next.Holds = []engine.Hold{{Agent: "ana", Kind: engine.HoldRinging, Capacity: capacity, Until: time.Now().Add(time.Hour)}}
+	next.Holds = []engine.Hold{{
+		Agent: "ana", Kind: engine.HoldRinging, Capacity: capacity, Until: time.Now().Add(time.Hour),
+	}}
 	_, err := s.Update(ctx, c, next)
 	return err
 }
 
-// A caller who waits for less than a step may take is not kept waiting.
+// A context that ends before the store's timeout ends the wait.
 func TestRedisDeadline(t *testing.T) {
 	server := storetest.NewRedis(t)
 	proxy := storetest.NewProxy(t, server.Addr, nil)
-	s, err := store.Open(t.Context(), strings.Replace(server.URL, server.Addr, proxy.Addr, 1), store.Config{Timeout: 10 * time.Second})
+	url := strings.Replace(server.URL, server.Addr, proxy.Addr, 1)
+	s, err := store.Open(t.Context(), url, store.Config{Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +218,8 @@ func TestRedisDeadline(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	if _, err := s.Get(ctx, engine.Key("any")); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 400*time.Millisecond {
-		t.Errorf("after %s: %v", time.Since(start), err)
+	_, err = s.Get(ctx, engine.Key("any"))
+	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > 400*time.Millisecond {
+		t.Errorf("after %s: %v", took, err)
 	}
 }

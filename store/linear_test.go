@@ -34,13 +34,13 @@ type slotInput struct {
 	give        bool
 }
 
-// slotResult is the answer to a slotInput.
+// slotResult is what the store did with a slotInput.
 type slotResult string
 
 const (
 	done    slotResult = "done"
 	refused slotResult = "refused"
-	unknown slotResult = "unknown" // no answer came: it may have been done, be done later, or never be done
+	unknown slotResult = "unknown" // no reply came: it may have been done, be done later, or never be done
 )
 
 // slotModel is what the slots of one agent must look like from outside: a set of calls, as bits, never larger than the
@@ -89,8 +89,8 @@ type taker struct {
 	c       *engine.Call // as it was last known to be stored
 	start   time.Time
 	history []porcupine.Operation
-	pending []porcupine.Operation // of the revision that c has: no answer came, and they seem not to be done, or not yet
-	lost    int                   // answers that never came
+	pending []porcupine.Operation // on the revision of c, without a reply: not done, or not yet
+	lost    int                   // replies that never came
 }
 
 func takerCall(id int) *engine.Call { return newCall(fmt.Sprint("taker ", id)) }
@@ -129,7 +129,8 @@ func (k *taker) step(ctx context.Context) error {
 	} else {
 		in.agent = rand.IntN(len(capacities))
 		next.Holds = []engine.Hold{{
-			Agent: fighting[in.agent], Kind: engine.HoldRinging, Capacity: capacities[in.agent], Until: time.Now().Add(time.Hour),
+			Agent: fighting[in.agent], Kind: engine.HoldRinging,
+			Capacity: capacities[in.agent], Until: time.Now().Add(time.Hour),
 		}}
 	}
 	op := porcupine.Operation{ClientId: k.id, Input: in, Call: k.now(), Output: done}
@@ -174,7 +175,7 @@ func (k *taker) settle(by int64) {
 	k.pending = nil
 }
 
-// takeTurns lets all takers do so many steps, and answers them.
+// takeTurns makes each taker do a number of steps, and returns the takers.
 func takeTurns(t *testing.T, steps int, stores ...engine.Store) []*taker {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -206,7 +207,7 @@ func takeTurns(t *testing.T, steps int, stores ...engine.Store) []*taker {
 	return all
 }
 
-// judgeHistory fails the test unless there is an order in which the model answers what the store answered.
+// judgeHistory fails the test unless the model, in some order of the steps, gives the results of the store.
 func judgeHistory(t *testing.T, all []*taker) {
 	t.Helper()
 	var history []porcupine.Operation
@@ -220,7 +221,7 @@ func judgeHistory(t *testing.T, all []*taker) {
 	}
 	start := time.Now()
 	result := porcupine.CheckOperationsTimeout(slotModel, history, time.Minute)
-	t.Logf("%d steps: %d done, %d refused, %d answers lost, %d never known; judged %s within %s", len(history),
+	t.Logf("%d steps: %d done, %d refused, %d replies lost, %d never known; judged %s within %s", len(history),
 		counts[done], counts[refused], lost, counts[unknown], result, time.Since(start).Round(time.Millisecond))
 	if counts[refused] == 0 {
 		t.Error("nothing was refused, so this was no test")
@@ -237,7 +238,7 @@ func judgeHistory(t *testing.T, all []*taker) {
 	if err := porcupine.Visualize(slotModel, info, f); err != nil {
 		t.Error(err)
 	}
-	t.Errorf("no order of the steps explains the answers (%s): see %s", result, f.Name())
+	t.Errorf("no order of the steps explains the results (%s): see %s", result, f.Name())
 }
 
 func presentAgents(t *testing.T, s engine.Store) {
@@ -287,7 +288,7 @@ func TestRedisRepliesCut(t *testing.T) {
 		}
 	}
 	if lost == 0 {
-		t.Error("no answer was lost, so this was no test")
+		t.Error("no reply was lost, so this was no test")
 	}
 	for _, agent := range fighting {
 		if n := server.Do("ZCARD", "cr1:{callrouter}:slots:"+agent); n != int64(len(holders[agent])) {

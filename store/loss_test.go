@@ -15,12 +15,12 @@ import (
 	"callrouter/store/storetest"
 )
 
-// The times of those who use a store that loses what it was told, as far apart from each other as the real ones.
+// The times of instances whose store loses data, in proportion to the real ones.
 const (
 	lossBeat = 200 * time.Millisecond
 	lossGate = time.Second
-	lossTalk = 2 * lossGate // at most; calls that outlive the gate are those that the store must not forget
-	// lossLease is for how long the lease of a slot outlives the call: for a busy machine.
+	lossTalk = 2 * lossGate // at most; the store must not forget calls that outlast the gate
+	// lossLease is how long the lease of a slot outlives the call, for a busy machine.
 	lossLease = 15 * time.Second
 
 	lossAgents, lossCapacity, lossWorkers = 6, 2, 8
@@ -58,7 +58,7 @@ func (k *talker) all() (calls []*engine.Call) {
 	return calls
 }
 
-// beat says that the instance lives, and that its agents are there, and writes back what the store may have lost.
+// beat renews the leases of the instance and its agents, and writes back what the store may have lost.
 func (k *talker) beat(ctx context.Context) {
 	for i := range lossAgents {
 		_ = k.s.Present(ctx, fmt.Sprint("agent", i), k.name, time.Hour)
@@ -111,7 +111,8 @@ func (k *talker) talk(ctx context.Context, id string, rng *rand.Rand) {
 		next := c.Clone()
 		next.State, next.Action = engine.Active, "handoff"
 		next.Holds = []engine.Hold{{
-			Agent: fmt.Sprint("agent", agent), Kind: engine.HoldRinging, Capacity: lossCapacity, Until: time.Now().Add(talk + lossLease),
+			Agent: fmt.Sprint("agent", agent), Kind: engine.HoldRinging,
+			Capacity: lossCapacity, Until: time.Now().Add(talk + lossLease),
 		}}
 		got, err := k.s.Update(ctx, c, next)
 		if errors.Is(err, engine.ErrBusy) || errors.Is(err, engine.ErrGate) {
@@ -136,7 +137,8 @@ func (k *talker) talk(ctx context.Context, id string, rng *rand.Rand) {
 // end ends a call, whatever the store knows of it.
 func (k *talker) end(ctx context.Context, c *engine.Call) {
 	next := c.Clone()
-	next.State, next.Outcome, next.Holds, next.EndedAt, next.Due = engine.Ended, engine.Answered, nil, time.Now(), time.Time{}
+	next.State, next.Outcome, next.EndedAt = engine.Ended, engine.Answered, time.Now()
+	next.Holds, next.Due = nil, time.Time{}
 	for {
 		got, err := k.s.Update(ctx, c, next)
 		if errors.Is(err, engine.ErrConflict) {
@@ -152,14 +154,14 @@ func (k *talker) end(ctx context.Context, c *engine.Call) {
 	}
 }
 
-// losing is three instances, and what happens to the store that they use.
+// losing is three instances, and a store that loses data.
 type losing struct {
 	*testing.T
 	judge   *storetest.Judge
 	stores  [3]engine.Store
 	proxies [3]*storetest.Proxy
-	server  *storetest.Redis // whom all of them use
-	link    *storetest.Proxy // by which its replica hears of it
+	server  *storetest.Redis // all instances use it
+	link    *storetest.Proxy // between it and its replica
 	replica *storetest.Redis
 }
 
@@ -180,7 +182,7 @@ func newLosing(t *testing.T, server *storetest.Redis, replicated bool) *losing {
 	return l
 }
 
-// open lets an instance use an address.
+// open connects an instance to an address.
 func (l *losing) open(i int, url string) {
 	l.Helper()
 	s, err := store.Open(l.Context(), url, store.Config{Timeout: time.Second, Gate: lossGate})
@@ -191,7 +193,7 @@ func (l *losing) open(i int, url string) {
 	l.stores[i] = s
 }
 
-// lose loses something, and waits until slots are given again.
+// lose makes the store lose data, and waits until slots are given again.
 func (l *losing) lose(what string, loss func()) {
 	l.Helper()
 	if l.Failed() {
@@ -207,7 +209,7 @@ func (l *losing) lose(what string, loss func()) {
 	}
 }
 
-// goOn waits until all slots of all agents were taken for a while.
+// goOn waits until calls have taken slots of all agents for some time.
 func (l *losing) goOn() {
 	l.Helper()
 	d := lossTalk / 4
@@ -220,7 +222,7 @@ func (l *losing) goOn() {
 	})
 }
 
-// run lets all instances talk while something happens, and then judges.
+// run makes all instances talk while something happens, then judges.
 func (l *losing) run(seed uint64, happens func()) {
 	l.Helper()
 	ctx, stop := context.WithCancel(l.Context())
@@ -264,8 +266,8 @@ func seeds() []uint64 {
 	return []uint64{1}
 }
 
-// A Redis that forgets everything, twice, gives no agent more calls than he can take: what instances have in hand is
-// written back before any slot is given.
+// A Redis that loses everything, twice, gives no agent more calls than the capacity: instances write back their calls
+// before any slot is given.
 func TestRedisLoss(t *testing.T) {
 	t.Parallel()
 	for _, seed := range seeds() {
@@ -285,8 +287,7 @@ func TestRedisLoss(t *testing.T) {
 	}
 }
 
-// The same holds when a replica takes over that has not heard of the last calls, and believes in others that have
-// ended.
+// The same holds when a replica takes over that lacks the latest calls and still has others that ended.
 func TestRedisStaleReplica(t *testing.T) {
 	t.Parallel()
 	for _, seed := range seeds() {
@@ -311,8 +312,8 @@ func TestRedisStaleReplica(t *testing.T) {
 	}
 }
 
-// The clock of Redis is set, forward by more than any lease lasts, and back: no slot is given while calls that have
-// lost theirs go on.
+// The clock of Redis is set forward by more than any lease lasts, and back. No slot is given while calls in progress
+// lack theirs.
 func TestRedisClockIsSet(t *testing.T) {
 	t.Parallel()
 	for _, seed := range seeds() {

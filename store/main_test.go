@@ -8,7 +8,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// childVar names the part that this test binary plays when a test starts it again as another process.
+// childVar names the part that this test binary plays when a test starts it as another process.
 const childVar = "CALLROUTER_STORE_CHILD"
 
 func TestMain(m *testing.M) {
@@ -22,7 +22,8 @@ func TestMain(m *testing.M) {
 	default:
 		// The client tries every second whether a server that was away is there again, and ends that within a second
 		// after it was closed.
-		goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
+		redial := "github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"
+		goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(redial))
 	}
 }
 
@@ -34,5 +35,5 @@ func child(part string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// proofs says whether the proofs are wanted at their full length, for which the ordinary run has no time.
+// proofs reports whether to run the proofs at full length, which takes too long for an ordinary run.
 func proofs() bool { return os.Getenv("CALLROUTER_TEST_PROOFS") == "1" }

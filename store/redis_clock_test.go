@@ -46,8 +46,8 @@ func even(t *testing.T, when string, want time.Duration, instances ...clocked) {
 	}
 }
 
-// The clock of Redis is set while a call lives: for all instances, those that start later too, time goes on as before.
-// Once no call lives it is as late as Redis says.
+// The clock of Redis is set while a call lives: the store's time goes on as before for all instances, also for those
+// that start later. Once no call lives, the store's time is that of Redis again.
 func TestRedisTimeGoesOnEvenly(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewRedisWithClock(t)
@@ -74,8 +74,8 @@ func TestRedisTimeGoesOnEvenly(t *testing.T) {
 	even(t, "once no call lives", 10*time.Second, one, two)
 }
 
-// A machine that slept sees the clock of Redis jump, as if it had been set. The others, for whom it goes on, are
-// witnesses: the time stays what it is, and no slot is held back.
+// To a machine that slept, the clock of Redis seems to jump, as if it had been set. The other instances prove that it
+// was not: the store's time stays the same, and no slot is held back.
 func TestRedisTimeOfAMachineThatSlept(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewRedisWithClock(t)

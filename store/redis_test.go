@@ -91,7 +91,7 @@ func TestRedisRefusesEviction(t *testing.T) {
 	openURL(t, server.URL)
 }
 
-// Where the configuration is hidden, the operator is told what to look at.
+// If the configuration is hidden, the log says what to check.
 func TestRedisConfigurationHidden(t *testing.T) {
 	server := storetest.NewRedis(t)
 	server.Do("ACL", "SETUSER", "router", "-config|get")
@@ -123,14 +123,15 @@ func TestRedisOpenErrors(t *testing.T) {
 				s.Close()
 				t.Fatal("it was opened")
 			}
-			if !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "secret") {
+			if !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "hunter2") ||
+				strings.Contains(err.Error(), "secret") {
 				t.Errorf("got %q, want %q and no password", err, test.want)
 			}
 		})
 	}
 }
 
-// A server that is slow at first, or still reads its data, is waited for; one that stays so is told of.
+// Open waits for a server that is slow at first, or still loads its data.
 func TestRedisSlowAtTheStart(t *testing.T) {
 	server := storetest.NewRedis(t)
 	for name, trouble := range map[string]storetest.Trouble{
@@ -210,7 +211,8 @@ func TestRedisOutOfMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if snap, err := s.Snapshot(ctx, engine.Query{Agents: []string{"ana"}}); err != nil || len(snap.Agents["ana"].Slots) != 1 {
+	snap, err := s.Snapshot(ctx, engine.Query{Agents: []string{"ana"}})
+	if err != nil || len(snap.Agents["ana"].Slots) != 1 {
 		t.Errorf("%+v, %v", snap, err)
 	}
 	next = c.Clone()
@@ -236,11 +238,14 @@ func TestRedisThatLostEverything(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		"replaced by one that lags": func(r *storetest.Redis) { r.Do("HSET", "cr1:{callrouter}:epoch", "run", "another server") },
+		"replaced by one that lags": func(r *storetest.Redis) {
+			r.Do("HSET", "cr1:{callrouter}:epoch", "run", "another server")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := storetest.NewRedis(t)
-			s, err := store.Open(t.Context(), server.URL, store.Config{Timeout: 2 * time.Second, Gate: 300 * time.Millisecond})
+			cfg := store.Config{Timeout: 2 * time.Second, Gate: 300 * time.Millisecond}
+			s, err := store.Open(t.Context(), server.URL, cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -256,7 +261,7 @@ func TestRedisThatLostEverything(t *testing.T) {
 			if name == "replaced by one that lags" { // the connections to the old one are gone
 				server.Do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 			}
-			storetest.Eventually(t, "the store answers", func() bool { return s.Ping(t.Context()) == nil })
+			storetest.Eventually(t, "the store replies", func() bool { return s.Ping(t.Context()) == nil })
 			if err := take("two"); !errors.Is(err, engine.ErrGate) {
 				t.Errorf("a slot right after the loss: %v, want ErrGate", err)
 			}
@@ -268,10 +273,12 @@ func TestRedisThatLostEverything(t *testing.T) {
 			}
 			storetest.Eventually(t, "the gate opens", func() bool { return take("four") == nil })
 			after := beat(t, s)
-			server.Do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes") // connections come and go; the server is the same
-			storetest.Eventually(t, "the store answers", func() bool { return s.Ping(t.Context()) == nil })
+			// Connections come and go; the server is the same.
+			server.Do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+			storetest.Eventually(t, "the store replies", func() bool { return s.Ping(t.Context()) == nil })
 			if err := take("five"); err != nil || beat(t, s) != after {
-				t.Errorf("over new connections to the same server: %v, and the epoch is %q after %q", err, beat(t, s), after)
+				t.Errorf("over new connections to the same server: %v, and the epoch is %q after %q",
+					err, beat(t, s), after)
 			}
 		})
 	}

@@ -15,14 +15,16 @@ import (
 	"time"
 	"unsafe"
 
+	"golang.org/x/sync/errgroup"
+
 	"callrouter/store"
 	"callrouter/store/storetest"
 )
 
 const stormProcesses, stormWorkers = 3, 24
 
-// Three processes fight for the same slots on one Redis. The judge lies in memory that all of them share, so what one
-// of them holds counts for the others.
+// Three processes fight for the same slots on one Redis. They share the judge in mapped memory, so it counts what all
+// of them hold.
 func TestRedisStormOfProcesses(t *testing.T) {
 	url := storetest.StartRedis(t)
 	s := openURL(t, url)
@@ -44,25 +46,23 @@ func TestRedisStormOfProcesses(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer unmap()
-			wait := make([]func() error, stormProcesses)
-			for i := range wait {
+			var all errgroup.Group
+			for i := range stormProcesses {
 				cmd := child("storm", url, path, fmt.Sprint(t.Name(), i), fmt.Sprint(capacity), d.String())
 				var out strings.Builder
 				cmd.Stdout = &out
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
 				}
-				wait[i] = func() error {
+				all.Go(func() error {
 					if err := cmd.Wait(); err != nil || strings.TrimSpace(out.String()) != "fine" {
 						return fmt.Errorf("process %d: %v: %s", i, err, out.String())
 					}
 					return nil
-				}
+				})
 			}
-			for _, w := range wait {
-				if err := w(); err != nil {
-					t.Error(err)
-				}
+			if err := all.Wait(); err != nil {
+				t.Error(err)
 			}
 			j.Verdict(t, capacity)
 		})
@@ -76,7 +76,8 @@ func mapJudge(path string) (j *storetest.Judge, unmap func(), err error) {
 		return nil, nil, err
 	}
 	defer f.Close()
-	data, err := syscall.Mmap(int(f.Fd()), 0, int(unsafe.Sizeof(storetest.Judge{})), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	size := int(unsafe.Sizeof(storetest.Judge{}))
+	data, err := syscall.Mmap(int(f.Fd()), 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	if err != nil {
 		return nil, nil, err
 	}

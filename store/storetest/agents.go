@@ -78,7 +78,7 @@ func testMissed(s *suite) {
 	miss(3, 2)
 	s.ok(s.Answered(ctx, "ana"))
 	if s.agent("ana").Missed != 0 {
-		s.Error("an answer forgets missed offers")
+		s.Error("an answered offer does not clear missed ones")
 	}
 	miss(3, 1)
 	miss(3, 2)
@@ -192,7 +192,10 @@ func testQueues(s *suite) {
 	third := wait("third", "sales", 3*time.Second)
 	first = s.change(first, func(c *engine.Call) {
 		c.Owner = "two"
-		c.Offers = []engine.Offer{{ID: "1", Agent: "ana", Result: engine.OfferMissed}, {ID: "2", Agent: "bruno", Result: engine.OfferDeclined}}
+		c.Offers = []engine.Offer{
+			{ID: "1", Agent: "ana", Result: engine.OfferMissed},
+			{ID: "2", Agent: "bruno", Result: engine.OfferDeclined},
+		}
 	})
 	read := func() []engine.Waiter {
 		s.Helper()
@@ -225,7 +228,9 @@ func testQueues(s *suite) {
 	expect("second", "third") // one that rings does not wait
 	first = s.change(first, func(c *engine.Call) { c.State = engine.Waiting })
 	expect("first", "second", "third") // and comes back to its old place
-	s.change(first, func(c *engine.Call) { c.State, c.Step, c.EndedAt, c.Due = engine.Ended, nil, s.now(), time.Time{} })
+	s.change(first, func(c *engine.Call) {
+		c.State, c.Step, c.EndedAt, c.Due = engine.Ended, nil, s.now(), time.Time{}
+	})
 	s.change(third, func(c *engine.Call) { c.Step = &engine.Handoff{Queue: "sales2", Joined: base} })
 	expect("second")
 }
@@ -244,7 +249,8 @@ func testCallerCalls(s *suite) {
 	withheld.CallerKey = ""
 	s.insert(withheld)
 	snap, err := s.Snapshot(s.Context(), engine.Query{
-		Caller: "+5511999990000", Calls: []time.Duration{time.Hour, 2 * time.Hour, 24 * time.Hour}, Except: engine.Key("a"),
+		Caller: "+5511999990000", Except: engine.Key("a"),
+		Calls: []time.Duration{time.Hour, 2 * time.Hour, 24 * time.Hour},
 	})
 	s.ok(err)
 	for d, want := range map[time.Duration]int{time.Hour: 1, 2 * time.Hour: 2, 24 * time.Hour: 3} {
@@ -266,7 +272,9 @@ func testEmptySnapshot(s *suite) {
 	if len(snap.Agents)+len(snap.Queues)+len(snap.Listed)+len(snap.Calls) != 0 {
 		s.Errorf("%+v", snap)
 	}
-	snap, err = s.Snapshot(s.Context(), engine.Query{Agents: []string{"ana", "bruno"}, Lists: []string{"vip"}, Caller: "+1"})
+	snap, err = s.Snapshot(s.Context(), engine.Query{
+		Agents: []string{"ana", "bruno"}, Lists: []string{"vip"}, Caller: "+1",
+	})
 	s.ok(err)
 	if len(snap.Agents) != 2 || snap.Listed["vip"] {
 		s.Errorf("%+v", snap)

@@ -17,12 +17,14 @@ import (
 
 func testInsert(s *suite) {
 	c := s.call("wacid.A+/=")
-	c.Trace = []rules.Trace{{Rule: "vip", Line: 3, Result: rules.Result("no_match"), Values: map[string]any{"weekday": "mon"}, At: s.now()}}
+	c.Trace = []rules.Trace{{
+		Rule: "vip", Line: 3, Result: rules.Result("no_match"), Values: map[string]any{"weekday": "mon"}, At: s.now(),
+	}}
 	c.Facts = []engine.FactRecord{{At: s.now(), Listed: map[string]bool{"vip": false}}}
 	existing, err := s.Insert(s.Context(), c)
 	s.ok(err)
 	if existing != nil {
-		s.Error("a new call answers an existing one")
+		s.Error("inserting a new call returned an existing one")
 	}
 	got := s.get(c.Key())
 	if got.Rev != 1 {
@@ -81,7 +83,9 @@ func testInsertOnce(s *suite) {
 
 func (s *suite) callsOf(caller, except string) int {
 	s.Helper()
-	snap, err := s.Snapshot(s.Context(), engine.Query{Caller: caller, Calls: []time.Duration{time.Minute}, Except: except})
+	snap, err := s.Snapshot(s.Context(), engine.Query{
+		Caller: caller, Calls: []time.Duration{time.Minute}, Except: except,
+	})
 	s.ok(err)
 	return snap.Calls[time.Minute]
 }
@@ -113,7 +117,7 @@ func testUpdate(s *suite) {
 	got, err := s.Update(s.Context(), c, next)
 	s.ok(err)
 	if got.Rev != 2 || got.Rule != "vip" || c.Rev != 1 || c.Rule != "" {
-		s.Errorf("answered %d %q; old is now %d %q", got.Rev, got.Rule, c.Rev, c.Rule)
+		s.Errorf("returned %d %q; old is now %d %q", got.Rev, got.Rule, c.Rev, c.Rule)
 	}
 	if stored := s.get(c.Key()); stored.Rev != 2 || stored.Rule != "vip" || stored.State != engine.Deciding {
 		s.Errorf("stored %+v", stored)

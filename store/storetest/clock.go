@@ -13,8 +13,8 @@ import (
 //go:embed testdata/clock.c
 var clockSource []byte
 
-// NewRedisWithClock is [NewRedis] for a server whose clock can be set, with [Redis.SetClock]. It needs a C compiler: the
-// server is given a time of day of ours.
+// NewRedisWithClock is [NewRedis] for a server whose clock can be set, with [Redis.SetClock]. It needs a C compiler:
+// the server is given a time of day of ours.
 func NewRedisWithClock(t testing.TB, config ...string) *Redis {
 	t.Helper()
 	compiler := Need(t, "cc", "a C compiler (apt-get install build-essential)")

@@ -29,7 +29,7 @@ type modelAgent struct {
 	slots    map[string]engine.Hold
 }
 
-// live are the slots that have not expired.
+// live returns the slots that have not expired.
 func (m *model) live(a *modelAgent) map[string]engine.Hold {
 	maps.DeleteFunc(a.slots, func(_ string, h engine.Hold) bool { return !m.now.Before(h.Until) })
 	return a.slots
@@ -47,7 +47,7 @@ func (m *model) capacity(a *modelAgent, byRules int) int {
 	return byRules
 }
 
-// allows says whether a call may hold this.
+// allows reports whether a call may hold a slot.
 func (m *model) allows(a *modelAgent, call string, h engine.Hold) bool {
 	slots := m.live(a)
 	if _, own := slots[call]; own || h.Kind == engine.HoldWrapUp {
@@ -109,7 +109,9 @@ func (m *model) hold(t *rapid.T) {
 		case what == "new":
 			h := engine.Hold{
 				Agent: a.name, Capacity: rapid.IntRange(1, 2).Draw(t, "capacity"), Until: m.now.Add(m.lease(t)),
-				Kind: rapid.SampledFrom([]engine.HoldKind{engine.HoldRinging, engine.HoldActive, engine.HoldWrapUp}).Draw(t, "kind"),
+				Kind: rapid.SampledFrom([]engine.HoldKind{
+					engine.HoldRinging, engine.HoldActive, engine.HoldWrapUp,
+				}).Draw(t, "kind"),
 			}
 			next.Holds = append(next.Holds, h)
 			if before < 0 || h.Kind != old.Holds[before].Kind || !h.Until.Equal(old.Holds[before].Until) {

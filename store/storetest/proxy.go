@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// Trouble is what a [Proxy] does to those who talk through it. The zero value is none.
+// Trouble is what a [Proxy] does to connections. The zero value is none.
 type Trouble struct {
 	Refuse    bool          // every connection ends
-	Hole      bool          // all is swallowed, and nothing is closed
+	Hole      bool          // requests and replies vanish, connections stay open
 	NoReplies bool          // requests arrive, replies do not
 	Delay     time.Duration // each part of a reply takes that much longer
 	Jitter    time.Duration // and up to that much more
-	Cut       float64       // the share of replies that end the connection instead: carried out, and nobody knows
+	Cut       float64       // the share of replies lost to a closed connection, after the command ran
 	Trickle   time.Duration // replies come one byte at a time, this far apart
-	Answer    string        // each request is answered with this error, and does not arrive
+	Answer    string        // each request gets this error as its reply, and does not arrive
 }
 
 // Proxy stands between a store and its Redis.
@@ -35,7 +35,8 @@ type Proxy struct {
 	wg      sync.WaitGroup
 }
 
-// NewProxy starts a proxy in front of target, host:port. It ends with the test. see, if not nil, is shown what comes back.
+// NewProxy starts a proxy in front of target, host:port. It ends with the test. see, if not nil, is shown what comes
+// back.
 func NewProxy(t testing.TB, target string, see func(reply []byte)) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

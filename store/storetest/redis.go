@@ -16,7 +16,8 @@ import (
 )
 
 // rights are all that the store needs; docs and tests must agree.
-const rights = "~cr1:* &cr1:* +@read +@write +@scripting +@pubsub +@connection +time -@dangerous +info +config|get +cluster|slots +cluster|shards"
+const rights = "~cr1:* &cr1:* +@read +@write +@scripting +@pubsub +@connection +time " +
+	"-@dangerous +info +config|get +cluster|slots +cluster|shards"
 
 // Redis is a server of one test, on the loopback address, with its files in a temporary folder. It ends with the test.
 type Redis struct {
@@ -28,14 +29,14 @@ type Redis struct {
 	t     testing.TB
 	args  []string // of redis-server
 	env   []string
-	clock string // file with what is added to the server's time of day, if it can be set
+	clock string // file with the offset of the server's clock, if that can be set
 	mu    sync.Mutex
 	cmd   *exec.Cmd
 	done  chan struct{}
 }
 
-// StartRedis starts a Redis server that has been in use, so that slots are given at once, and answers its address. Where
-// there is no redis-server, the test is skipped, or fails if the environment says CALLROUTER_TEST_ALL=1.
+// StartRedis starts a Redis server with an open gate, so that it gives slots at once, and returns its address. Without
+// a redis-server the test is skipped, or fails if the environment has CALLROUTER_TEST_ALL=1.
 func StartRedis(t testing.TB) string {
 	t.Helper()
 	r := NewRedis(t)
@@ -43,7 +44,7 @@ func StartRedis(t testing.TB) string {
 	return r.URL
 }
 
-// OpenGate makes the server one that is known to have lost nothing.
+// OpenGate makes the store believe that this server has lost nothing.
 func (r *Redis) OpenGate() {
 	r.t.Helper()
 	_, run, _ := strings.Cut(r.Do("INFO", "server").(string), "run_id:")
@@ -51,7 +52,8 @@ func (r *Redis) OpenGate() {
 	r.Do("HSET", "cr1:{callrouter}:epoch", "id", "test", "run", run, "open_at", 0)
 }
 
-// NewRedis is [StartRedis] for tests that do more with the server. config are further lines of its configuration.
+// NewRedis is [StartRedis] for tests that control the server, with its gate closed. config has more lines for
+// redis.conf.
 func NewRedis(t testing.TB, config ...string) *Redis {
 	t.Helper()
 	return newRedis(t, nil, config)
@@ -63,7 +65,7 @@ func newRedis(t testing.TB, env, config []string) *Redis {
 	return start(t, env, nil, append([]string{"user router on >secret " + rights}, config...))
 }
 
-// Need answers where a program is. Where it is not, the test is skipped, or fails if the environment says
+// Need returns the path of a program. Without the program the test is skipped, or fails if the environment has
 // CALLROUTER_TEST_ALL=1.
 func Need(t testing.TB, program, what string) string {
 	t.Helper()
@@ -79,8 +81,8 @@ func Need(t testing.TB, program, what string) string {
 	return ""
 }
 
-// NewSentinel starts a Sentinel that watches a server, by the name main, and lets a replica of it take over some time
-// after it stopped to answer.
+// NewSentinel starts a Sentinel that watches a server under the name main, and makes a replica the master once that
+// server has not replied for some time.
 func NewSentinel(t testing.TB, master *Redis, after time.Duration) *Redis {
 	t.Helper()
 	host, port, _ := strings.Cut(master.Addr, ":")
@@ -96,7 +98,7 @@ func start(t testing.TB, env, args, config []string) *Redis {
 	conf := filepath.Join(dir, "redis.conf")
 	r := &Redis{t: t, args: append([]string{conf}, args...), env: env}
 	t.Cleanup(r.Kill)
-	for range 5 { // somebody may take the port between finding and using it
+	for range 5 { // another process may take the port between finding and using it
 		port := freePort(t)
 		r.Addr = fmt.Sprintf("127.0.0.1:%d", port)
 		r.URL = "redis://router:secret@" + r.Addr
@@ -123,7 +125,7 @@ func freePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// Start starts the server, again after Kill, and waits until it answers.
+// Start starts the server, also after Kill, and waits until it replies.
 func (r *Redis) Start() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -153,7 +155,7 @@ func (r *Redis) Start() error {
 	return nil
 }
 
-// listens says whether anybody takes connections at an address.
+// listens reports whether connections to an address are accepted.
 func listens(addr string) bool {
 	c, err := net.Dial("tcp", addr)
 	if err == nil {
@@ -173,7 +175,7 @@ func (r *Redis) Kill() {
 	}
 }
 
-// Admin is a client with all rights. Whoever asks for it closes it.
+// Admin returns a client with all rights. The caller closes it.
 func (r *Redis) Admin() *redis.Client {
 	return redis.NewClient(&redis.Options{Addr: r.Addr, MaxRetries: -1, DialerRetries: 1, DisableIdentity: true})
 }

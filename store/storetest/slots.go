@@ -34,7 +34,8 @@ func testTake(s *suite) {
 
 	a = s.change(a, holding(s.hold("ana", engine.HoldRinging, 1, 2*long))) // its own slot is not counted twice
 	sl := s.agent("ana").Slots
-	if len(sl) != 1 || sl[0].Call != a.Key() || sl[0].Kind != engine.HoldRinging || !near(sl[0].Until, s.now().Add(2*long)) {
+	if len(sl) != 1 || sl[0].Call != a.Key() || sl[0].Kind != engine.HoldRinging ||
+		!near(sl[0].Until, s.now().Add(2*long)) {
 		s.Errorf("slots %+v", sl)
 	}
 	a = s.change(a, holding())
@@ -86,7 +87,7 @@ func testKinds(s *suite) {
 	s.ok(s.SetStatus(s.Context(), "ana", true, "lunch"))
 	s.ok(s.Absent(s.Context(), "ana", "browser"))
 	for _, kind := range []engine.HoldKind{engine.HoldActive, engine.HoldWrapUp} {
-		a = s.change(a, holding(s.hold("ana", kind, 1, long))) // whoever has the slot keeps it, even of an agent who is gone
+		a = s.change(a, holding(s.hold("ana", kind, 1, long))) // a call keeps its slot even if the agent is gone
 		if got := s.slots("ana"); len(got) != 1 || got[a.Key()] != kind {
 			s.Errorf("slots %v, want one %s", got, kind)
 		}

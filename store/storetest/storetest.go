@@ -16,13 +16,13 @@ import (
 type Clock struct {
 	// Now is the clock's time.
 	Now func() time.Time
-	// Pass lets some time pass.
+	// Pass waits until so much time has passed.
 	Pass func(d time.Duration)
-	// Manual says that no time passes by itself.
+	// Manual is true if no time passes by itself.
 	Manual bool
 }
 
-// ManualClock is a clock that only moves when it is told to. It begins at an instant that is no round number.
+// ManualClock returns a clock that moves only by Pass. It starts at an instant that is no round number.
 func ManualClock() Clock {
 	var mu sync.Mutex
 	now := time.Date(2026, 11, 23, 9, 30, 15, 123456789, time.UTC)
@@ -33,19 +33,19 @@ func ManualClock() Clock {
 	}
 }
 
-// RealClock is the time of day.
+// RealClock returns the time of day.
 func RealClock() Clock {
 	return Clock{Now: time.Now, Pass: func(d time.Duration) { <-time.After(d) }}
 }
 
 const (
-	long  = time.Hour             // nothing that lasts so long ends during a test
-	short = 30 * time.Millisecond // what lasts so long is over after moment
+	long  = time.Hour             // outlasts any test
+	short = 30 * time.Millisecond // is over after moment
 	// moment is a little longer than short.
 	moment = 45 * time.Millisecond
 )
 
-// Run runs the suite. open must answer an empty store that counts by the clock, and close it when its test ends.
+// Run runs the suite. open must return an empty store that counts by the clock, and close it when its test ends.
 func Run(t *testing.T, open func(t *testing.T) engine.Store, clock Clock) {
 	for _, part := range []struct {
 		name string
@@ -55,9 +55,12 @@ func Run(t *testing.T, open func(t *testing.T) engine.Store, clock Clock) {
 		{"update", testUpdate}, {"update of many at once", testUpdateRace}, {"due", testDue},
 		{"list", testList}, {"purge", testPurge},
 		{"take a slot", testTake}, {"all or nothing", testAllOrNothing}, {"kinds of a slot", testKinds},
-		{"a slot ends by itself", testSlotExpiry}, {"a slot lost meanwhile", testSlotLost}, {"a queue that changed", testQueueChanged}, {"reassert", testReassert}, {"capacity by hand", testCapacity},
-		{"presence", testPresence}, {"status", testStatus}, {"missed offers", testMissed}, {"times of an agent", testTimes},
-		{"tokens", testTokens}, {"queues", testQueues}, {"calls of a caller", testCallerCalls}, {"empty snapshot", testEmptySnapshot},
+		{"a slot ends by itself", testSlotExpiry}, {"a slot lost meanwhile", testSlotLost},
+		{"a queue that changed", testQueueChanged}, {"reassert", testReassert}, {"capacity by hand", testCapacity},
+		{"presence", testPresence}, {"status", testStatus}, {"missed offers", testMissed},
+		{"times of an agent", testTimes},
+		{"tokens", testTokens}, {"queues", testQueues}, {"calls of a caller", testCallerCalls},
+		{"empty snapshot", testEmptySnapshot},
 		{"switches", testSwitches}, {"entries", testEntries}, {"once", testOnce}, {"instances", testInstances},
 		{"wakes of calls", testCallWakes}, {"wakes of agents", testAgentWakes}, {"wakes of others", testOtherWakes},
 		{"a context that has ended", testContext}, {"slots against a model", testModel},
@@ -71,7 +74,7 @@ func Run(t *testing.T, open func(t *testing.T) engine.Store, clock Clock) {
 	}
 }
 
-// suite is one test of the suite: a store, and short words for what is done with it.
+// suite is one test of the suite: a store, and short helpers.
 type suite struct {
 	*testing.T
 	engine.Store
@@ -88,7 +91,7 @@ func (s *suite) ok(err error) {
 	}
 }
 
-// is fails the test unless err is a certain one.
+// is fails the test unless err is want.
 func (s *suite) is(err, want error) {
 	s.Helper()
 	if !errors.Is(err, want) {
@@ -96,17 +99,18 @@ func (s *suite) is(err, want error) {
 	}
 }
 
-// call is a call that has just come, not stored.
+// call returns a call that has just arrived and is not stored.
 func (s *suite) call(id string) *engine.Call {
 	now := s.now()
 	return &engine.Call{
-		ID: id, State: engine.Received, Number: "main", From: "5511999990000", CallerKey: "+5511999990000", Offer: "v=0\r\n",
+		ID: id, State: engine.Received, Number: "main", Offer: "v=0\r\n",
+		From: "5511999990000", CallerKey: "+5511999990000",
 		ReceivedAt: now, Timestamp: now, Deadline: now.Add(25 * time.Second), Due: now.Add(time.Second), Owner: "one",
 		Transitions: []engine.Transition{{State: engine.Received, At: now}},
 	}
 }
 
-// insert stores a call and answers it as it is stored.
+// insert stores a call and returns it as stored.
 func (s *suite) insert(c *engine.Call) *engine.Call {
 	s.Helper()
 	_, err := s.Insert(s.Context(), c)
@@ -121,14 +125,14 @@ func (s *suite) get(key string) *engine.Call {
 	return c
 }
 
-// try changes a call.
+// try changes a stored call.
 func (s *suite) try(old *engine.Call, change func(c *engine.Call)) (*engine.Call, error) {
 	next := old.Clone()
 	change(next)
 	return s.Update(s.Context(), old, next)
 }
 
-// change changes a call, and must succeed.
+// change changes a stored call, which must succeed.
 func (s *suite) change(old *engine.Call, change func(c *engine.Call)) *engine.Call {
 	s.Helper()
 	c, err := s.try(old, change)
@@ -136,12 +140,12 @@ func (s *suite) change(old *engine.Call, change func(c *engine.Call)) *engine.Ca
 	return c
 }
 
-// hold is a slot for a while.
+// hold returns a hold that ends after d.
 func (s *suite) hold(agent string, kind engine.HoldKind, capacity int, d time.Duration) engine.Hold {
 	return engine.Hold{Agent: agent, Kind: kind, Capacity: capacity, Until: s.now().Add(d)}
 }
 
-// online connects agents for long.
+// online connects agents for longer than the test lasts.
 func (s *suite) online(agents ...string) {
 	s.Helper()
 	for _, a := range agents {
@@ -156,7 +160,7 @@ func (s *suite) agent(name string) engine.AgentState {
 	return snap.Agents[name]
 }
 
-// slots are the kinds of slots that calls have of an agent.
+// slots returns the kind of slot that each call has of an agent.
 func (s *suite) slots(agent string) map[string]engine.HoldKind {
 	s.Helper()
 	kinds := map[string]engine.HoldKind{}
@@ -166,10 +170,10 @@ func (s *suite) slots(agent string) map[string]engine.HoldKind {
 	return kinds
 }
 
-// near says whether two instants are the same but for clocks that differ a little.
+// near reports whether two instants are equal on clocks that differ a little.
 func near(a, b time.Time) bool { return a.Sub(b).Abs() < time.Second }
 
-// Eventually waits until something holds.
+// Eventually waits until a condition holds, for at most 10 s.
 func Eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
