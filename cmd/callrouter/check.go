@@ -95,15 +95,6 @@ func loadRules(env *environment, path string, asJSON bool) (*rules.File, error) 
 	return loadGood(env, path, asJSON, rules.Load)
 }
 
-// loadForService is rules.Load for a router, which must be able to act on calls.
-func loadForService(path string) (*rules.File, rules.Problems) {
-	f, problems := rules.Load(path)
-	if problems.HasErrors() {
-		return nil, problems
-	}
-	return f, append(problems, f.ForService()...)
-}
-
 func loadGood(env *environment, path string, asJSON bool, load func(path string) (*rules.File, rules.Problems)) (*rules.File, error) {
 	f, problems := load(path)
 	switch {

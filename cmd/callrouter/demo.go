@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"callrouter/cmd/callrouter/internal/router"
 	phones "callrouter/rules/phone"
 
 	"callrouter/engine"
@@ -60,15 +61,17 @@ func (c *demoCmd) Run(env *environment) error {
 
 // demo is a router, a stand-in of Positus, and those who play the people.
 type demo struct {
-	env    *environment
-	json   bool
-	folder string
-	fake   *fake.Server
-	router *router
-	agents []*demoAgent
-	mu     sync.Mutex // one line at a time
-	placed int
-	failed error // of a call that was not placed, or not decided
+	env        *environment
+	json       bool
+	folder     string
+	fake       *fake.Server
+	router     *router.Router
+	secret     string // of webhooks
+	adminToken string
+	agents     []*demoAgent
+	mu         sync.Mutex // one line at a time
+	placed     int
+	failed     error // of a call that was not placed, or not decided
 }
 
 func startDemo(ctx context.Context, env *environment, asJSON bool) (d *demo, err error) {
@@ -96,15 +99,13 @@ func startDemo(ctx context.Context, env *environment, asJSON bool) (d *demo, err
 	if err = d.startFake(file); err != nil {
 		return d, err
 	}
-	cfg := routerConfig{
-		settings: settings{
-			Rules: path, Store: filepath.Join(d.folder, "callrouter.db"), StoreDown: string(engine.DecideInMemory),
-			Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", PositusURL: d.fake.URL(), Retention: duration(24 * time.Hour),
-		},
-		secrets: secrets{positusToken: demoToken, webhookSecrets: []string{rand.Text()}, adminToken: rand.Text()},
-		file:    file, loopback: true, log: slog.New(slog.DiscardHandler),
-	}
-	if d.router, err = startRouter(ctx, cfg); err != nil {
+	d.secret, d.adminToken = rand.Text(), rand.Text()
+	d.router, err = router.Start(ctx, router.Config{
+		Rules: file, Store: filepath.Join(d.folder, "callrouter.db"), Retention: 24 * time.Hour,
+		Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", AdminToken: d.adminToken, WebhookSecrets: []string{d.secret},
+		PositusURL: d.fake.URL(), PositusToken: demoToken, AudioLoopback: true, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
 		return d, err
 	}
 	d.fake.SetWebhookURL(d.webhookURL())
@@ -114,7 +115,7 @@ func startDemo(ctx context.Context, env *environment, asJSON bool) (d *demo, err
 const demoToken = "demo-token"
 
 func (d *demo) webhookURL() string {
-	return "http://" + d.router.listenP.Addr().String() + "/webhooks/positus/" + d.router.cfg.webhookSecrets[0]
+	return "http://" + d.router.PublicAddr() + "/webhooks/positus/" + d.secret
 }
 
 func (d *demo) startFake(f *rules.File) error {
@@ -132,7 +133,7 @@ func (d *demo) close() {
 	}
 	var errs []error
 	if d.router != nil {
-		errs = append(errs, d.router.stop())
+		errs = append(errs, d.router.Stop())
 	}
 	if d.fake != nil {
 		errs = append(errs, d.fake.Close())
@@ -185,7 +186,7 @@ func (d *demo) play(ctx context.Context) error {
 
 func (d *demo) setOffice(ctx context.Context, open bool) error {
 	s := rules.Switch{Open: open, Until: time.Now().Add(24 * time.Hour), Reason: "the demo"}
-	if err := d.router.store.SetSwitch(ctx, "office", s); err != nil {
+	if err := d.router.Store().SetSwitch(ctx, "office", s); err != nil {
 		return err
 	}
 	state := "closed"
@@ -193,7 +194,7 @@ func (d *demo) setOffice(ctx context.Context, open bool) error {
 		state = "open"
 	}
 	d.say("the hours \"office\" are switched %s, whatever the clock shows", state)
-	return d.router.engine.RefreshOverrides(ctx)
+	return d.router.Engine().RefreshOverrides(ctx)
 }
 
 func (d *demo) say(format string, args ...any) {
@@ -252,12 +253,12 @@ func (d *demo) place(ctx context.Context, what string, p fake.Phone) *fake.Call 
 func (d *demo) decided(ctx context.Context, callID string) (*engine.Call, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	wake, end := d.router.engine.Subscribe(engine.TopicCall(engine.Key(callID)))
+	wake, end := d.router.Engine().Subscribe(engine.TopicCall(engine.Key(callID)))
 	defer end()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		c, err := d.router.store.Get(ctx, engine.Key(callID))
+		c, err := d.router.Store().Get(ctx, engine.Key(callID))
 		if err == nil && (c.State == engine.Active || c.State == engine.Ended) {
 			return c, nil
 		}
@@ -336,7 +337,7 @@ func (d *demo) stay(ctx context.Context) error {
 	go func() { _ = server.Serve(l) }() // ends with Close
 	defer server.Close()
 	at := map[string]string{
-		"webhooks": d.webhookURL(), "api": "http://" + d.router.listenI.Addr().String(), "admin_token": d.router.cfg.adminToken,
+		"webhooks": d.webhookURL(), "api": "http://" + d.router.InternalAddr(), "admin_token": d.adminToken,
 		"positus": d.fake.URL(), "call": "http://" + l.Addr().String() + "/call",
 	}
 	if d.json {

@@ -37,12 +37,12 @@ func (d *demo) agent(ctx context.Context, name string, picks bool) (*demoAgent, 
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	a := &demoAgent{
-		base: "http://" + d.router.listenI.Addr().String(), picks: picks, audio: audio, cancel: cancel,
+		base: "http://" + d.router.InternalAddr(), picks: picks, audio: audio, cancel: cancel,
 		voice: filepath.Join(d.folder, "examples", "audio", "greeting.ogg"),
 	}
 	d.agents = append(d.agents, a)
 	var reply struct{ Token string }
-	if err := a.post(ctx, d.router.cfg.adminToken, "/api/v1/agents/"+name+"/token", nil, &reply); err != nil {
+	if err := a.post(ctx, d.adminToken, "/api/v1/agents/"+name+"/token", nil, &reply); err != nil {
 		return nil, fmt.Errorf("a token for %s: %w", name, err)
 	}
 	a.token = reply.Token

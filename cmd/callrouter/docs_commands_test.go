@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"callrouter/cmd/callrouter/internal/router"
 	"callrouter/positus/fake"
 	"callrouter/rules"
 
@@ -24,12 +25,15 @@ var docOthers = []string{"cp", "echo", "sudo", "openssl", "redis-cli", "go build
 // docAsking are the commands that ask a running router.
 var docAsking = []string{"agents", "calls", "hours", "lists", "rules"}
 
+// docToken is the administrator's, and the secret of webhooks.
+const docToken = "0123456789abcdef"
+
 // ask runs a command against a router, as its administrator.
-func ask(t *testing.T, r *router, args []string) {
+func ask(t *testing.T, r *router.Router, args []string) {
 	t.Helper()
 	var out bytes.Buffer
-	getenv := func(name string) string { return map[string]string{envAdminToken: r.cfg.adminToken}[name] }
-	args = append(slices.Clone(args), "--server", "http://"+r.listenI.Addr().String())
+	getenv := func(name string) string { return map[string]string{envAdminToken: docToken}[name] }
+	args = append(slices.Clone(args), "--server", "http://"+r.InternalAddr())
 	if code := run(args, &environment{ctx: t.Context(), getenv: getenv, stdout: &out, stderr: &out}); code != 0 {
 		t.Errorf("callrouter %s: exit status %d\n%s", strings.Join(args, " "), code, &out)
 	}
@@ -39,7 +43,7 @@ func ask(t *testing.T, r *router, args []string) {
 // settings must be ones that it reads, and what asks a router asks a real one.
 func checkShell(t *testing.T, b docBlock) {
 	text := strings.ReplaceAll(b.text(), "\\\n", " ")
-	running := sync.OnceValue(func() *router { return docRouter(t) })
+	running := sync.OnceValue(func() *router.Router { return docRouter(t) })
 	for line := range strings.Lines(text) {
 		line = strings.Join(strings.Fields(line), " ")
 		assignment, isExport := strings.CutPrefix(line, "export ")
@@ -128,7 +132,7 @@ func checkUnit(t *testing.T, b docBlock) {
 }
 
 // docRequest sends what a curl line would to a router with the example's rules, and expects it to be taken.
-func docRequest(t *testing.T, r *router, args []string) {
+func docRequest(t *testing.T, r *router.Router, args []string) {
 	t.Helper()
 	method, target, body := "", "", ""
 	header := http.Header{}
@@ -143,7 +147,7 @@ func docRequest(t *testing.T, r *router, args []string) {
 		case arg == "-H":
 			i++
 			name, value, _ := strings.Cut(args[i], ": ")
-			header.Set(name, strings.ReplaceAll(value, "$CALLROUTER_ADMIN_TOKEN", r.cfg.adminToken))
+			header.Set(name, strings.ReplaceAll(value, "$CALLROUTER_ADMIN_TOKEN", docToken))
 		case arg == "-s": // silent
 		case strings.HasPrefix(arg, "-"):
 			t.Fatalf("curl %s is not understood here", arg)
@@ -157,7 +161,7 @@ func docRequest(t *testing.T, r *router, args []string) {
 			method = http.MethodPost
 		}
 	}
-	for shown, real := range map[string]string{"127.0.0.1:8081": r.listenI.Addr().String(), "127.0.0.1:8080": r.listenP.Addr().String()} {
+	for shown, real := range map[string]string{"127.0.0.1:8081": r.InternalAddr(), "127.0.0.1:8080": r.PublicAddr()} {
 		target = strings.ReplaceAll(target, shown, real)
 	}
 	req, err := http.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
@@ -183,7 +187,7 @@ func docRequest(t *testing.T, r *router, args []string) {
 }
 
 // docRouter is a router with the example's rules, against a stand-in of Positus.
-func docRouter(t *testing.T) *router {
+func docRouter(t *testing.T) *router.Router {
 	t.Helper()
 	path := filepath.Join(examplesFolder(t), "rules.example.yaml")
 	file, problems := rules.Load(path)
@@ -198,19 +202,16 @@ func docRouter(t *testing.T) *router {
 	if err := positus.Start(); err != nil {
 		t.Fatal(err)
 	}
-	r, err := startRouter(context.Background(), routerConfig{
-		settings: settings{
-			Rules: path, Store: filepath.Join(t.TempDir(), "callrouter.db"), StoreDown: "decide",
-			Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", PositusURL: positus.URL(),
-		},
-		secrets: secrets{positusToken: "a-token", webhookSecrets: []string{"0123456789abcdef"}, adminToken: "0123456789abcdef"},
-		file:    file, loopback: true, log: slog.New(slog.DiscardHandler),
+	r, err := router.Start(context.Background(), router.Config{
+		Rules: file, Store: filepath.Join(t.TempDir(), "callrouter.db"),
+		Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", AdminToken: docToken, WebhookSecrets: []string{"0123456789abcdef"},
+		PositusURL: positus.URL(), PositusToken: "a-token", AudioLoopback: true, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := r.stop(); err != nil {
+		if err := r.Stop(); err != nil {
 			t.Error(err)
 		}
 		if err := positus.Close(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"callrouter/cmd/callrouter/internal/metrics"
 	"callrouter/rules"
 
 	"github.com/alecthomas/kong"
@@ -243,7 +244,7 @@ func node(t *testing.T, command string) *kong.Node {
 func TestDocsMetrics(t *testing.T) {
 	t.Parallel()
 	described := make(chan *prometheus.Desc, 1000)
-	newMetrics().registry.Describe(described)
+	metrics.New().Describe(described)
 	close(described)
 	name := regexp.MustCompile(`fqName: "(callrouter_[a-z_]+)".*variableLabels: \{([a-z,]*)\}`)
 	var real []string

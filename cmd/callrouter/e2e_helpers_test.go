@@ -38,6 +38,14 @@ func soon(d time.Duration, holds func() bool) bool {
 	return true
 }
 
+// eventually fails the test unless something holds within 10 s.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	if !soon(10*time.Second, holds) {
+		t.Fatalf("not within 10 s: %s", what)
+	}
+}
+
 // wait lets a time pass during which nothing must happen, or at whose end something does.
 func wait(d time.Duration) { <-time.After(d) }
 

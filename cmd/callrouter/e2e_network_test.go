@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"callrouter/cmd/callrouter/internal/router"
 	"callrouter/store/storetest"
 )
 
@@ -106,7 +107,7 @@ func TestAgentWhoseNetworkIsGoneIsNotThere(t *testing.T) {
 	}
 	h.ip("-n", h.laptop, "link", "set", "cable", "down")
 	began := time.Now()
-	within(t, peerTimeout+20*time.Second, "ana is offline", func() bool { return status() == "offline" })
+	within(t, router.PeerTimeout+20*time.Second, "ana is offline", func() bool { return status() == "offline" })
 	t.Logf("offline %s after the network was gone", time.Since(began).Round(time.Second))
 }
 

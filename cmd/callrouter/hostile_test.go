@@ -106,3 +106,10 @@ func runHostile(t *testing.T, binary, what string, args ...string) int {
 	}
 	return 0
 }
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

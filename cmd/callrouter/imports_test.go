@@ -31,8 +31,13 @@ var mayImport = map[string][]string{
 	"media":           {"engine", "media/ogg"},
 	"media/ogg":       {},
 	"console":         {"engine", "rules", "rules/hours"},
-	"cmd/callrouter":  {"rules", "rules/phone", "rules/hours", "rules/week", "engine", "positus", "positus/fake", "store", "media", "console"},
+	"cmd/callrouter": {
+		"rules", "rules/phone", "rules/hours", "rules/week", "engine", "positus", "positus/fake", "store", "media", "console",
+		"cmd/callrouter/internal/router",
+	},
 
+	"cmd/callrouter/internal/metrics":  {"engine", "positus", "rules"},
+	"cmd/callrouter/internal/router":   {"rules", "engine", "positus", "store", "media", "console", "cmd/callrouter/internal/metrics"},
 	"cmd/callrouter/internal/loadtest": {},
 }
 
@@ -46,11 +51,11 @@ var homes = map[string][]string{
 	"github.com/redis":                {"store", "store/storetest", "cmd/callrouter/internal/loadtest"},
 	"go.etcd.io/bbolt":                {"store", "cmd/callrouter/internal/loadtest"},
 	"github.com/pion":                 {"media", "positus/fake"},
-	"github.com/go-co-op/gocron":      {"cmd/callrouter"},
+	"github.com/go-co-op/gocron":      {"cmd/callrouter/internal/router"},
 	"github.com/alecthomas/kong":      {"cmd/callrouter"},
-	"github.com/prometheus":           {"cmd/callrouter"},
-	"github.com/fsnotify":             {"cmd/callrouter"},
-	"net/http":                        {"positus", "positus/fake", "media", "console", "cmd/callrouter", "cmd/callrouter/internal/loadtest"},
+	"github.com/prometheus":           {"cmd/callrouter/internal/metrics"},
+	"github.com/fsnotify":             {"cmd/callrouter/internal/router"},
+	"net/http":                        {"positus", "positus/fake", "media", "console", "cmd/callrouter", "cmd/callrouter/internal/router", "cmd/callrouter/internal/metrics", "cmd/callrouter/internal/loadtest"},
 	"testing":                         {"store/storetest"},
 	"pgregory.net/rapid":              {"store/storetest"},
 	"go.uber.org/goleak":              nil, // tests only

@@ -14,10 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"callrouter/cmd/callrouter/internal/metrics"
 	"callrouter/engine"
 	"callrouter/positus/fake"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"gopkg.in/yaml.v3"
 )
 
@@ -34,11 +36,8 @@ func (o *operated) scrape() []string {
 // metrics waits until /metrics has all these lines. What a job reads is read now and then, so the jobs are told to.
 func (o *operated) metrics(lines ...string) {
 	o.Helper()
-	for _, j := range o.router.jobs.Jobs() {
-		if j.Name() == "gauges" || j.Name() == "overdue" {
-			o.must(j.RunNow())
-		}
-	}
+	o.must(o.router.RunJob("gauges"))
+	o.must(o.router.RunJob("overdue"))
 	var missing, all []string
 	holds := func() bool {
 		missing, all = nil, o.scrape()
@@ -84,7 +83,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 
 	_, err := o.fake.PostError(t.Context(), numberID, 131044)
 	o.must(err)
-	o.fake.SetWebhookURL("http://" + o.router.listenP.Addr().String() + "/webhooks/positus/not-the-secret-it-is")
+	o.fake.SetWebhookURL("http://" + o.router.PublicAddr() + "/webhooks/positus/not-the-secret-it-is")
 	_, err = o.fake.Post(t.Context(), []byte(`{}`))
 	o.must(err)
 	o.must(os.WriteFile(o.rules, []byte("version: 2\n"), 0o600))
@@ -109,9 +108,9 @@ func (goneStore) Snapshot(context.Context, engine.Query) (engine.Snapshot, error
 func TestGaugesAreNotShownWhileTheStoreIsAway(t *testing.T) {
 	t.Parallel()
 	o := startOperated(t)
-	m := newMetrics()
+	m := metrics.New()
 	names := func() []string {
-		families, err := m.registry.Gather()
+		families, err := m.Gather()
 		o.must(err)
 		var all []string
 		for _, f := range families {
@@ -119,8 +118,8 @@ func TestGaugesAreNotShownWhileTheStoreIsAway(t *testing.T) {
 		}
 		return all
 	}
-	m.gauges.refresh(t.Context(), o.router.engine, o.router.store)
-	o.must(m.gauges.refreshOverdue(t.Context(), o.router.engine, o.router.store))
+	o.must(m.Refresh(t.Context(), o.router.Engine(), o.router.Store()))
+	o.must(m.RefreshOverdue(t.Context(), o.router.Engine(), o.router.Store()))
 	stored := []string{
 		"callrouter_agents", "callrouter_slots", "callrouter_queue_agents_available", "callrouter_queue_slots_free",
 		"callrouter_queue_calls_waiting", "callrouter_hours_open", "callrouter_calls_live", "callrouter_calls_past_max_call",
@@ -130,7 +129,7 @@ func TestGaugesAreNotShownWhileTheStoreIsAway(t *testing.T) {
 			t.Errorf("%s is not shown", name)
 		}
 	}
-	m.gauges.refresh(t.Context(), o.router.engine, goneStore{o.router.store})
+	o.must(m.Refresh(t.Context(), o.router.Engine(), goneStore{o.router.Store()}))
 	if up := gauge(t, m, "callrouter_store_up"); up != 0 {
 		t.Errorf("store_up is %v", up)
 	}
@@ -146,58 +145,30 @@ func TestACallPastMaxCallIsSeen(t *testing.T) {
 	o := startOperated(t)
 	now := time.Now()
 	for id, since := range map[string]time.Duration{"long": 2 * time.Hour, "short": time.Minute} {
-		_, err := o.router.store.Insert(t.Context(), &engine.Call{
+		_, err := o.router.Store().Insert(t.Context(), &engine.Call{
 			ID: id, State: engine.Active, ReceivedAt: now.Add(-since), ActiveAt: now.Add(-since), MaxCall: time.Hour, Due: now.Add(time.Hour), Deadline: now,
 		})
 		o.must(err)
 	}
-	m := newMetrics()
-	o.must(m.gauges.refreshOverdue(t.Context(), o.router.engine, o.router.store))
+	m := metrics.New()
+	o.must(m.RefreshOverdue(t.Context(), o.router.Engine(), o.router.Store()))
 	if n := gauge(t, m, "callrouter_calls_past_max_call"); n != 1 {
 		t.Errorf("%v calls are past max_call, want 1", n)
 	}
 }
 
-func TestSlotsThatEndByTheirLeaseAreLost(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	hold := func(kind engine.HoldKind, until time.Duration) engine.Hold {
-		return engine.Hold{Agent: "ana", Kind: kind, Until: now.Add(until)}
-	}
-	for name, c := range map[string]struct {
-		old, next []engine.Hold
-		lost      float64
-	}{
-		"given back in time":       {[]engine.Hold{hold(engine.HoldActive, time.Second)}, nil, 0},
-		"given back too late":      {[]engine.Hold{hold(engine.HoldActive, -time.Second)}, nil, 1},
-		"taken anew":               {[]engine.Hold{hold(engine.HoldActive, -time.Second)}, []engine.Hold{hold(engine.HoldActive, time.Minute)}, 1},
-		"expired, and left so":     {[]engine.Hold{hold(engine.HoldActive, -time.Second)}, []engine.Hold{hold(engine.HoldActive, -time.Second)}, 0},
-		"extended":                 {[]engine.Hold{hold(engine.HoldActive, time.Second)}, []engine.Hold{hold(engine.HoldActive, time.Minute)}, 0},
-		"a wrap-up always ends so": {[]engine.Hold{hold(engine.HoldWrapUp, -time.Second)}, nil, 0},
-	} {
-		m := newMetrics()
-		m.countLost(&engine.Call{Holds: c.old}, &engine.Call{Holds: c.next}, now)
-		if got := counted(t, m, "callrouter_slots_lost_total"); got != c.lost {
-			t.Errorf("%s: %v lost, want %v", name, got, c.lost)
-		}
-	}
-}
-
-// counted is the sum of a counter over its labels.
-func counted(t *testing.T, m *metrics, name string) (sum float64) {
+// gauge is the value of a gauge without labels.
+func gauge(t *testing.T, m *metrics.Metrics, name string) float64 {
 	t.Helper()
-	families, err := m.registry.Gather()
+	families, err := m.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range families {
-		for _, metric := range f.GetMetric() {
-			if f.GetName() == name {
-				sum += metric.GetCounter().GetValue()
-			}
-		}
+	at := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == name })
+	if at < 0 {
+		t.Fatalf("no metric %s", name)
 	}
-	return sum
+	return families[at].GetMetric()[0].GetGauge().GetValue()
 }
 
 // metricLabels are the names of all metrics with their labels. A histogram has its series too.
@@ -205,7 +176,7 @@ func metricLabels(t *testing.T) map[string][]string {
 	t.Helper()
 	desc := regexp.MustCompile(`fqName: "(callrouter_\w+)".*variableLabels: \{([\w,]*)\}`)
 	descs := make(chan *prometheus.Desc)
-	go func() { newMetrics().registry.Describe(descs); close(descs) }()
+	go func() { metrics.New().Describe(descs); close(descs) }()
 	all := map[string][]string{}
 	for d := range descs {
 		found := desc.FindStringSubmatch(d.String())
@@ -246,7 +217,7 @@ func checkQuery(t *testing.T, where, query string) []string {
 			}
 			if match[1] == "kind" && m[1] == "callrouter_errors_total" {
 				for _, kind := range strings.Split(match[2], "|") {
-					if !slices.Contains(errorKinds, kind) {
+					if !slices.Contains(metrics.ErrorKinds(), kind) {
 						t.Errorf("%s: there are no errors of the kind %q", where, kind)
 					}
 				}

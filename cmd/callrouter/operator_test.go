@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"callrouter/cmd/callrouter/internal/router"
 	"callrouter/engine"
 	"callrouter/positus/fake"
 	"callrouter/rules"
@@ -57,7 +58,7 @@ const (
 type operated struct {
 	*testing.T
 	fake   *fake.Server
-	router *router
+	router *router.Router
 	rules  string // path of the rules file
 }
 
@@ -71,17 +72,14 @@ func startOperated(t *testing.T) *operated {
 	o.must(o.fake.Start())
 	t.Cleanup(func() { o.must(o.fake.Close()) })
 	var err error
-	o.router, err = startRouter(context.Background(), routerConfig{
-		settings: settings{
-			Rules: o.rules, Store: filepath.Join(t.TempDir(), "callrouter.db"), StoreDown: "decide", Retention: duration(time.Hour),
-			Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", PositusURL: o.fake.URL(),
-		},
-		secrets: secrets{positusToken: "a-token", webhookSecrets: []string{"0123456789abcdef"}, adminToken: operatorToken},
-		file:    file, loopback: true, log: slog.New(slog.DiscardHandler),
+	o.router, err = router.Start(context.Background(), router.Config{
+		Rules: file, Store: filepath.Join(t.TempDir(), "callrouter.db"), Retention: time.Hour,
+		Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", AdminToken: operatorToken, WebhookSecrets: []string{"0123456789abcdef"},
+		PositusURL: o.fake.URL(), PositusToken: "a-token", AudioLoopback: true, Log: slog.New(slog.DiscardHandler),
 	})
 	o.must(err)
-	t.Cleanup(func() { o.must(o.router.stop()) })
-	o.fake.SetWebhookURL("http://" + o.router.listenP.Addr().String() + "/webhooks/positus/0123456789abcdef")
+	t.Cleanup(func() { o.must(o.router.Stop()) })
+	o.fake.SetWebhookURL("http://" + o.router.PublicAddr() + "/webhooks/positus/0123456789abcdef")
 	return o
 }
 
@@ -92,7 +90,7 @@ func (o *operated) must(err error) {
 	}
 }
 
-func (o *operated) server() string { return "http://" + o.router.listenI.Addr().String() }
+func (o *operated) server() string { return "http://" + o.router.InternalAddr() }
 
 // run runs a command and answers its exit code and what it printed.
 func (o *operated) run(args ...string) (code int, stdout, stderr string) {
@@ -158,7 +156,7 @@ func (o *operated) reaches(c *fake.Call, states ...engine.State) {
 	o.Helper()
 	var last engine.State
 	eventually(o.T, "the call is "+string(states[0]), func() bool {
-		r, err := o.router.store.Get(o.Context(), engine.Key(c.ID))
+		r, err := o.router.Store().Get(o.Context(), engine.Key(c.ID))
 		if err != nil {
 			return false
 		}
@@ -442,7 +440,7 @@ func TestExportOfManyCalls(t *testing.T) {
 	for i := range n {
 		wg.Go(func() {
 			c := &engine.Call{ID: fmt.Sprint("call ", i), State: engine.Ended, Outcome: engine.Rejected, ReceivedAt: began.Add(time.Duration(i/7) * time.Second)}
-			if _, err := o.router.store.Insert(t.Context(), c); err != nil {
+			if _, err := o.router.Store().Insert(t.Context(), c); err != nil {
 				t.Error(err)
 			}
 		})
@@ -477,6 +475,6 @@ func TestCommandsSayWhyTheyCouldNotRun(t *testing.T) {
 	}
 	try("", o.server(), exitUsage, `CALLROUTER_ADMIN_TOKEN is not set`)
 	try("another-token-altogether", o.server(), exitUsage, `does not take the token as its administrator's: CALLROUTER_ADMIN_TOKEN must be the one`)
-	try(operatorToken, "http://"+o.router.listenP.Addr().String(), exitUsage, `is no internal side of a router \(HTTP 404\); is --server right\?`)
+	try(operatorToken, "http://"+o.router.PublicAddr(), exitUsage, `is no internal side of a router \(HTTP 404\); is --server right\?`)
 	try(operatorToken, "http://127.0.0.1:1", exitUsage, `no router answers at http://127\.0\.0\.1:1: .*refused; is it running`)
 }

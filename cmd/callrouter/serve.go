@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
+
+	"callrouter/cmd/callrouter/internal/router"
+	"callrouter/engine"
 )
 
 type serveCmd struct {
@@ -17,31 +21,41 @@ func (c *serveCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	cfg := routerConfig{settings: c.settings, secrets: s, loopback: c.AudioLoopback, log: c.logger(env)}
-	if cfg.sources, err = prefixes("--webhook-sources", c.WebhookSources); err != nil {
+	cfg := c.config()
+	cfg.WebhookSecrets, cfg.PositusToken, cfg.AdminToken, cfg.Log = s.webhookSecrets, s.positusToken, s.adminToken, c.logger(env)
+	if cfg.WebhookSources, err = prefixes("--webhook-sources", c.WebhookSources); err != nil {
 		return err
 	}
-	if cfg.proxies, err = prefixes("--trusted-proxies", c.TrustedProxies); err != nil {
+	if cfg.TrustedProxies, err = prefixes("--trusted-proxies", c.TrustedProxies); err != nil {
 		return err
 	}
-	if d := time.Duration(c.Drain); d > maxDrain {
-		return usage("--drain: %s is longer than %s, which is half of what a stop may take", d, maxDrain)
+	if cfg.Drain > router.MaxDrain {
+		return usage("--drain: %s is longer than %s, which is half of what a stop may take", cfg.Drain, router.MaxDrain)
 	}
-	if cfg.file, err = loadGood(env, c.Rules, false, loadForService); err != nil {
+	if cfg.Rules, err = loadGood(env, c.Rules, false, router.LoadRules); err != nil {
 		return err
 	}
-	r, err := startRouter(env.ctx, cfg)
+	r, err := router.Start(env.ctx, cfg)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	s.weak(cfg.log)
-	cfg.log.Info("callrouter is ready", "version", buildVersion(), "public", r.listenP.Addr().String(),
-		"internal", r.listenI.Addr().String(), "rules", cfg.file.Version(), "store", storeKind(c.Store))
-	return c.wait(env, r)
+	s.weak(cfg.Log)
+	cfg.Log.Info("callrouter is ready", "version", buildVersion(), "public", r.PublicAddr(),
+		"internal", r.InternalAddr(), "rules", cfg.Rules.Version(), "store", storeKind(c.Store))
+	return c.wait(env, r, cfg.Log)
+}
+
+// config is what the settings say; secrets and addresses are added to it.
+func (s *settings) config() router.Config {
+	return router.Config{
+		Store: s.Store, StoreDown: engine.StoreDown(s.StoreDown), Retention: time.Duration(s.Retention),
+		Listen: s.Listen, InternalListen: s.InternalListen, InternalURL: s.InternalURL, PositusURL: s.PositusURL,
+		PublicIP: s.PublicIP, AudioLoopback: s.AudioLoopback, Drain: time.Duration(s.Drain),
+	}
 }
 
 // wait serves until a signal ends the program; SIGHUP reads the rules again.
-func (c *serveCmd) wait(env *environment, r *router) error {
+func (c *serveCmd) wait(env *environment, r *router.Router, log *slog.Logger) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -49,16 +63,16 @@ func (c *serveCmd) wait(env *environment, r *router) error {
 		select {
 		case <-hup:
 			ctx, cancel := context.WithTimeout(env.ctx, 5*time.Second)
-			if _, _, err := r.keeper.Reload(ctx); err != nil {
-				r.cfg.log.Warn("after the reload", "error", err)
+			if err := r.Reload(ctx); err != nil {
+				log.Warn("after the reload", "error", err)
 			}
 			cancel()
-		case err := <-r.failed:
-			_ = r.stop() // the listener's error says more
+		case err := <-r.Failed():
+			_ = r.Stop() // the listener's error says more
 			return err
 		case <-env.ctx.Done():
-			r.cfg.log.Info("stopping; a second signal ends it at once", "webhooks are taken for", time.Duration(c.Drain).String())
-			return r.stop()
+			log.Info("stopping; a second signal ends it at once", "webhooks are taken for", time.Duration(c.Drain).String())
+			return r.Stop()
 		}
 	}
 }

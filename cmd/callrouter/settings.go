@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"callrouter/engine"
 	"callrouter/rules/hours"
 
 	"github.com/alecthomas/kong"
@@ -150,5 +149,3 @@ func (s *settings) logger(env *environment) *slog.Logger {
 	}
 	return slog.New(slog.NewJSONHandler(env.stderr, nil))
 }
-
-func (s *settings) storeDown() engine.StoreDown { return engine.StoreDown(s.StoreDown) }

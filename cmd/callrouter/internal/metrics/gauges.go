@@ -1,4 +1,4 @@
-package main
+package metrics
 
 import (
 	"context"
@@ -54,12 +54,15 @@ func newGauges(f factory) gauges {
 	}
 }
 
-// gaugeJobs are the jobs that keep the gauges. The second reads whole records, and so runs less often.
-func gaugeJobs(m *metrics, e *engine.Engine, s engine.Store) []job {
-	return []job{
-		{"gauges", 10 * time.Second, func(ctx context.Context) error { m.gauges.refresh(ctx, e, s); return nil }},
-		{"overdue", time.Minute, func(ctx context.Context) error { return m.gauges.refreshOverdue(ctx, e, s) }},
-	}
+// Refresh reads the gauges from the store. A store that is away is a gauge, too, and no error.
+func (m *Metrics) Refresh(ctx context.Context, e *engine.Engine, s engine.Store) error {
+	m.gauges.refresh(ctx, e, s)
+	return nil
+}
+
+// RefreshOverdue counts the calls that are longer than max_call allows. It reads whole records, so it runs less often.
+func (m *Metrics) RefreshOverdue(ctx context.Context, e *engine.Engine, s engine.Store) error {
+	return m.gauges.refreshOverdue(ctx, e, s)
 }
 
 // refresh reads everything but what takes long. A store that cannot be reached is what store_up tells.

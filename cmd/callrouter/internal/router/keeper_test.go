@@ -1,4 +1,4 @@
-package main
+package router
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"callrouter/cmd/callrouter/internal/metrics"
 	"callrouter/engine"
 	"callrouter/media"
 	"callrouter/rules"
@@ -40,7 +41,7 @@ tests:
 func goodRules(n int) string { return strings.ReplaceAll(ruleText, "%s", fmt.Sprintf("rule %d", n)) }
 
 // keeperInFolder is a keeper over a rules file in a folder of its own, with an engine behind it.
-func keeperInFolder(t *testing.T) (*rulesKeeper, *metrics, *engine.Engine, engine.Store) {
+func keeperInFolder(t *testing.T) (*keeper, *metrics.Metrics, *engine.Engine, engine.Store) {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "known.txt"), "+55 11 98888-7777\n")
@@ -58,7 +59,7 @@ func keeperInFolder(t *testing.T) (*rulesKeeper, *metrics, *engine.Engine, engin
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, log := newMetrics(), slog.New(slog.DiscardHandler)
+	m, log := metrics.New(), slog.New(slog.DiscardHandler)
 	e := engine.New(engine.Config{Store: s, Provider: takes{}, Media: audio, Answerer: media.NewAnswerer(log), Rules: f, Log: log, Observer: m})
 	if err := e.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -71,7 +72,7 @@ func keeperInFolder(t *testing.T) (*rulesKeeper, *metrics, *engine.Engine, engin
 			t.Error(err)
 		}
 	})
-	return newRulesKeeper(path, f, e, m, newCrashPoints(), log), m, e, s
+	return newKeeper(f, e, m, newCrashPoints(), log), m, e, s
 }
 
 func write(t *testing.T, path, text string) {
@@ -255,9 +256,9 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-func gauge(t *testing.T, m *metrics, name string) float64 {
+func gauge(t *testing.T, m *metrics.Metrics, name string) float64 {
 	t.Helper()
-	families, err := m.registry.Gather()
+	families, err := m.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

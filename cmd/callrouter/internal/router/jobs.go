@@ -1,4 +1,4 @@
-package main
+package router
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"time"
 
-	"callrouter/engine"
+	"callrouter/cmd/callrouter/internal/metrics"
 
 	"github.com/go-co-op/gocron/v2"
 	"github.com/google/uuid"
@@ -20,20 +20,34 @@ type job struct {
 	run   func(ctx context.Context) error
 }
 
-// jobTable says when the engine's jobs run. Every instance runs them all; none rests on a lock.
-func jobTable(e *engine.Engine, k *rulesKeeper, keep time.Duration) []job {
+// jobTable says when jobs run. Every instance runs them all; none rests on a lock.
+func (r *Router) jobTable() []job {
+	e, k := r.engine, r.keeper
 	return []job{
 		{"beat", 2 * time.Second, e.Beat},
 		{"sweep", 2 * time.Second, e.Sweep},
 		{"overrides", 2 * time.Second, e.RefreshOverrides},
 		{"journal", time.Second, e.FlushKept},
 		{"rules", 10 * time.Second, k.Look},
-		{"retention", time.Hour, e.PurgeRecords(keep)},
+		{"retention", time.Hour, e.PurgeRecords(r.cfg.Retention)},
+		{"gauges", 10 * time.Second, func(ctx context.Context) error { return r.metrics.Refresh(ctx, e, r.store) }},
+		{"overdue", time.Minute, func(ctx context.Context) error { return r.metrics.RefreshOverdue(ctx, e, r.store) }},
 	}
 }
 
+// RunJob starts a job of the table out of its turn, for tests that cannot wait for it: beat, sweep, overrides, journal,
+// rules, retention, gauges or overdue.
+func (r *Router) RunJob(name string) error {
+	for _, j := range r.jobs.Jobs() {
+		if j.Name() == name {
+			return j.RunNow()
+		}
+	}
+	return fmt.Errorf("there is no job %q", name)
+}
+
 // scheduler runs the table. A job never overlaps itself, one that panics is logged and runs again.
-func scheduler(table []job, m *metrics, log *slog.Logger) (gocron.Scheduler, error) {
+func scheduler(table []job, m *metrics.Metrics, log *slog.Logger) (gocron.Scheduler, error) {
 	s, err := gocron.NewScheduler(
 		gocron.WithLocation(time.UTC),
 		gocron.WithStopTimeout(5*time.Second),

@@ -1,4 +1,6 @@
-package main
+// Package metrics is what a router shows Prometheus: counters and histograms that its parts feed, gauges that are read from the
+// store now and then.
+package metrics
 
 import (
 	"net/http"
@@ -11,13 +13,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 )
 
-// metrics is what /metrics shows. Names and labels are a contract for dashboards: they are added to, not changed. Labels
+// Metrics is what /metrics shows. Names and labels are a contract for dashboards: they are added to, not changed. Labels
 // hold words of this program and names of the rules file, and nothing of a caller.
 //
 // It implements [engine.Observer].
-type metrics struct {
+type Metrics struct {
 	registry *prometheus.Registry
 
 	decisions *prometheus.CounterVec
@@ -47,17 +50,19 @@ var (
 	requestBuckets = []float64{.01, .025, .05, .1, .25, .5, 1, 2, 4, 8, 16}
 )
 
-// errorKinds are the kinds of error that are there from the start, at 0: an increase from nothing is not seen as one.
-var errorKinds = []string{
-	"clock", "duplicate_differs", "evaluation", "facts", "gate", "hang_up", "job_panic", "message", "overrides", "panic",
-	"platform_alarm", "positus", "presence", "rules_refused", "store", "store_lost", "too_many_calls", "unauthorized",
-	"unknown_event", "unknown_number",
-	positus.ReasonNotJSON, positus.ReasonNotTaken, positus.ReasonSecret, positus.ReasonSlow, positus.ReasonSource,
-	positus.ReasonTooLarge,
+// ErrorKinds returns the kinds of error that are there from the start, at 0: Prometheus sees no increase from nothing.
+func ErrorKinds() []string {
+	return []string{
+		"clock", "duplicate_differs", "evaluation", "facts", "gate", "hang_up", "job_panic", "message", "overrides", "panic",
+		"platform_alarm", "positus", "presence", "rules_refused", "store", "store_lost", "too_many_calls", "unauthorized",
+		"unknown_event", "unknown_number",
+		positus.ReasonNotJSON, positus.ReasonNotTaken, positus.ReasonSecret, positus.ReasonSlow, positus.ReasonSource,
+		positus.ReasonTooLarge,
+	}
 }
 
-func newMetrics() *metrics {
-	m := &metrics{registry: prometheus.NewRegistry()}
+func New() *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry()}
 	f := factory{m.registry}
 	m.decisions = f.counters("decisions_total",
 		"Decisions about calls, by action (accept, reject, handoff), rule, and what decided (by: rule, default, on_error; rule is empty but for rule). A call that is passed on from one rule to the next counts for each.", "action", "rule", "by")
@@ -92,8 +97,8 @@ func newMetrics() *metrics {
 }
 
 // begin makes known what may stay at 0 for long, and whose first increase matters.
-func (m *metrics) begin() {
-	for _, kind := range errorKinds {
+func (m *Metrics) begin() {
+	for _, kind := range ErrorKinds() {
 		m.errors.WithLabelValues(kind)
 	}
 	for _, o := range []engine.Outcome{engine.Answered, engine.Rejected, engine.Abandoned, engine.TimedOut, engine.Failed, engine.Reaped} {
@@ -109,33 +114,46 @@ func (m *metrics) begin() {
 }
 
 // Decided implements [engine.Observer].
-func (m *metrics) Decided(c *engine.Call, since time.Duration) {
+func (m *Metrics) Decided(c *engine.Call, since time.Duration) {
 	m.decisions.WithLabelValues(string(c.Action), c.Rule, string(c.By)).Inc()
 	m.decided.Observe(since.Seconds())
 }
 
 // Acted implements [engine.Observer].
-func (m *metrics) Acted(c *engine.Call, since time.Duration) {
+func (m *Metrics) Acted(c *engine.Call, since time.Duration) {
 	m.acted.WithLabelValues(string(c.Action)).Observe(since.Seconds())
 }
 
 // Ended implements [engine.Observer].
-func (m *metrics) Ended(c *engine.Call) { m.outcomes.WithLabelValues(string(c.Outcome)).Inc() }
+func (m *Metrics) Ended(c *engine.Call) { m.outcomes.WithLabelValues(string(c.Outcome)).Inc() }
 
 // Error implements [engine.Observer].
-func (m *metrics) Error(kind string) { m.errors.WithLabelValues(kind).Inc() }
+func (m *Metrics) Error(kind string) { m.errors.WithLabelValues(kind).Inc() }
 
-// rulesLoaded notes which version decides now.
-func (m *metrics) rulesLoaded(version string, at time.Time) {
+// RulesLoaded notes that a version of the rules is in force since an instant.
+func (m *Metrics) RulesLoaded(version string, at time.Time) {
 	m.rules.Reset()
 	m.rules.WithLabelValues(version).Set(1)
 	m.loadedAt.Set(float64(at.UnixNano()) / 1e9)
 	m.reloadOK.Set(1)
 }
 
-func (m *metrics) handler() http.Handler {
+// RulesConfirmed notes that the file was read again and is the version in force.
+func (m *Metrics) RulesConfirmed() { m.reloadOK.Set(1) }
+
+// RulesRefused notes that the file is refused, so that an older version stays in force.
+func (m *Metrics) RulesRefused() { m.reloadOK.Set(0) }
+
+// Handler serves the metrics in the format of Prometheus.
+func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
+
+// Gather returns all metrics as they are now, as [prometheus.Gatherer] does.
+func (m *Metrics) Gather() ([]*dto.MetricFamily, error) { return m.registry.Gather() }
+
+// Describe sends the description of every metric, as [prometheus.Collector] does.
+func (m *Metrics) Describe(all chan<- *prometheus.Desc) { m.registry.Describe(all) }
 
 // factory makes metrics of this program and registers them.
 type factory struct{ registry prometheus.Registerer }

@@ -1,4 +1,6 @@
-package main
+// Package router is the router as a service: it opens the adapters and the listeners, runs the jobs, reads the rules again
+// when they change, and stops. It is given all it needs in a [Config], so a test can run one in its own process.
+package router
 
 import (
 	"cmp"
@@ -15,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"callrouter/cmd/callrouter/internal/metrics"
 	"callrouter/console"
 	"callrouter/engine"
 	"callrouter/media"
@@ -25,31 +28,14 @@ import (
 	"github.com/go-co-op/gocron/v2"
 )
 
-const (
-	// stopTimeout is how long a graceful stop may take.
-	stopTimeout = 10 * time.Second
-	// maxDrain is how much of it may be spent on telling load balancers.
-	maxDrain = 5 * time.Second
-)
-
-// routerConfig is what a router is made of.
-type routerConfig struct {
-	settings
-	secrets
-	file     *rules.File
-	sources  []netip.Prefix
-	proxies  []netip.Prefix
-	loopback bool // audio stays on this machine
-	log      *slog.Logger
-}
-
-// router is the whole service: both listeners and what is behind them.
-type router struct {
-	cfg      routerConfig
+// Router is the whole service: both listeners and what is behind them. [Start] opens it, [Router.Stop] closes it.
+type Router struct {
+	cfg      Config
 	store    engine.Store
 	positus  *positus.Client
 	engine   *engine.Engine
-	keeper   *rulesKeeper
+	keeper   *keeper
+	metrics  *metrics.Metrics
 	jobs     gocron.Scheduler
 	public   *http.Server
 	internal *http.Server
@@ -62,52 +48,83 @@ type router struct {
 	watch    sync.WaitGroup
 }
 
-// startRouter opens everything and begins to serve.
-func startRouter(ctx context.Context, cfg routerConfig) (_ *router, err error) {
-	r := &router{cfg: cfg, failed: make(chan error, 2), crash: newCrashPoints()}
+// Start opens the store and the listeners and begins to serve. The error names what could not be opened, and the setting to
+// change.
+func Start(ctx context.Context, cfg Config) (_ *Router, err error) {
+	r := &Router{cfg: cfg, metrics: metrics.New(), failed: make(chan error, 2), crash: newCrashPoints()}
 	defer func() {
 		if err != nil {
-			r.close()
+			_ = r.close() // err says more
 		}
 	}()
-	clock := engine.NewClock(nil)
-	if r.store, err = store.Open(ctx, cfg.Store, store.Config{Logger: cfg.log, Now: clock.Now}); err != nil {
-		return nil, err // it names the store, without the password
-	}
-	m := newMetrics()
-	r.store = r.crash.store(&instrumentedStore{r.store, m})
-	if err = r.listen(ctx); err != nil {
+	if err = r.open(ctx); err != nil {
 		return nil, err
 	}
-	if r.positus, err = positus.New(positus.Config{
-		URL: cfg.PositusURL, Token: cfg.positusToken, Logger: cfg.log,
-		Normal:  func(digits string) string { return rules.NewCaller(digits, "", "").Key() },
-		Secrets: cfg.webhookSecrets, Sources: cfg.sources, TrustedProxies: cfg.proxies, OnRefused: m.Error,
-	}); err != nil {
-		return nil, err
-	}
-	audio, err := media.New(media.Config{Logger: cfg.log, PublicIP: cfg.PublicIP, Loopback: cfg.loopback})
-	if err != nil {
-		return nil, err
-	}
-	internalURL := strings.TrimSuffix(cmp.Or(cfg.InternalURL, localURL(r.listenI.Addr())), "/")
-	r.engine = engine.New(engine.Config{
-		Store: r.store, Provider: r.crash.provider(&instrumentedProvider{r.positus, m}), Media: audio, Answerer: media.NewAnswerer(cfg.log),
-		Rules: cfg.file, Log: cfg.log, Observer: m, StoreDown: cfg.storeDown(), Clock: clock,
-		HangUpURL: func(callID string) string { return console.HangUpURL(internalURL, cfg.adminToken, callID) },
-	})
-	r.keeper = newRulesKeeper(cfg.Rules, cfg.file, r.engine, m, r.crash, cfg.log)
 	if err = r.engine.Start(ctx); err != nil {
 		return nil, err
 	}
-	table := append(jobTable(r.engine, r.keeper, time.Duration(cfg.Retention)), gaugeJobs(m, r.engine, r.store)...)
-	if r.jobs, err = scheduler(table, m, cfg.log); err != nil {
+	if r.jobs, err = scheduler(r.jobTable(), r.metrics, cfg.Log); err != nil {
 		return nil, err
 	}
-	m.gauges.refresh(ctx, r.engine, r.store)
+	_ = r.metrics.Refresh(ctx, r.engine, r.store) // a store that is away is a gauge, too
 	r.jobs.Start()
-	r.serve(m)
+	r.serve()
 	return r, nil
+}
+
+// open makes what is behind the listeners, and the listeners, of which nothing is served yet.
+func (r *Router) open(ctx context.Context) (err error) {
+	cfg := r.cfg
+	clock := engine.NewClock(cfg.Clock)
+	if r.store, err = store.Open(ctx, cfg.Store, store.Config{Logger: cfg.Log, Now: clock.Now}); err != nil {
+		return err // it names the store, without the password
+	}
+	r.store = r.crash.store(r.metrics.Store(r.store))
+	if err = r.listen(ctx); err != nil {
+		return err
+	}
+	if r.positus, err = positus.New(positus.Config{
+		URL: cfg.PositusURL, Token: cfg.PositusToken, Logger: cfg.Log,
+		Normal:  func(digits string) string { return rules.NewCaller(digits, "", "").Key() },
+		Secrets: cfg.WebhookSecrets, Sources: cfg.WebhookSources, TrustedProxies: cfg.TrustedProxies,
+		OnRefused: r.metrics.Error,
+	}); err != nil {
+		return err
+	}
+	audio, err := media.New(media.Config{Logger: cfg.Log, PublicIP: cfg.PublicIP, Loopback: cfg.AudioLoopback})
+	if err != nil {
+		return err
+	}
+	internalURL := strings.TrimSuffix(cmp.Or(cfg.InternalURL, localURL(r.listenI.Addr())), "/")
+	r.engine = engine.New(engine.Config{
+		Store: r.store, Provider: r.crash.provider(r.metrics.Provider(r.positus)), Media: audio,
+		Answerer: media.NewAnswerer(cfg.Log), Rules: cfg.Rules, Log: cfg.Log, Observer: r.metrics,
+		StoreDown: cfg.StoreDown, Clock: clock,
+		HangUpURL: func(callID string) string { return console.HangUpURL(internalURL, cfg.AdminToken, callID) },
+	})
+	r.keeper = newKeeper(cfg.Rules, r.engine, r.metrics, r.crash, cfg.Log)
+	return nil
+}
+
+// Failed receives the error of a listener that failed; the router is to be stopped then.
+func (r *Router) Failed() <-chan error { return r.failed }
+
+// PublicAddr is the address of the public side, with the port that was chosen where the configuration says 0.
+func (r *Router) PublicAddr() string { return r.listenP.Addr().String() }
+
+// InternalAddr is the address of the internal side.
+func (r *Router) InternalAddr() string { return r.listenI.Addr().String() }
+
+// Engine is the engine that the router runs.
+func (r *Router) Engine() *engine.Engine { return r.engine }
+
+// Store is the store that the router has open.
+func (r *Router) Store() engine.Store { return r.store }
+
+// Reload reads the rules again. A file that is refused changes nothing and is reported in the log.
+func (r *Router) Reload(ctx context.Context) error {
+	_, _, err := r.keeper.Reload(ctx)
+	return err
 }
 
 // localURL is where a listener is reached from this machine.
@@ -119,7 +136,7 @@ func localURL(a net.Addr) string {
 	return "http://" + a.String()
 }
 
-func (r *router) listen(ctx context.Context) (err error) {
+func (r *Router) listen(ctx context.Context) (err error) {
 	if r.listenP, err = listen(ctx, r.cfg.Listen); err != nil {
 		return fmt.Errorf("public side: %w; choose another address with --listen", err)
 	}
@@ -129,18 +146,18 @@ func (r *router) listen(ctx context.Context) (err error) {
 	return nil
 }
 
-func (r *router) serve(m *metrics) {
+func (r *Router) serve() {
 	base, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	public := http.NewServeMux()
-	public.Handle("/webhooks/", r.crash.webhooks(m.webhooksCounted(r.positus.Webhooks(r.engine.Receive))))
+	public.Handle("/webhooks/", r.crash.webhooks(r.metrics.Webhooks(r.positus.Webhooks(r.engine.Receive))))
 	public.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	public.HandleFunc("GET /readyz", r.ready)
 	r.public = r.server(context.Background(), public) // a webhook that came before the stop is taken
 	r.public.ReadTimeout = 5 * time.Second
 	r.public.WriteTimeout = 10 * time.Second
 	r.internal = r.server(base, console.New(console.Config{
-		Engine: r.engine, Store: r.store, Rules: r.keeper, AdminToken: r.cfg.adminToken, Metrics: m.handler(), Logger: r.cfg.log,
+		Engine: r.engine, Store: r.store, Rules: r.keeper, AdminToken: r.cfg.AdminToken, Metrics: r.metrics.Handler(), Logger: r.cfg.Log,
 	}))
 	r.watch.Go(func() { r.keeper.Watch(base) })
 	for s, l := range map[*http.Server]net.Listener{r.public: r.listenP, r.internal: r.listenI} {
@@ -152,19 +169,19 @@ func (r *router) serve(m *metrics) {
 	}
 }
 
-func (r *router) server(base context.Context, h http.Handler) *http.Server {
+func (r *Router) server(base context.Context, h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 2 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		BaseContext:       func(net.Listener) context.Context { return base },
-		ErrorLog:          slog.NewLogLogger(r.cfg.log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(r.cfg.Log.Handler(), slog.LevelWarn),
 	}
 }
 
 // ready answers whether calls can be decided as the rules say.
-func (r *router) ready(w http.ResponseWriter, req *http.Request) {
+func (r *Router) ready(w http.ResponseWriter, req *http.Request) {
 	ctx, cancel := context.WithTimeout(req.Context(), time.Second)
 	defer cancel()
 	body := struct {
@@ -192,19 +209,19 @@ func (r *router) ready(w http.ResponseWriter, req *http.Request) {
 	_ = json.NewEncoder(w).Encode(body) // the client may be gone
 }
 
-// stop says that it stops for as long as load balancers are given to notice, takes no new work, lets what is in hand come
+// Stop says that it stops for as long as load balancers are given to notice, takes no new work, lets what is in hand come
 // to its end or leaves it for others, and closes everything.
-func (r *router) stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout-2*time.Second) // the rest is for jobs and listeners
+func (r *Router) Stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), StopTimeout-2*time.Second) // the rest is for jobs and listeners
 	defer cancel()
 	r.draining.Store(true)
-	<-time.After(time.Duration(r.cfg.Drain))
+	<-time.After(r.cfg.Drain)
 	r.cancel() // event streams end, agents reconnect elsewhere
 	r.watch.Wait()
 	err := r.public.Shutdown(ctx)
 	left := r.engine.Stop(ctx)
 	if errors.Is(left, context.DeadlineExceeded) { // its records say what is to be done
-		r.cfg.log.Warn("not everything came to its end in time; the next start, or another instance, goes on with it", "error", left)
+		r.cfg.Log.Warn("not everything came to its end in time; the next start, or another instance, goes on with it", "error", left)
 		left = nil
 	}
 	err = errors.Join(err, left, r.jobs.Shutdown(), r.internal.Shutdown(ctx))
@@ -213,7 +230,7 @@ func (r *router) stop() error {
 }
 
 // close frees whatever is open.
-func (r *router) close() error {
+func (r *Router) close() error {
 	var errs []error
 	for _, l := range []net.Listener{r.listenP, r.listenI} {
 		if l != nil {

@@ -1,4 +1,4 @@
-package main
+package router
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"callrouter/cmd/callrouter/internal/metrics"
 	"callrouter/console"
 	"callrouter/engine"
 	"callrouter/rules"
@@ -20,12 +21,12 @@ import (
 // settle is how long the folder must be quiet before a change is read: editors write in several steps.
 const settle = 150 * time.Millisecond
 
-// rulesKeeper keeps the engine's rules equal to the file. All that can fail happens first: reading, checking, the file's
+// keeper keeps the engine's rules equal to the file. All that can fail happens first: reading, checking, the file's
 // own tests. Then the engine gets the new file in one step. A bad file changes nothing but what is told about it.
-type rulesKeeper struct {
+type keeper struct {
 	path    string
 	engine  *engine.Engine
-	metrics *metrics
+	metrics *metrics.Metrics
 	crash   *crashPoints
 	log     *slog.Logger
 
@@ -35,26 +36,26 @@ type rulesKeeper struct {
 	seen   map[string]string // of every file it is made of, what was last seen of it
 }
 
-func newRulesKeeper(path string, f *rules.File, e *engine.Engine, m *metrics, crash *crashPoints, log *slog.Logger) *rulesKeeper {
-	k := &rulesKeeper{path: path, engine: e, metrics: m, crash: crash, log: log}
+func newKeeper(f *rules.File, e *engine.Engine, m *metrics.Metrics, crash *crashPoints, log *slog.Logger) *keeper {
+	k := &keeper{path: f.Path(), engine: e, metrics: m, crash: crash, log: log}
 	k.status = console.RulesStatus{Version: f.Version(), LoadedAt: time.Now()}
 	k.seen = looks(f.Paths())
-	m.rulesLoaded(f.Version(), k.status.LoadedAt)
+	m.RulesLoaded(f.Version(), k.status.LoadedAt)
 	return k
 }
 
 // Status implements [console.RulesControl].
-func (k *rulesKeeper) Status() console.RulesStatus {
+func (k *keeper) Status() console.RulesStatus {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.status
 }
 
 // Reload implements [console.RulesControl].
-func (k *rulesKeeper) Reload(ctx context.Context) (console.RulesStatus, rules.Problems, error) {
+func (k *keeper) Reload(ctx context.Context) (console.RulesStatus, rules.Problems, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	f, problems := loadForService(k.path)
+	f, problems := LoadRules(k.path)
 	if problems.HasErrors() {
 		k.refuse(problems)
 		return k.status, problems, nil
@@ -65,34 +66,51 @@ func (k *rulesKeeper) Reload(ctx context.Context) (console.RulesStatus, rules.Pr
 	}
 	k.bad, k.status.LastRefusal = false, nil
 	if f.Version() == k.status.Version {
-		k.metrics.reloadOK.Set(1)
+		k.metrics.RulesConfirmed()
 		return k.status, problems, nil
 	}
 	k.crash.reload(func() { k.engine.SetRules(f) })
 	k.status.Version, k.status.LoadedAt = f.Version(), time.Now()
-	k.metrics.rulesLoaded(f.Version(), k.status.LoadedAt)
+	k.metrics.RulesLoaded(f.Version(), k.status.LoadedAt)
 	k.log.Info("rules loaded", "file", k.path, "version", f.Version(), "rules", len(f.RuleNames()))
 	return k.status, problems, k.engine.RefreshOverrides(ctx)
 }
 
 // refuse tells once what is wrong.
-func (k *rulesKeeper) refuse(problems rules.Problems) {
+func (k *keeper) refuse(problems rules.Problems) {
 	again := k.bad && k.status.LastRefusal != nil && slices.Equal(k.status.LastRefusal.Problems, problems)
 	k.bad = true
-	k.metrics.reloadOK.Set(0)
+	k.metrics.RulesRefused()
 	if again {
 		return
 	}
 	k.metrics.Error("rules_refused")
 	k.status.LastRefusal = &console.Refusal{At: time.Now(), Problems: problems}
-	errors, _ := count(problems)
-	k.log.Error("the rules file was refused, the one before stays in force", "file", k.path, "errors", errors,
+	k.log.Error("the rules file was refused, the one before stays in force", "file", k.path, "errors", errorsIn(problems),
 		"first", problems[0].Message, "line", problems[0].Line, "version", k.status.Version)
+}
+
+func errorsIn(problems rules.Problems) (n int) {
+	for _, p := range problems {
+		if p.Severity == rules.Error {
+			n++
+		}
+	}
+	return n
+}
+
+// LoadRules is [rules.Load] for a router, which must be able to act on calls: it needs the positus_id of every number.
+func LoadRules(path string) (*rules.File, rules.Problems) {
+	f, problems := rules.Load(path)
+	if problems.HasErrors() {
+		return nil, problems
+	}
+	return f, append(problems, f.ForService()...)
 }
 
 // Look reads the rules again if a file they are made of looks different, or while the file is refused. It is a job, for
 // what the watch cannot see.
-func (k *rulesKeeper) Look(ctx context.Context) error {
+func (k *keeper) Look(ctx context.Context) error {
 	k.mu.Lock()
 	paths := make([]string, 0, len(k.seen))
 	for p := range k.seen {
@@ -124,7 +142,7 @@ func looks(paths []string) map[string]string {
 
 // Watch reads the rules again when something changes in a folder of theirs, until ctx ends. It watches folders, since
 // editors and mounts replace files, and the folders that links lead to.
-func (k *rulesKeeper) Watch(ctx context.Context) {
+func (k *keeper) Watch(ctx context.Context) {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		k.log.Warn("changes of the rules file are only looked for now and then", "error", err)
@@ -152,7 +170,7 @@ func (k *rulesKeeper) Watch(ctx context.Context) {
 	}
 }
 
-func (k *rulesKeeper) watchFolders(w *fsnotify.Watcher) {
+func (k *keeper) watchFolders(w *fsnotify.Watcher) {
 	k.mu.Lock()
 	paths := []string{k.path}
 	for p := range k.seen {
