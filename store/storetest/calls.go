@@ -252,7 +252,12 @@ func testList(s *suite) {
 			s.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
 	}
-	for i := range 320 { // more than are read at once, most of them of one instant
+}
+
+// A list is longer than what a store reads at once, and most of its records are of one instant.
+func testLongList(s *suite) {
+	base := s.now()
+	for i := range 324 {
 		c := s.call(fmt.Sprint("many ", i))
 		if i > 20 {
 			c.ReceivedAt = base
