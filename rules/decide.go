@@ -36,20 +36,20 @@ func (f *File) Decide(in Input, from int) (Decision, Needs) {
 	for c := lowest(s.cursors); c != nil; c = lowest(s.cursors) {
 		i := int(c.rules[0])
 		r := &f.rules[i]
-		t := isTrue
+		t := IsTrue
 		if c.first != nil {
 			t = f.holds(c.first, in.input, s)
 		}
-		if t == isFalse {
+		if t == IsFalse {
 			c.rules = nil // what all of its rules need is false
 			continue
 		}
 		c.first, c.rules = nil, c.rules[1:]
-		if t == isTrue {
+		if t == IsTrue {
 			t = f.holds(r.when, in.input, s)
 		}
 		switch {
-		case t == isTrue:
+		case t == IsTrue:
 			return r.decision, Needs{}
 		case t == undecided && s.lacking:
 			return Decision{}, f.needsFrom(i, in.input, s)

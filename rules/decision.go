@@ -59,6 +59,21 @@ const (
 	Errored  Result = "error"
 )
 
+// Words returns the result as the verb of a sentence about the rule.
+func (r Result) Words() string {
+	switch r {
+	case Decided:
+		return "decided"
+	case NoMatch:
+		return "did not hold"
+	case Skipped:
+		return "was skipped"
+	case PassedOn:
+		return "was passed on"
+	}
+	return "failed"
+}
+
 // Trace tells of one rule that was looked at: what became of it, why, and the values that its condition read.
 type Trace struct {
 	Rule   string         `json:"rule"`

@@ -11,8 +11,8 @@ type Truth uint8
 
 const (
 	unset Truth = iota
-	isFalse
-	isTrue
+	IsFalse
+	IsTrue
 	undecided // an error, or a fact that has to be fetched first: scratch says which
 )
 
@@ -41,29 +41,29 @@ func (f *File) giveBack(s *scratch) {
 // holds walks a condition, from left to right and no further than needed. A missing condition holds.
 func (f *File) holds(c *condition.Condition, in *input, s *scratch) Truth {
 	if c == nil {
-		return isTrue
+		return IsTrue
 	}
 	switch c.Op {
 	case condition.And:
 		for _, p := range c.Parts {
-			if t := f.holds(p, in, s); t != isTrue {
+			if t := f.holds(p, in, s); t != IsTrue {
 				return t
 			}
 		}
-		return isTrue
+		return IsTrue
 	case condition.Or:
 		for _, p := range c.Parts {
-			if t := f.holds(p, in, s); t != isFalse {
+			if t := f.holds(p, in, s); t != IsFalse {
 				return t
 			}
 		}
-		return isFalse
+		return IsFalse
 	case condition.Not:
 		switch t := f.holds(c.Parts[0], in, s); t {
-		case isTrue:
-			return isFalse
-		case isFalse:
-			return isTrue
+		case IsTrue:
+			return IsFalse
+		case IsFalse:
+			return IsTrue
 		default:
 			return t
 		}
@@ -107,9 +107,9 @@ func (f *File) run(a *condition.Atom, in *input, s *scratch) Truth {
 		return s.fail(a, err)
 	}
 	if is, _ := out.(bool); is {
-		return isTrue
+		return IsTrue
 	}
-	return isFalse
+	return IsFalse
 }
 
 // switched says whether one of the hours that the atom reads is opened or closed by hand.

@@ -30,13 +30,13 @@ func (f *File) Explain(in Input, from int) (Decision, []Trace, Needs) {
 		err := s.err // telling why looks again, and would overwrite it
 		e := explainer{f, in.input, s, t.Values}
 		switch outcome {
-		case isTrue:
+		case IsTrue:
 			t.Result, t.Why = Decided, "it has no condition"
 			if r.when != nil {
 				t.Why = e.why(r.when)
 			}
 			return r.decision, append(trace, t), Needs{}
-		case isFalse:
+		case IsFalse:
 			t.Result, t.Why = NoMatch, e.why(r.when)
 			trace = append(trace, t)
 		default:
@@ -75,16 +75,16 @@ func (e *explainer) walk(c *condition.Condition) (Truth, []string) {
 	case condition.Not:
 		t, parts := e.walk(c.Parts[0])
 		switch t {
-		case isTrue:
-			t = isFalse
-		case isFalse:
-			t = isTrue
+		case IsTrue:
+			t = IsFalse
+		case IsFalse:
+			t = IsTrue
 		}
 		return t, parts
 	}
-	goOn := isTrue
+	goOn := IsTrue
 	if c.Op == condition.Or {
-		goOn = isFalse
+		goOn = IsFalse
 	}
 	var all []string
 	for _, p := range c.Parts {
@@ -101,7 +101,7 @@ func (e *explainer) walk(c *condition.Condition) (Truth, []string) {
 func (e *explainer) tell(a *condition.Atom, t Truth) string {
 	var b strings.Builder
 	b.WriteString(oneLine(a.Text))
-	if t == isTrue {
+	if t == IsTrue {
 		b.WriteString(" is true")
 	} else {
 		b.WriteString(" is false")

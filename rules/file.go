@@ -35,7 +35,7 @@ type File struct {
 	indexes    []numberIndex            // by number
 	fallback   Decision                 // the default
 	onError    Decision
-	tests      []testCase
+	tests      []Case
 
 	atoms     []*condition.Atom
 	durations map[string]time.Duration // literals of calls(), parsed once

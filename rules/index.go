@@ -256,7 +256,7 @@ func (f *File) openGroups(in *input, p *numberIndex) [][]int32 {
 	open := make([][]int32, len(p.groups))
 	for i, g := range p.groups {
 		for _, rule := range g.rules {
-			if !slices.ContainsFunc(f.clockParts[rule], func(c *condition.Condition) bool { return f.holds(c, in, s) == isFalse }) {
+			if !slices.ContainsFunc(f.clockParts[rule], func(c *condition.Condition) bool { return f.holds(c, in, s) == IsFalse }) {
 				open[i] = append(open[i], rule)
 			}
 		}

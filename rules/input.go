@@ -70,7 +70,7 @@ type input struct {
 	env      any // an environment, boxed once
 	minute   *minute
 	cursors  []cursor
-	seen     observer // told of every part of a condition that is explained; nil: nobody
+	seen     Observer // told of every part of a condition that is explained; nil: nobody
 }
 
 // AtRuntime is what was set at run time that this evaluation is subject to: which hours are switched open (true) or closed,

@@ -6,6 +6,3 @@ import "callrouter/rules/internal/schema"
 // checks files against: what it knows is what a file may hold. What only Load can see (names, times that overlap, types in
 // conditions) it does not refuse.
 func JSONSchema() []byte { return schema.RulesJSON() }
-
-// TestFileJSONSchema returns the JSON Schema (draft-07) of a test file.
-func TestFileJSONSchema() []byte { return schema.TestsJSON() }

@@ -22,7 +22,7 @@ func Load(path string) (*File, Problems) { return load(path, time.Now()) }
 
 // load is Load at an instant: what has passed by then is warned of.
 func load(path string, now time.Time) (*File, Problems) {
-	l := newLoader(path, now)
+	l := newLoader(source.New(path), now)
 	data, ok := l.ReadFile()
 	if !ok {
 		return nil, l.Problems
@@ -34,6 +34,9 @@ func load(path string, now time.Time) (*File, Problems) {
 func (l *loader) load(data []byte) (*File, Problems) {
 	if l.Parse(data) {
 		l.compile(data)
+	}
+	if !l.Problems.HasErrors() {
+		l.runTests()
 	}
 	problems := l.Problems.Sorted()
 	if problems.HasErrors() {
@@ -53,12 +56,11 @@ type loader struct {
 	used     map[condition.Kind]map[string]bool // names that something refers to
 	language *condition.Language
 	rules    []*ruleSource
-	untested bool // the file's own tests are run by who loads it
 }
 
-func newLoader(path string, now time.Time) *loader {
+func newLoader(doc *source.Document, now time.Time) *loader {
 	return &loader{
-		Document: source.New(path), f: &File{path: path, paths: []string{path}}, dir: filepath.Dir(path), now: now,
+		Document: doc, f: &File{path: doc.Path, paths: []string{doc.Path}}, dir: filepath.Dir(doc.Path), now: now,
 		hash: sha256.New(), known: map[condition.Kind][]string{}, used: map[condition.Kind]map[string]bool{},
 	}
 }
@@ -85,13 +87,9 @@ func (l *loader) compile(data []byte) {
 	l.finish()
 	l.checkReach()
 	l.checkTimes()
-	l.readTests()
-	if l.Problems.HasErrors() {
-		return
-	}
-	l.warnings()
-	if !l.untested {
-		l.runTests()
+	l.f.tests = l.readTests()
+	if !l.Problems.HasErrors() {
+		l.warnings()
 	}
 }
 

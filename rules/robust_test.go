@@ -8,12 +8,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"callrouter/rules/internal/source"
 )
 
 // checkLoaded loads bytes as a file in a folder: it must answer with a file or with problems that have a place.
 func checkLoaded(t *testing.T, folder string, data []byte) {
 	t.Helper()
-	f, problems := newLoader(filepath.Join(folder, "rules.yaml"), loadedAt).load(data)
+	f, problems := newLoader(source.New(filepath.Join(folder, "rules.yaml")), loadedAt).load(data)
 	if f == nil != problems.HasErrors() {
 		t.Fatalf("file %v, problems %v, of:\n%s", f != nil, problems, data)
 	}
@@ -74,7 +76,7 @@ func TestHostileFilesAreRefusedInTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
 			data := madeUp + asRule("hostile", condition, "reject")
-			_, problems := newLoader("rules.yaml", loadedAt).load([]byte(data))
+			_, problems := newLoader(source.New("rules.yaml"), loadedAt).load([]byte(data))
 			if !problems.HasErrors() {
 				t.Error("it is not refused")
 			}

@@ -44,7 +44,7 @@ func asAnEditor(t *testing.T, path string) (any, bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newLoader(path, loadedAt)
+	l := newLoader(source.New(path), loadedAt)
 	if !l.Parse(data) {
 		return nil, false
 	}

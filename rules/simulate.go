@@ -55,7 +55,7 @@ func (f *File) Simulate(call Call, at time.Time, g Given) (Simulation, error) {
 }
 
 // simulate is Simulate; seen, if any, is told what the parts of conditions came to.
-func (f *File) simulate(call Call, at time.Time, g Given, seen observer) (Simulation, error) {
+func (f *File) simulate(call Call, at time.Time, g Given, seen Observer) (Simulation, error) {
 	if err := f.checkGiven(call, g); err != nil {
 		return Simulation{}, err
 	}
@@ -74,6 +74,9 @@ func (f *File) simulate(call Call, at time.Time, g Given, seen observer) (Simula
 	return result, nil
 }
 
+// Observer is called with what a part of a condition came to, whenever an explained evaluation looks at it.
+type Observer func(part *condition.Condition, t Truth)
+
 // world stands in for the engine, the store and the people.
 type world struct {
 	f       *File
@@ -81,7 +84,7 @@ type world struct {
 	at      time.Time
 	given   Given
 	runtime *Runtime
-	seen    observer
+	seen    Observer
 	in      Input
 }
 

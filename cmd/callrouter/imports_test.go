@@ -21,7 +21,8 @@ var mayImport = map[string][]string{
 	"rules": {
 		"rules/phone", "rules/hours", "rules/internal/source", "rules/internal/schema", "rules/internal/condition", "media/ogg",
 	},
-	"rules/week": {"rules", "rules/hours", "rules/internal/condition"},
+	"rules/week":     {"rules", "rules/hours", "rules/internal/condition"},
+	"rules/ruletest": {"rules", "rules/internal/source", "rules/internal/schema", "rules/internal/condition"},
 
 	"engine":          {"rules"},
 	"positus":         {"engine"},
@@ -32,8 +33,8 @@ var mayImport = map[string][]string{
 	"media/ogg":       {},
 	"console":         {"engine", "rules", "rules/hours"},
 	"cmd/callrouter": {
-		"rules", "rules/phone", "rules/hours", "rules/week", "engine", "positus", "positus/fake", "store", "media", "console",
-		"cmd/callrouter/internal/router",
+		"rules", "rules/phone", "rules/hours", "rules/week", "rules/ruletest", "engine", "positus", "positus/fake",
+		"store", "media", "console", "cmd/callrouter/internal/router",
 	},
 
 	"cmd/callrouter/internal/metrics":  {"engine", "positus", "rules"},

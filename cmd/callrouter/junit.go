@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"callrouter/rules"
+	"callrouter/rules/ruletest"
 )
 
 // The elements of a JUnit report, as CI systems read them.
@@ -96,7 +96,7 @@ func junitOf(r *testReport) junitReport {
 	return out
 }
 
-func faultOf(result rules.CaseResult) *junitFault {
+func faultOf(result ruletest.CaseResult) *junitFault {
 	f := &junitFault{Type: "failed", Message: "it could not be run"}
 	if result.Expected != nil && result.Got != nil {
 		f.Message = fmt.Sprintf("expected %s, got %s", *result.Expected, *result.Got)

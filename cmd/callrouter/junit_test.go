@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"callrouter/rules"
+	"callrouter/rules/ruletest"
 )
 
 // Whatever a test is called and whatever a caller is named, the report is XML, and only the report is left behind.
@@ -17,7 +18,7 @@ func TestAJUnitReportIsXMLWhateverIsInIt(t *testing.T) {
 	path := filepath.Join(folder, "report.xml")
 	r := &testReport{
 		Failed:   1,
-		Cases:    []rules.CaseResult{{File: nasty, Line: 3, Name: nasty, Call: nasty, Expected: &nasty, Got: &nasty, Why: &nasty}},
+		Cases:    []ruletest.CaseResult{{File: nasty, Line: 3, Name: nasty, Call: nasty, Expected: &nasty, Got: &nasty, Why: &nasty}},
 		Problems: rules.Problems{{File: nasty, Line: 1, Column: 2, Code: "x", Message: nasty, Source: nasty}},
 	}
 	if err := writeJUnit(path, r); err != nil {

@@ -1,6 +1,9 @@
 package main
 
-import "callrouter/rules"
+import (
+	"callrouter/rules"
+	"callrouter/rules/ruletest"
+)
 
 type schemaCmd struct {
 	Tests bool `help:"The schema of test files."`
@@ -9,7 +12,7 @@ type schemaCmd struct {
 func (c *schemaCmd) Run(env *environment) error {
 	schema := rules.JSONSchema()
 	if c.Tests {
-		schema = rules.TestFileJSONSchema()
+		schema = ruletest.JSONSchema()
 	}
 	_, err := env.stdout.Write(schema)
 	return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"callrouter/rules"
+	"callrouter/rules/ruletest"
 )
 
 type testCmd struct {
@@ -22,12 +23,12 @@ type testCmd struct {
 
 // testReport is all that a run of tests came to.
 type testReport struct {
-	OK       bool               `json:"ok"`
-	Passed   int                `json:"passed"`
-	Failed   int                `json:"failed"`
-	Cases    []rules.CaseResult `json:"cases"`
-	Coverage *rules.Coverage    `json:"coverage"`
-	Problems rules.Problems     `json:"problems"` // of files that could not be tested
+	OK       bool                  `json:"ok"`
+	Passed   int                   `json:"passed"`
+	Failed   int                   `json:"failed"`
+	Cases    []ruletest.CaseResult `json:"cases"`
+	Coverage *ruletest.Coverage    `json:"coverage"`
+	Problems rules.Problems        `json:"problems"` // of files that could not be tested
 
 	empty []string
 	took  time.Duration
@@ -39,7 +40,7 @@ func (c *testCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	tests, problems := rules.LoadTests(c.Files...)
+	tests, problems := ruletest.Load(c.Files...)
 	r := testReport{Cases: tests.Run(wanted), Problems: problems, empty: tests.Empty()}
 	if r.Problems == nil {
 		r.Problems = rules.Problems{}
@@ -78,7 +79,7 @@ func (c *testCmd) wanted() (func(string) bool, error) {
 	return pattern.MatchString, nil
 }
 
-func (c *testCmd) tooLittle(covered *rules.Coverage) bool {
+func (c *testCmd) tooLittle(covered *ruletest.Coverage) bool {
 	return covered != nil && covered.Percent < c.FailUnder
 }
 
@@ -127,7 +128,7 @@ func (c *testCmd) print(w io.Writer, r *testReport) {
 	}
 }
 
-func printFailure(w io.Writer, result rules.CaseResult) {
+func printFailure(w io.Writer, result ruletest.CaseResult) {
 	fmt.Fprintf(w, "FAIL  %s  %s:%d\n", result.Name, result.File, result.Line)
 	printField(w, "call", result.Call)
 	for _, field := range []struct {
@@ -155,7 +156,7 @@ func printField(w io.Writer, name, text string) {
 	}
 }
 
-func printMissing(w io.Writer, missing []rules.NotCovered) {
+func printMissing(w io.Writer, missing []ruletest.NotCovered) {
 	for _, m := range missing {
 		place := fmt.Sprintf("%s:%d:%d", m.File, m.Line, m.Column)
 		if m.Kind == "rule" {
@@ -169,7 +170,7 @@ func printMissing(w io.Writer, missing []rules.NotCovered) {
 	}
 }
 
-func ratio(c rules.CoverageOf) string {
+func ratio(c ruletest.CoverageOf) string {
 	return fmt.Sprintf("%d/%d (%s%%)", c.Covered, c.Total, percentage(c.Percent))
 }
 

@@ -1,4 +1,4 @@
-package rules
+package ruletest
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 
 // What is not covered is told at its place, to the character, and each rule's part for itself even where rules share it.
 func TestWhatTestsLeaveOutIsToldAtItsPlace(t *testing.T) {
-	tests, problems := loadTests(loadedAt, "testdata/testfiles/coverage/tests.yaml")
+	tests, problems := load(loadedAt, "testdata/coverage/tests.yaml")
 	if len(problems) > 0 {
 		t.Fatal(printed("", problems))
 	}
@@ -23,7 +23,7 @@ func TestWhatTestsLeaveOutIsToldAtItsPlace(t *testing.T) {
 	for _, m := range c.Missing {
 		fmt.Fprintf(&b, "%d:%d+%d %s never %s: %s\n", m.Line, m.Column, m.Length, m.Rule, m.Never, m.Text)
 	}
-	compareWithFile(t, "testdata/testfiles/coverage/want.txt", b.String())
+	compareWithFile(t, "testdata/coverage/want.txt", b.String())
 	checkPlaces(t, c)
 	if c.Rules != (CoverageOf{4, 5, 80}) {
 		t.Errorf("%+v", c.Rules)
@@ -47,7 +47,7 @@ func checkPlaces(t *testing.T, c Coverage) {
 }
 
 func TestCoverageBeforeAnythingIsRun(t *testing.T) {
-	tests, _ := loadTests(loadedAt, "testdata/testfiles/coverage/rules.yaml")
+	tests, _ := load(loadedAt, "testdata/coverage/rules.yaml")
 	c := tests.Coverage()
 	if c.Percent != 0 || c.Rules != (CoverageOf{0, 5, 0}) || c.Conditions != (CoverageOf{0, 14, 0}) {
 		t.Errorf("%+v", c)

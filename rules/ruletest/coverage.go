@@ -1,15 +1,13 @@
-package rules
+package ruletest
 
 import (
 	"cmp"
 	"slices"
 
+	"callrouter/rules"
 	"callrouter/rules/internal/condition"
 	"callrouter/rules/internal/source"
 )
-
-// observer is told what a part of a condition came to, whenever an explained evaluation looks at it.
-type observer func(part *condition.Condition, t Truth)
 
 // Coverage is how much of rules files their tests look at: rules that decided, and both outcomes of every part of every
 // condition.
@@ -68,47 +66,52 @@ func newCoverage() *coverage {
 }
 
 // look is the observer of one evaluation.
-func (c *coverage) look(part *condition.Condition, t Truth) {
+func (c *coverage) look(part *condition.Condition, t rules.Truth) {
 	o := c.was[part]
-	o.isTrue, o.isFalse = o.isTrue || t == isTrue, o.isFalse || t == isFalse
+	o.isTrue, o.isFalse = o.isTrue || t == rules.IsTrue, o.isFalse || t == rules.IsFalse
 	c.was[part] = o
 }
 
 // note counts the rules that decided, be it that what they wanted could not be carried out.
-func (c *coverage) note(s Simulation) {
+func (c *coverage) note(s rules.Simulation) {
 	for _, t := range s.Trace {
-		if t.Result == Decided || t.Result == PassedOn {
+		if t.Result == rules.Decided || t.Result == rules.PassedOn {
 			c.decided[t.Rule] = true
 		}
 	}
 }
 
-// addTo adds what was covered, and what was not, of the file that a loader read.
-func (c *coverage) addTo(all *Coverage, l *loader) {
-	for _, s := range l.rules {
-		decided := c.decided[s.rule.name]
+// addTo adds what was covered, and what was not, of a rules file.
+func (c *coverage) addTo(all *Coverage, of *rules.Compiled) {
+	for _, r := range of.Rules() {
+		decided := c.decided[r.Name]
 		all.Rules.add(decided)
 		if !decided {
-			all.miss("rule", l.placeOf(s), s.rule.name, s.rule.name, "decided")
+			all.miss("rule", r.At, r.Name, r.Name, "decided")
 		}
-		for _, part := range partsOf(s.rule.when) {
+		for _, part := range partsOf(r.When) {
 			o := c.was[part]
 			all.Conditions.add(o.isTrue)
 			all.Conditions.add(o.isFalse)
-			if o.isTrue && o.isFalse {
-				continue
+			if never := o.never(); never != "" {
+				all.miss("condition", r.Place(part), r.Name, inOneLine(part.Atom.Text), never)
 			}
-			never := "evaluated"
-			switch {
-			case o.isTrue:
-				never = "false"
-			case o.isFalse:
-				never = "true"
-			}
-			all.miss("condition", l.Within(s.when, part.From, part.To), s.rule.name, oneLine(part.Atom.Text), never)
 		}
 	}
 	all.Percent = percent(all.Rules.Covered+all.Conditions.Covered, all.Rules.Total+all.Conditions.Total)
+}
+
+// never is what a part of a condition never was; empty if it was both true and false.
+func (o outcomes) never() string {
+	switch {
+	case o.isTrue && o.isFalse:
+		return ""
+	case o.isTrue:
+		return "false"
+	case o.isFalse:
+		return "true"
+	}
+	return "evaluated"
 }
 
 func (c *Coverage) miss(kind string, at source.Span, rule, text, never string) {

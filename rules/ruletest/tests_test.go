@@ -1,4 +1,4 @@
-package rules
+package ruletest
 
 import (
 	"fmt"
@@ -7,29 +7,30 @@ import (
 	"strings"
 	"testing"
 
+	"callrouter/rules"
 	"callrouter/rules/internal/source"
 )
 
-// Each file under testdata/testfiles/mistakes is a test file that cannot be run, and says so behind its name with .want.txt.
+// Each file under testdata/mistakes is a test file that cannot be run, and says so behind its name with .want.txt.
 func TestMistakesInTestFilesAreToldAtTheirPlace(t *testing.T) {
-	files, err := filepath.Glob("testdata/testfiles/mistakes/*.yaml")
+	files, err := filepath.Glob("testdata/mistakes/*.yaml")
 	if err != nil || len(files) < 6 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			tests, problems := loadTests(loadedAt, file)
+			tests, problems := load(loadedAt, file)
 			if n := len(tests.Names()); n != 0 {
 				t.Errorf("%d tests can be run", n)
 			}
-			compareWithFile(t, strings.TrimSuffix(file, ".yaml")+".want.txt", printed("testdata/testfiles", problems))
+			compareWithFile(t, strings.TrimSuffix(file, ".yaml")+".want.txt", printed("testdata", problems))
 		})
 	}
 }
 
 func TestATestFileThatIsNotThereIsUnreadable(t *testing.T) {
-	for _, path := range []string{filepath.Join(t.TempDir(), "nope.yaml"), "testdata/testfiles/mistakes/no-such-rules.yaml"} {
-		if _, problems := LoadTests(path); len(problems) != 1 || problems[0].Code != source.CodeUnreadable {
+	for _, path := range []string{filepath.Join(t.TempDir(), "nope.yaml"), "testdata/mistakes/no-such-rules.yaml"} {
+		if _, problems := Load(path); len(problems) != 1 || problems[0].Code != source.CodeUnreadable {
 			t.Errorf("%s: %v", path, problems)
 		}
 	}
@@ -37,7 +38,7 @@ func TestATestFileThatIsNotThereIsUnreadable(t *testing.T) {
 
 // What is said of a test that fails: the call, what was expected, what came out, and why.
 func TestAFailingTestSaysWhy(t *testing.T) {
-	tests, problems := loadTests(loadedAt, "testdata/testfiles/failures/tests.yaml")
+	tests, problems := load(loadedAt, "testdata/failures/tests.yaml")
 	if len(problems) > 0 {
 		t.Fatal(printed("", problems))
 	}
@@ -50,16 +51,16 @@ func TestAFailingTestSaysWhy(t *testing.T) {
 			}
 		}
 	}
-	compareWithFile(t, "testdata/testfiles/failures/want.txt", b.String())
+	compareWithFile(t, "testdata/failures/want.txt", b.String())
 }
 
 // A rules file whose own tests fail is refused by everything else, and can be tested.
 func TestAFileWhoseTestsFailCanBeTested(t *testing.T) {
-	const path = "testdata/invalid/failing-tests/rules.yaml"
-	if f, _ := Load(path); f != nil {
+	const path = "../testdata/invalid/failing-tests/rules.yaml"
+	if f, _ := rules.Load(path); f != nil {
 		t.Error("it is loaded")
 	}
-	tests, problems := LoadTests(path)
+	tests, problems := Load(path)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -91,11 +92,11 @@ func TestARulesFileIsReadOnceForAllItsTestFiles(t *testing.T) {
 	asTest := func(name, rule, from string) string {
 		return fmt.Sprintf("tests:\n  - name: %s\n    call: {from: %q, at: \"2026-11-23 12:15\"}\n    expect: {rule: %s}\n", name, from, rule)
 	}
-	rules := write("rules.yaml", strings.Replace(madeUp, "rules:\n", asTest("own", "a", "+55 11 97777-6666")+"rules:\n", 1)+
+	own := write("rules.yaml", strings.Replace(madeUp, "rules:\n", asTest("own", "a", "+55 11 97777-6666")+"rules:\n", 1)+
 		asRule("a", `caller.area == "11"`, "reject")+asRule("b", `caller.area == "43"`, "reject"))
 	other := write("more.yaml", "rules: ./rules.yaml\n"+asTest("more", "b", "+55 43 99995-1234"))
-	for _, order := range [][]string{{rules, other}, {other, rules}} {
-		tests, problems := loadTests(loadedAt, order...)
+	for _, order := range [][]string{{own, other}, {other, own}} {
+		tests, problems := load(loadedAt, order...)
 		if len(problems) > 0 {
 			t.Fatal(printed(folder, problems))
 		}
@@ -107,7 +108,7 @@ func TestARulesFileIsReadOnceForAllItsTestFiles(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	tests, _ := loadTests(loadedAt, other)
+	tests, _ := load(loadedAt, other)
 	tests.Run(nil)
 	if c := tests.Coverage(); c.Rules != (CoverageOf{1, 2, 50}) {
 		t.Errorf("the rules file's own tests were run, too: %+v", c)
@@ -139,7 +140,7 @@ func manyTests(tb testing.TB, n int) string {
 func BenchmarkTests(b *testing.B) {
 	path := manyTests(b, 1_000)
 	for b.Loop() {
-		tests, problems := loadTests(loadedAt, path)
+		tests, problems := load(loadedAt, path)
 		if len(problems) > 0 {
 			b.Fatal(problems)
 		}

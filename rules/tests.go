@@ -13,21 +13,20 @@ import (
 	"callrouter/rules/phone"
 )
 
-// testCase is one test of a rules file.
-type testCase struct {
-	name   string
-	at     source.Span // where its name stands
-	call   Call
-	time   time.Time
-	given  Given
-	expect []expectation
-	sound  bool
+// Case is one test: a made-up call, and what must become of it.
+type Case struct {
+	Name   string
+	At     source.Span // of the name
+	Call   Call
+	Time   time.Time
+	Given  Given
+	Expect []Expectation
 }
 
-// expectation is one thing that must hold.
-type expectation struct {
-	what string
-	want string
+// Expectation is one thing that must hold.
+type Expectation struct {
+	What string // "action", "rule", "by", "queue", "answer" or "message"
+	Want string
 	at   source.Span // of the value
 }
 
@@ -44,50 +43,51 @@ type TestResult struct {
 	at source.Span
 }
 
-func (l *loader) readTests() {
+// readTests reads the tests of the document as tests of the file.
+func (l *loader) readTests() []Case {
+	var all []Case
 	first := map[string]*source.Node{}
 	for n := range l.Items(l.Child(l.Root, "tests")) {
 		if n.Kind != source.MappingNode {
 			continue
 		}
-		before := len(l.Problems)
-		t := testCase{at: l.Of(n)}
+		t := Case{At: l.Of(n)}
 		if name := l.Child(n, "name"); name != nil {
-			t.name, t.at = name.Value, l.Of(name)
+			t.Name, t.At = name.Value, l.Of(name)
 			if other := first[name.Value]; other != nil {
 				l.Fail(name, "duplicate-name", fmt.Sprintf("there is a test %s already, at line %d", source.Quoted(name.Value), other.Line), "give it another name")
 			}
 			first[name.Value] = name
 		}
 		l.readTestCall(&t, l.Child(n, "call"))
-		l.readGiven(&t.given, l.Child(n, "given"))
+		l.readGiven(&t.Given, l.Child(n, "given"))
 		l.readExpect(&t, l.Child(n, "expect"))
-		t.sound = len(l.Problems) == before
-		l.f.tests = append(l.f.tests, t)
+		all = append(all, t)
 	}
+	return all
 }
 
 // Withheld stands for the number of a caller who hides it, in tests and flags.
-const withheld = "withheld"
+const Withheld = "withheld"
 
-func (l *loader) readTestCall(t *testCase, n *source.Node) {
+func (l *loader) readTestCall(t *Case, n *source.Node) {
 	from := ""
-	if v := l.Child(n, "from"); v != nil && v.Value != withheld {
+	if v := l.Child(n, "from"); v != nil && v.Value != Withheld {
 		if _, err := phone.Normalize(v.Value); err != nil {
 			l.FailWith(v, "bad-phone", err)
 		}
 		from = v.Value
 	}
-	t.call = Call{Caller: NewCaller(from, l.text(n, "id"), l.text(n, "name")), Payload: l.text(n, "payload")}
+	t.Call = Call{Caller: NewCaller(from, l.text(n, "id"), l.text(n, "name")), Payload: l.text(n, "payload")}
 	if len(l.f.numbers) > 0 {
-		t.call.Number = l.f.numbers[0].Name
+		t.Call.Number = l.f.numbers[0].Name
 	}
 	if to := l.Child(n, "to"); to != nil {
-		t.call.Number, _ = l.refer(condition.Number, to)
+		t.Call.Number, _ = l.refer(condition.Number, to)
 	}
 	if at := l.Child(n, "at"); at != nil {
 		var err error
-		if t.time, err = hours.ParseTime(at.Value, l.f.loc, l.now); err != nil {
+		if t.Time, err = hours.ParseTime(at.Value, l.f.loc, l.now); err != nil {
 			l.FailWith(at, "bad-time", err)
 		}
 	}
@@ -126,13 +126,13 @@ func (l *loader) readGiven(g *Given, n *source.Node) {
 	g.StoreDown = l.Child(n, "store") != nil
 }
 
-func (l *loader) readExpect(t *testCase, n *source.Node) {
+func (l *loader) readExpect(t *Case, n *source.Node) {
 	kinds := map[string]condition.Kind{"rule": condition.Rule, "queue": condition.Queue, "answer": condition.Answer}
 	for k, v := range l.Entries(n) {
 		if k, ok := kinds[k.Value]; ok && !slices.Contains(l.known[k], v.Value) {
 			l.unknownName(k, l.Of(v), v.Value)
 		}
-		t.expect = append(t.expect, expectation{k.Value, v.Value, l.Of(v)})
+		t.Expect = append(t.Expect, Expectation{k.Value, v.Value, l.Of(v)})
 	}
 }
 
@@ -140,21 +140,22 @@ func (l *loader) readExpect(t *testCase, n *source.Node) {
 func (f *File) RunTests() []TestResult {
 	results := make([]TestResult, len(f.tests))
 	for i := range f.tests {
-		results[i] = f.tests[i].run(f, nil)
+		results[i] = f.tests[i].Run(f, nil)
 	}
 	return results
 }
 
-func (t *testCase) run(f *File, seen observer) TestResult {
-	r := TestResult{Name: t.name, Line: t.at.Line, Passed: true, at: t.at}
-	s, err := f.simulate(t.call, t.time, t.given, seen)
+// Run runs the test by a file. seen, if not nil, is called for every part of a condition that is looked at.
+func (t *Case) Run(f *File, seen Observer) TestResult {
+	r := TestResult{Name: t.Name, Line: t.At.Line, Passed: true, at: t.At}
+	s, err := f.simulate(t.Call, t.Time, t.Given, seen)
 	if err != nil {
 		r.Passed, r.Why = false, err.Error()
 		return r
 	}
 	r.Simulation = s
-	for _, e := range t.expect {
-		if got, ok := e.holds(s); !ok {
+	for _, e := range t.Expect {
+		if got, ok := e.Holds(s); !ok {
 			r.Passed, r.at = false, e.at
 			r.Expected, r.Got, r.Why = e.String(), got, s.story(e)
 			return r
@@ -163,12 +164,12 @@ func (t *testCase) run(f *File, seen observer) TestResult {
 	return r
 }
 
-func (e expectation) String() string { return e.what + " " + strconv.Quote(e.want) }
+func (e Expectation) String() string { return e.What + " " + strconv.Quote(e.Want) }
 
-// holds compares what came out with what was expected, and says what came out.
-func (e expectation) holds(s Simulation) (string, bool) {
+// Holds compares what came out with what was expected, and returns what came out.
+func (e Expectation) Holds(s Simulation) (string, bool) {
 	var got *string
-	switch e.what {
+	switch e.What {
 	case "action":
 		got = ptr(string(s.Action))
 	case "by":
@@ -180,7 +181,7 @@ func (e expectation) holds(s Simulation) (string, bool) {
 	case "answer":
 		got = s.Answer
 	case "message":
-		if s.Message != nil && *s.Message == e.want {
+		if s.Message != nil && *s.Message == e.Want {
 			return "", true
 		}
 		got = s.Message
@@ -189,38 +190,34 @@ func (e expectation) holds(s Simulation) (string, bool) {
 		}
 	}
 	if got == nil {
-		return "no " + e.what, false
+		return "no " + e.What, false
 	}
-	return e.what + " " + strconv.Quote(*got), *got == e.want
+	return e.What + " " + strconv.Quote(*got), *got == e.Want
 }
 
 // story says what led to the outcome of a dry run, with an eye on what was expected.
-func (s Simulation) story(e expectation) string {
+func (s Simulation) story(e Expectation) string {
 	var parts []string
 	if s.err != nil {
 		parts = append(parts, s.err.Error())
 	}
-	if e.what == "message" && s.textError != nil {
+	if e.What == "message" && s.textError != nil {
 		parts = append(parts, s.textError.Error())
 	}
 	for i, t := range s.Trace {
 		deciding := s.By == ByRule && i == len(s.Trace)-1
-		expected := e.what == "rule" && t.Rule == e.want
+		expected := e.What == "rule" && t.Rule == e.Want
 		if deciding || expected || t.Result == PassedOn {
-			parts = append(parts, fmt.Sprintf("rule %q (line %d) %s: %s", t.Rule, t.Line, resultWords[t.Result], t.Why))
+			parts = append(parts, fmt.Sprintf("rule %q (line %d) %s: %s", t.Rule, t.Line, t.Result.Words(), t.Why))
 		}
 	}
-	if e.what == "rule" && slices.Contains(s.NotReached, e.want) {
-		parts = append(parts, fmt.Sprintf("rule %q was not reached", e.want))
+	if e.What == "rule" && slices.Contains(s.NotReached, e.Want) {
+		parts = append(parts, fmt.Sprintf("rule %q was not reached", e.Want))
 	}
 	if s.By == ByDefault {
 		parts = append(parts, "no rule decided, so the default did")
 	}
 	return strings.Join(parts, "; ")
-}
-
-var resultWords = map[Result]string{
-	Decided: "decided", NoMatch: "did not hold", Skipped: "was skipped", PassedOn: "was passed on", Errored: "failed",
 }
 
 // runTests reports the tests that fail, each at what it expects.
