@@ -2,5 +2,5 @@
 
 package engine_test
 
-// monthDays is how long the month is.
-const monthDays = 30
+// wholeMonth is how many days the month has.
+const wholeMonth = 30

@@ -2,5 +2,5 @@
 
 package engine_test
 
-// monthDays is shorter where every step is watched for races, which takes ten times as long.
-const monthDays = 9
+// wholeMonth is shorter where every step is watched for races, which takes ten times as long.
+const wholeMonth = 9

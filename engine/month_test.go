@@ -3,7 +3,6 @@ package engine_test
 import (
 	"context"
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"sync"
 	"testing"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"callrouter/engine"
+	"callrouter/internal/testrun"
 )
 
 const monthRules = `
@@ -40,11 +40,11 @@ const (
 
 // callsPerHour are those from 8 to 20 o'clock: 12,960 calls in 30 days, and twice as many where the long proofs are asked for.
 func callsPerHour() int {
-	if os.Getenv("CALLROUTER_TEST_PROOFS") == "1" {
-		return 72
-	}
-	return 36
+	return testrun.Pick(36, 36, 72)
 }
+
+// monthDays is how long the month is. The last of nine days shows what was given back since the first week.
+func monthDays() int { return testrun.Pick(9, wholeMonth, wholeMonth) }
 
 // monthCall is what the platform and the caller know of one call.
 type monthCall struct {
@@ -78,7 +78,7 @@ func TestMonth(t *testing.T) {
 	began := time.Now()
 	file := loadRules(t, t.TempDir(), monthRules)
 	m := &month{
-		calls: make([]monthCall, 0, monthDays*12*callsPerHour()), random: rand.New(rand.NewPCG(1, 2)),
+		calls: make([]monthCall, 0, monthDays()*12*callsPerHour()), random: rand.New(rand.NewPCG(1, 2)),
 		down: map[string]bool{}, outcomes: map[engine.Outcome]int{},
 	}
 	synctest.Test(t, func(t *testing.T) {
@@ -88,14 +88,14 @@ func TestMonth(t *testing.T) {
 		m.judge()
 	})
 	t.Logf("%d days, %d calls %v, %d hang-ups tried, the first at most %v after max_call; %v real",
-		monthDays, len(m.calls), m.outcomes, m.tries, m.overrun, time.Since(began).Round(time.Millisecond))
+		monthDays(), len(m.calls), m.outcomes, m.tries, m.overrun, time.Since(began).Round(time.Millisecond))
 }
 
 // live lets the month pass, hour by hour.
 func (m *month) live() {
 	start := time.Now()
 	var held uint64
-	for hour := range 24 * monthDays {
+	for hour := range 24 * monthDays() {
 		pass(time.Until(start.Add(time.Duration(hour) * time.Hour)))
 		if m.t.Failed() { // a month of calls that nobody ends takes long
 			break

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"callrouter/engine"
+	"callrouter/internal/testrun"
 	"callrouter/store"
 	"callrouter/store/storetest"
 )
@@ -53,9 +54,7 @@ func TestRedisCluster(t *testing.T) {
 
 // In a Cluster of several nodes all that one script needs is in one of them, wherever it is asked for.
 func TestRedisClusterOfThree(t *testing.T) {
-	if !proofs() {
-		t.Skip("three nodes take a while to find each other: CALLROUTER_TEST_PROOFS=1")
-	}
+	testrun.OnlyFull(t, "three nodes take a while to find each other")
 	t.Parallel()
 	nodes := newCluster(t, 3, false)
 	stores := []engine.Store{openURL(t, nodes[0].URL+"?addr="+nodes[1].Addr+"&addr="+nodes[2].Addr)}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"callrouter/engine"
+	"callrouter/internal/testrun"
 	"callrouter/store"
 	"callrouter/store/storetest"
 )
@@ -132,10 +133,7 @@ func TestRedisJitter(t *testing.T) {
 	s, proxy := throughProxy(t, storetest.NewRedis(t), store.Config{})
 	proxy.Set(storetest.Trouble{Jitter: 400 * time.Millisecond})
 	const workers = 16
-	each := 1
-	if proofs() {
-		each = 20
-	}
+	each := testrun.Pick(1, 1, 20)
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {

@@ -17,6 +17,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"callrouter/engine"
+	"callrouter/internal/testrun"
 	"callrouter/store/storetest"
 )
 
@@ -250,12 +251,7 @@ func presentAgents(t *testing.T, s engine.Store) {
 	}
 }
 
-func steps() int {
-	if proofs() {
-		return 1000
-	}
-	return 100
-}
+func steps() int { return testrun.Pick(50, 100, 1000) }
 
 // Whatever three instances do at once with the slots of an agent looks as if it was done one after the other.
 func TestRedisLinear(t *testing.T) {

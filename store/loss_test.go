@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"callrouter/engine"
+	"callrouter/internal/testrun"
 	"callrouter/store"
 	"callrouter/store/storetest"
 )
@@ -212,10 +213,7 @@ func (l *losing) lose(what string, loss func()) {
 // goOn waits until calls have taken slots of all agents for some time.
 func (l *losing) goOn() {
 	l.Helper()
-	d := lossTalk / 4
-	if proofs() {
-		d = lossTalk
-	}
+	d := testrun.Pick(lossTalk/4, lossTalk/4, lossTalk)
 	at, granted := time.Now(), l.judge.Granted.Load()
 	storetest.Eventually(l, "calls go on", func() bool {
 		return time.Since(at) > d && l.judge.Granted.Load() >= granted+lossAgents
@@ -260,10 +258,7 @@ func (l *losing) run(seed uint64, happens func()) {
 
 // seeds are those of as many rounds as there is time for.
 func seeds() []uint64 {
-	if proofs() {
-		return []uint64{1, 2, 3}
-	}
-	return []uint64{1}
+	return testrun.Pick([]uint64{1}, []uint64{1}, []uint64{1, 2, 3})
 }
 
 // A Redis that loses everything, twice, gives no agent more calls than the capacity: instances write back their calls

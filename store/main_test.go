@@ -34,6 +34,3 @@ func child(part string, args ...string) *exec.Cmd {
 	cmd.Stderr = os.Stderr
 	return cmd
 }
-
-// proofs reports whether to run the proofs at full length, which takes too long for an ordinary run.
-func proofs() bool { return os.Getenv("CALLROUTER_TEST_PROOFS") == "1" }

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"callrouter/internal/testrun"
 	"callrouter/store"
 	"callrouter/store/storetest"
 )
@@ -28,10 +29,7 @@ const stormProcesses, stormWorkers = 3, 24
 func TestRedisStormOfProcesses(t *testing.T) {
 	url := storetest.StartRedis(t)
 	s := openURL(t, url)
-	d := 500 * time.Millisecond
-	if proofs() {
-		d = 10 * time.Second
-	}
+	d := testrun.Pick(150*time.Millisecond, 500*time.Millisecond, 10*time.Second)
 	for _, capacity := range []int{1, 2, 5} {
 		t.Run(fmt.Sprint("capacity ", capacity), func(t *testing.T) {
 			if err := storetest.Prepare(t.Context(), s); err != nil {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"callrouter/internal/testrun"
 	"callrouter/store/storetest"
 )
 
@@ -26,16 +27,12 @@ func TestKilledAtEveryPoint(t *testing.T) {
 	binary := crashingBinary(t)
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
-		scenarios, every := crashScenarios, 1
-		if !proofsWanted() {
-			scenarios, every = []crashScenario{crashScenarios[0], crashScenarios[2]}, 4
-		}
+		sample := []crashScenario{crashScenarios[0], crashScenarios[2]}
+		scenarios, every := testrun.Pick(sample[:1], sample, crashScenarios), testrun.Pick(4, 4, 1)
 		killEverywhere(t, binary, scenarios, every, 6, func(*testing.T) string { return "" })
 	})
 	t.Run("redis", func(t *testing.T) {
-		if !proofsWanted() {
-			t.Skip("in Redis the lease of each dead process must run out; run: CALLROUTER_TEST_PROOFS=1 go test -v -run TestKilledAtEveryPoint ./cmd/callrouter/")
-		}
+		testrun.OnlyFull(t, "in Redis the lease of each dead process must run out")
 		t.Parallel()
 		// Most of the time these wait for leases, so there may be many at once.
 		killEverywhere(t, binary, crashScenarios, 1, 24, func(t *testing.T) string { return storetest.StartRedis(t) })

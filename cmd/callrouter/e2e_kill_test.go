@@ -13,23 +13,22 @@ import (
 	"time"
 
 	"callrouter/engine"
+	"callrouter/internal/testrun"
 	"callrouter/positus/fake"
 )
 
 // kills is how often the kill loop kills the router, in each store.
 func kills(t *testing.T) int {
 	t.Helper()
-	switch v := os.Getenv("CALLROUTER_TEST_KILLS"); {
-	case v != "":
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 1 {
-			t.Fatalf("CALLROUTER_TEST_KILLS is %q, which is no number of kills", v)
-		}
-		return n
-	case proofsWanted():
-		return 500
+	v := os.Getenv("CALLROUTER_TEST_KILLS")
+	if v == "" {
+		return testrun.Pick(4, 20, 500)
 	}
-	return 20
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 {
+		t.Fatalf("CALLROUTER_TEST_KILLS is %q, which is no number of kills", v)
+	}
+	return n
 }
 
 // A webhook that got its 200 is never lost: whenever the power fails, the call gets its action after the next start, or
@@ -37,12 +36,7 @@ func kills(t *testing.T) int {
 func TestNothingIsLostWhenTheRouterIsKilled(t *testing.T) {
 	t.Parallel()
 	inBothStores(t, func(t *testing.T, store string) {
-		seed := uint64(time.Now().UnixNano())
-		if v, err := strconv.ParseUint(os.Getenv("CALLROUTER_TEST_SEED"), 10, 64); err == nil {
-			seed = v
-		}
-		t.Logf("CALLROUTER_TEST_SEED=%d", seed)
-		rnd := rand.New(rand.NewPCG(seed, 0))
+		rnd := rand.New(rand.NewPCG(testrun.Seed(t), 0))
 		// What was not taken is posted again, as the platform does: it is then a duplicate if the kill came behind the write.
 		w := start(t, plan{store: store, dials: fake.Dials{Delivery: fake.DeliveryDials{Retries: 50, RetryEvery: 300 * time.Millisecond}}})
 		w.putGate()

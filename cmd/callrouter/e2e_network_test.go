@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"callrouter/cmd/callrouter/internal/router"
+	"callrouter/internal/testrun"
 	"callrouter/store/storetest"
 )
 
@@ -56,9 +57,7 @@ func (h *hosts) on(host string, args ...string) *exec.Cmd {
 // A laptop with an agent's page loses its network without a word. Soon the agent is not there any more, instead of being
 // rung for as long as TCP hopes for an answer.
 func TestAgentWhoseNetworkIsGoneIsNotThere(t *testing.T) {
-	if !proofsWanted() {
-		t.Skip("it takes a while until a network is taken for gone: CALLROUTER_TEST_PROOFS=1")
-	}
+	testrun.OnlyFull(t, "it takes a while until a network counts as gone")
 	t.Parallel()
 	h := newHosts(t)
 	dir := t.TempDir()

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"callrouter/engine"
+	"callrouter/internal/testrun"
 	"callrouter/positus/fake"
 	"callrouter/store/storetest"
 )
@@ -127,17 +128,9 @@ type member struct {
 // newFleet starts everything, and returns once every agent is at work.
 func newFleet(t *testing.T, plan fleetPlan) *fleet {
 	t.Helper()
-	if !proofsWanted() {
-		t.Skip("three routers under load take minutes; run: CALLROUTER_TEST_PROOFS=1 go test -v -run TestFleet ./cmd/callrouter/")
-	}
+	testrun.OnlyFull(t, "three routers under load take minutes")
 	t.Parallel()
-	seed := mathrand.Uint64()
-	if v := os.Getenv("CALLROUTER_TEST_SEED"); v != "" {
-		if _, err := fmt.Sscan(v, &seed); err != nil {
-			t.Fatalf("CALLROUTER_TEST_SEED: %v", err)
-		}
-	}
-	t.Logf("CALLROUTER_TEST_SEED=%d", seed)
+	seed := testrun.Seed(t)
 	f := &fleet{
 		world: &world{t: t, dir: t.TempDir(), client: &http.Client{Timeout: 2500 * time.Millisecond, Transport: &http.Transport{MaxIdleConnsPerHost: 50}}},
 		plan:  plan, redis: storetest.NewRedisWithClock(t, plan.redis...), seed: seed, began: time.Now(),

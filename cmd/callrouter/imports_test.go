@@ -40,6 +40,8 @@ var mayImport = map[string][]string{
 	"cmd/callrouter/internal/metrics":  {"engine", "positus", "rules"},
 	"cmd/callrouter/internal/router":   {"rules", "engine", "positus", "store", "media", "console", "cmd/callrouter/internal/metrics"},
 	"cmd/callrouter/internal/loadtest": {},
+
+	"internal/testrun": {}, // tests only
 }
 
 // homes are the packages that alone may import a package, or what is below it.
@@ -57,7 +59,7 @@ var homes = map[string][]string{
 	"github.com/prometheus":           {"cmd/callrouter/internal/metrics"},
 	"github.com/fsnotify":             {"cmd/callrouter/internal/router"},
 	"net/http":                        {"positus", "positus/fake", "media", "console", "cmd/callrouter", "cmd/callrouter/internal/router", "cmd/callrouter/internal/metrics", "cmd/callrouter/internal/loadtest"},
-	"testing":                         {"store/storetest"},
+	"testing":                         {"store/storetest", "internal/testrun"},
 	"pgregory.net/rapid":              {"store/storetest"},
 	"go.uber.org/goleak":              nil, // tests only
 	"github.com/rogpeppe/go-internal": nil,

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"callrouter/engine"
+	"callrouter/internal/testrun"
 	"callrouter/positus/fake"
 	"callrouter/store/storetest"
 )
@@ -92,9 +93,7 @@ func outages() map[string]outage {
 // Whatever happens to Redis, and with either policy: each webhook is answered in time, calls get what the policy says,
 // records tell the truth afterwards, and the router heals by itself and keeps nothing.
 func TestStoreOutage(t *testing.T) {
-	if !proofsWanted() {
-		t.Skip("twelve outages with two policies take minutes; see .ci/run")
-	}
+	testrun.OnlyFull(t, "twelve outages with two policies take minutes")
 	for _, policy := range []engine.StoreDown{engine.DecideInMemory, engine.Refuse} {
 		for _, name := range slices.Sorted(maps.Keys(outages())) {
 			t.Run(string(policy)+"/"+name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	"callrouter/cmd/callrouter/internal/metrics"
 	"callrouter/engine"
+	"callrouter/internal/testrun"
 	"callrouter/media"
 	"callrouter/rules"
 	"callrouter/store"
@@ -85,7 +86,7 @@ func write(t *testing.T, path, text string) {
 // Under load, with every second file a bad one, every call is decided by a good version, and by the rule of that version.
 func TestReloadsUnderLoad(t *testing.T) {
 	k, _, e, s := keeperInFolder(t)
-	const reloads = 2000
+	reloads := testrun.Pick(200, 2000, 2000)
 	good := sync.Map{}
 	good.Store(k.Status().Version, "rule 0")
 	bad := []string{"", "rules: [", strings.Replace(goodRules(1), "version: 1", "version: 9", 1),
@@ -156,6 +157,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 
 // A change is noticed by itself, however the file is changed.
 func TestChangesAreNoticed(t *testing.T) {
+	t.Parallel()
 	k, m, _, _ := keeperInFolder(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	var watch sync.WaitGroup
