@@ -51,9 +51,9 @@ func NewAnswerer(logger *slog.Logger) *Answerer {
 // Close frees idle connections.
 func (a *Answerer) Close() { a.client.CloseIdleConnections() }
 
-// Answer posts r as JSON and returns the sdp of a 200 {"sdp": ...}, byte for byte and unchecked. How long it may take is
-// ctx's to say. Any other response is an error that holds the status and the beginning of the body, without what looks
-// like numbers of people or secrets.
+// Answer posts r as JSON and returns the sdp of a 200 {"sdp": ...}, byte for byte and unchecked. How long it may take
+// is ctx's to say. Any other response is an error that holds the status and the beginning of the body, without what
+// looks like numbers of people or secrets.
 func (a *Answerer) Answer(ctx context.Context, target string, r engine.AnswerRequest) (string, error) {
 	started := time.Now()
 	sdp, err := a.answer(ctx, target, r)

@@ -10,9 +10,9 @@ import (
 	"github.com/pion/sdp/v3"
 )
 
-// CheckAnswer says why WhatsApp could not use an SDP answer to an offer, all reasons in one error, each with its line and
-// what it should be; nil if it could. The answer goes out byte for byte, so nothing of it is repaired (Meta: calling
-// FAQ, user-initiated calls). Only the answer is judged: of an odd offer what can be read is compared with.
+// CheckAnswer says why WhatsApp could not use an SDP answer to an offer, all reasons in one error, each with its line
+// and what it should be; nil if it could. The answer goes out byte for byte, so nothing of it is repaired (Meta:
+// calling FAQ, user-initiated calls). Only the answer is judged: of an odd offer what can be read is compared with.
 func (m *Media) CheckAnswer(offer, answer string) error {
 	c := &answerCheck{offer: readOffer(offer), text: answer, lines: splitLines(answer)}
 	if !c.parses() {

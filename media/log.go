@@ -7,8 +7,8 @@ import (
 	"github.com/pion/logging"
 )
 
-// logs sends what the WebRTC library logs to slog. Nothing it says is more than a detail: what becomes of a call is told
-// by errors. Its trace and debug output is dropped, because it may hold credentials of the connection.
+// logs sends what the WebRTC library logs to slog. Nothing it says is more than a detail: what becomes of a call is
+// told by errors. Its trace and debug output is dropped, because it may hold credentials of the connection.
 type logs struct{ logger *slog.Logger }
 
 // NewLogger implements logging.LoggerFactory.

@@ -19,8 +19,8 @@ type opusPacket struct {
 	samples uint32 // at opusRate
 }
 
-// opusFile reads the packets of an Ogg Opus file in order. It is not safe for concurrent use, but Close may be called at
-// any time.
+// opusFile reads the packets of an Ogg Opus file in order. It is not safe for concurrent use, but Close may be called
+// at any time.
 type opusFile struct {
 	file    *os.File
 	pages   *ogg.Reader
@@ -29,7 +29,8 @@ type opusFile struct {
 	partial []byte   // the beginning of a packet that continues on the next page; nil if none does
 }
 
-// openOpus opens a file and reads it through once, so that whatever is wrong with it is known before a call is accepted.
+// openOpus opens a file and reads it through once, so that whatever is wrong with it is known before a call is
+// accepted.
 func openOpus(path string) (*opusFile, error) {
 	file, err := os.Open(path)
 	if err != nil {

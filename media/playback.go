@@ -119,8 +119,8 @@ func (p *playback) addTrack(o *offer) error {
 	return nil
 }
 
-// SDP is the complete answer, with CRLF line ends. It is the same at every call: WhatsApp wants the same bytes should it
-// be told twice.
+// SDP is the complete answer, with CRLF line ends. It is the same at every call: WhatsApp wants the same bytes should
+// it be told twice.
 func (p *playback) SDP() string { return p.sdp }
 
 // Run connects, calls up once, and plays the file from start to end at its pace. It returns nil after the last packet

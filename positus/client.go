@@ -49,10 +49,10 @@ type Config struct {
 
 // Client acts on calls through the Positus API. It is an [engine.Provider], and safe for concurrent use.
 //
-// Each attempt has 2 seconds. What can be repeated without harm is repeated, with growing and jittered pauses, as long as
-// the deadline of the context leaves room for another attempt; a context without a deadline gets 10 seconds. Each kind of
-// request has a circuit breaker of its own. All errors are a [*engine.ProviderError], and none has the token or a phone
-// number in it.
+// Each attempt has 2 seconds. What can be repeated without harm is repeated, with growing and jittered pauses, as long
+// as the deadline of the context leaves room for another attempt; a context without a deadline gets 10 seconds. Each
+// kind of request has a circuit breaker of its own. All errors are a [*engine.ProviderError], and none has the token or
+// a phone number in it.
 type Client struct {
 	base    string
 	token   string
@@ -144,8 +144,8 @@ func (c *Client) act(ctx context.Context, k kind, numberID, callID string, body 
 	return err
 }
 
-// SendText sends a text message. The number is that of the user in digits, with or without "+". It is sent again only if
-// it is certain that it was not sent before.
+// SendText sends a text message. The number is that of the user in digits, with or without "+". It is sent again only
+// if it is certain that it was not sent before.
 func (c *Client) SendText(ctx context.Context, numberID, to, text string) error {
 	type textBody struct {
 		Body string `json:"body"`

@@ -17,9 +17,9 @@ type MakeRequest struct {
 	SDP string // our SDP offer
 }
 
-// Make starts a call to a user, who must have permitted it (see [Client.CallPermissions]). Positus answers without a call
-// id; the call is known by the connect webhook that follows, which may come first. It is sent again only if it is certain
-// that it was not sent before.
+// Make starts a call to a user, who must have permitted it (see [Client.CallPermissions]). Positus answers without a
+// call id; the call is known by the connect webhook that follows, which may come first. It is sent again only if it is
+// certain that it was not sent before.
 func (c *Client) Make(ctx context.Context, numberID string, m MakeRequest) error {
 	to := digitsOf(m.To)
 	if to == "" {
@@ -53,8 +53,8 @@ type makeBody struct {
 	} `json:"session"`
 }
 
-// newMakeBody has the SDP in both places, as Positus documents it, but calls it what it is: its sample says "answer", and
-// WhatsApp takes an offer (Meta: business-initiated calls).
+// newMakeBody has the SDP in both places, as Positus documents it, but calls it what it is: its sample says "answer",
+// and WhatsApp takes an offer (Meta: business-initiated calls).
 func newMakeBody(to, sdp string) makeBody {
 	b := makeBody{To: to}
 	b.Connection.WebRTC.SDP = sdp
@@ -62,8 +62,8 @@ func newMakeBody(to, sdp string) makeBody {
 	return b
 }
 
-// Pending says whether a call of ours to this user was made within the last two minutes and has not shown up yet. Asking
-// ends it: the next call is somebody else's.
+// Pending says whether a call of ours to this user was made within the last two minutes and has not shown up yet.
+// Asking ends it: the next call is somebody else's.
 func (c *Client) Pending(userDigits string) bool {
 	d := digitsOf(userDigits)
 	return d != "" && c.makes.take(c.normal(d))

@@ -23,7 +23,8 @@ type PermittedAction struct {
 	Limits  []PermissionLimit
 }
 
-// PermissionLimit is how often an action is allowed within a period. The figures change; none is to be written into code.
+// PermissionLimit is how often an action is allowed within a period. The figures change; none is to be written into
+// code.
 type PermissionLimit struct {
 	Period  string // ISO 8601, such as PT24H
 	Max     int

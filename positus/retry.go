@@ -105,8 +105,8 @@ func (c *Client) do(ctx context.Context, r request) ([]byte, error) {
 		if o.err != nil {
 			o.err.Repeated, o.err.Unsent = unsure, !sent
 			if o.either && unsure && r.kind == accept {
-				// WhatsApp says "already In Progress/Completed/Failed" in one breath (Meta: user-initiated calls). After
-				// an accept whose answer was lost, it is that accept which is in progress.
+				// WhatsApp says "already In Progress/Completed/Failed" in one breath (Meta: user-initiated calls).
+				// After an accept whose answer was lost, it is that accept which is in progress.
 				o.err.Kind = engine.InProgress
 			}
 			o.again = o.again && !(o.once && once)

@@ -22,8 +22,8 @@ const (
 	maxAnswer      = 1 << 20 // bytes of an answer that are read
 )
 
-// httpClient is a client that follows no redirect, so that the token goes to one host only, and that asks no proxy of the
-// environment.
+// httpClient is a client that follows no redirect, so that the token goes to one host only, and that asks no proxy of
+// the environment.
 func httpClient(given *http.Client) *http.Client {
 	c := http.Client{}
 	if given != nil {

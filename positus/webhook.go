@@ -96,8 +96,8 @@ func (v wireValue) connect(c wireCall, pending func(string) bool) *engine.Connec
 	}
 }
 
-// terminate does not ask whether a call of ours is pending: asking uses the answer up, and the end of a user's call must
-// not use up the answer for the call that follows.
+// terminate does not ask whether a call of ours is pending: asking uses the answer up, and the end of a user's call
+// must not use up the answer for the call that follows.
 func (v wireValue) terminate(c wireCall) *engine.Terminate {
 	who := v.parties(c)
 	status := c.status

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// BenchmarkParseWebhook reads bodies in the forms that come: one call, as almost always, and 100 KB of calls, of one call,
-// and of what is not a call.
+// BenchmarkParseWebhook reads bodies in the forms that come: one call, as almost always, and 100 KB of calls, of one
+// call, and of what is not a call.
 func BenchmarkParseWebhook(b *testing.B) {
 	const large = 100 << 10
 	call := benchCall(strings.Repeat("a=candidate:1 1 udp 2122260223 198.51.100.7 3478 typ host\r\n", 20))

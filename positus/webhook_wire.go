@@ -55,11 +55,11 @@ type wireError struct {
 	message string // the most detailed that there is
 }
 
-// decodeWebhook reads a body once: JSON first, then every field of every value. Whatever is missing or of another type is
-// zero, and a body that is JSON but no object is one empty value.
+// decodeWebhook reads a body once: JSON first, then every field of every value. Whatever is missing or of another type
+// is zero, and a body that is JSON but no object is one empty value.
 //
-// It does not decode into structs with json tags: encoding/json matches names in any case, merges objects that come twice
-// under one key, and drops a list's only element where the list itself was left out.
+// It does not decode into structs with json tags: encoding/json matches names in any case, merges objects that come
+// twice under one key, and drops a list's only element where the list itself was left out.
 func decodeWebhook(body []byte) ([]wireValue, error) {
 	root, err := decodeObject(body)
 	if err != nil && !errors.Is(err, errNoObject) {
@@ -141,9 +141,9 @@ func readError(o object) wireError {
 	}
 }
 
-// readSDP returns the SDP of a call, or "" if there is none. It is in session, or in connection.webrtc, the older place,
-// where it may be wrapped in JSON once more (Meta: calling FAQ). Positus' samples have placeholders in both, so the first
-// that looks like an SDP wins over the first that is there.
+// readSDP returns the SDP of a call, or "" if there is none. It is in session, or in connection.webrtc, the older
+// place, where it may be wrapped in JSON once more (Meta: calling FAQ). Positus' samples have placeholders in both, so
+// the first that looks like an SDP wins over the first that is there.
 func readSDP(o object) string {
 	candidates := []string{
 		unwrapSDP(o.object("session")["sdp"]),

@@ -1,9 +1,9 @@
 // Package ogg reads the pages of an Ogg file (RFC 3533) and the head of an Opus stream in it (RFC 7845).
 //
-// It stands in for pion's oggreader, which keeps the flags and the segment sizes of a page to itself: without them nobody
-// can put together a packet that spans two pages, or name the packets on a page. It also returns whatever follows the
-// first page as if it were a page. This package imports nothing but the standard library, so that a rules file can be
-// checked without WebRTC.
+// It stands in for pion's oggreader, which keeps the flags and the segment sizes of a page to itself: without them
+// nobody can put together a packet that spans two pages, or name the packets on a page. It also returns whatever
+// follows the first page as if it were a page. This package imports nothing but the standard library, so that a rules
+// file can be checked without WebRTC.
 package ogg
 
 import (
@@ -33,9 +33,9 @@ type Page struct {
 	segments []byte // sizes
 }
 
-// Split cuts the payload into the packets that end on this page, and the beginning of one that continues on the next page
-// (nil if none does). If the page is Continued, its first piece is the rest of an earlier packet. The pieces share the
-// payload's memory.
+// Split cuts the payload into the packets that end on this page, and the beginning of one that continues on the next
+// page (nil if none does). If the page is Continued, its first piece is the rest of an earlier packet. The pieces share
+// the payload's memory.
 func (p Page) Split() (ended [][]byte, open []byte) {
 	begin, end := 0, 0
 	for _, size := range p.segments {
@@ -83,8 +83,8 @@ func NewReader(r io.Reader) *Reader {
 }
 
 // Next returns the next page. The page's memory is the caller's to keep. A page with a wrong checksum is no error, see
-// [Page]. The error is [io.EOF] if the file ends where a page would begin, [io.ErrUnexpectedEOF] if it ends within a page,
-// a [*NotPageError], or an error of the underlying reader.
+// [Page]. The error is [io.EOF] if the file ends where a page would begin, [io.ErrUnexpectedEOF] if it ends within a
+// page, a [*NotPageError], or an error of the underlying reader.
 func (r *Reader) Next() (Page, error) {
 	header := make([]byte, headerSize)
 	n, err := io.ReadFull(r.r, header)

@@ -24,8 +24,8 @@ type Dials struct {
 	Permission string
 	// PickUpAfter answers a call that make started, after that long; zero leaves it to Call.PickUp.
 	PickUpAfter time.Duration
-	// Statuses posts the status webhooks of a call that make started (RINGING, ACCEPTED, REJECTED), which Meta documents
-	// (Meta: business-initiated calls) and Positus does not.
+	// Statuses posts the status webhooks of a call that make started (RINGING, ACCEPTED, REJECTED), which Meta
+	// documents (Meta: business-initiated calls) and Positus does not.
 	Statuses bool
 }
 
@@ -44,7 +44,8 @@ type DeliveryDials struct {
 	Header http.Header
 }
 
-// ErrorShape is the body of a refusal. Positus publishes none for its calling endpoints, so a client must read them all.
+// ErrorShape is the body of a refusal. Positus publishes none for its calling endpoints, so a client must read them
+// all.
 type ErrorShape int
 
 // The shapes of a refusal: Positus' own for messages, Meta's passed through, Laravel's, a proxy's page, nothing.
@@ -86,7 +87,8 @@ const Forever = -1
 type Fault struct {
 	// Times is how many requests it spoils: 1 if zero, or Forever.
 	Times int
-	// Status is the HTTP status of the reply, Body its text; Code instead of Body makes an error body of that WhatsApp code.
+	// Status is the HTTP status of the reply, Body its text; Code instead of Body makes an error body of that WhatsApp
+	// code.
 	Status int
 	Body   string
 	Code   int
@@ -107,8 +109,8 @@ func (f Fault) processes() bool {
 	return !f.Hang && (f.Process || f.LoseReply || f.Status == 0)
 }
 
-// FailNext queues faults for the next requests of a kind, in the given order, behind those already queued. Requests with
-// a wrong token or an unknown path do not use them up.
+// FailNext queues faults for the next requests of a kind, in the given order, behind those already queued. Requests
+// with a wrong token or an unknown path do not use them up.
 func (s *Server) FailNext(kind Kind, faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -281,7 +281,8 @@ func (p *peer) close() {
 	p.readers.Wait()
 }
 
-// listen ends the call when the business is silent: for Config.NoMediaAfter at its start, for Config.SilenceAfter later.
+// listen ends the call when the business is silent: for Config.NoMediaAfter at its start, for Config.SilenceAfter
+// later.
 func (c *Call) listen() {
 	s, p := c.server, c.peer
 	start := time.NewTimer(s.cfg.NoMediaAfter)

@@ -44,8 +44,8 @@ type Phone struct {
 	Number string
 	// UserID and ParentUserID are the business-scoped user ids, Name and Username the profile in contacts.
 	UserID, ParentUserID, Name, Username string
-	// To is the Positus number id that is called, or its digits; digits that no id has are a number nobody serves. Empty
-	// will do where the server has one number.
+	// To is the Positus number id that is called, or its digits; digits that no id has are a number nobody serves.
+	// Empty will do where the server has one number.
 	To string
 	// CTAPayload and DeeplinkPayload say which call button or link was used.
 	CTAPayload, DeeplinkPayload string
@@ -64,8 +64,8 @@ type Phone struct {
 	HangUpAfter, TalkFor time.Duration
 	// HangUpOnAccept hangs up as the accept is carried out: the terminate webhook is posted before the accept's reply.
 	HangUpOnAccept bool
-	// NoMedia ends the accepted call with 138021 after Config.NoMediaAfter; MediaStopsAfter the same, Config.SilenceAfter
-	// after that much of the call.
+	// NoMedia ends the accepted call with 138021 after Config.NoMediaAfter; MediaStopsAfter the same,
+	// Config.SilenceAfter after that much of the call.
 	NoMedia         bool
 	MediaStopsAfter time.Duration
 
@@ -97,8 +97,8 @@ func (s *Server) Call(p Phone) (*Call, error) {
 	return calls[0], nil
 }
 
-// CallBatch places several calls whose connect webhooks share one body. Form, ConnectDelay and ConnectRepeat of the first
-// phone hold for that body. A phone with TerminateFirst has bodies of its own.
+// CallBatch places several calls whose connect webhooks share one body. Form, ConnectDelay and ConnectRepeat of the
+// first phone hold for that body. A phone with TerminateFirst has bodies of its own.
 func (s *Server) CallBatch(phones ...Phone) ([]*Call, error) {
 	if len(phones) == 0 {
 		return nil, errors.New("fake: a batch of no calls: give one phone at least")

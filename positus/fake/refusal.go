@@ -18,8 +18,8 @@ func invalid(details string) *refusal {
 	return &refusal{http.StatusBadRequest, 100, "Invalid parameter", details}
 }
 
-// Meta names the conditions of the next two without a code of their own (Meta: user-initiated calls); they are refused as
-// invalid parameters.
+// Meta names the conditions of the next two without a code of their own (Meta: user-initiated calls); they are refused
+// as invalid parameters.
 func unknownCall() *refusal { return invalid("Invalid call_id") }
 
 func alreadyOver(verb string) *refusal {

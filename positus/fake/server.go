@@ -40,8 +40,8 @@ type Config struct {
 	WebhookClient *http.Client
 	// Logger gets a line for each request and webhook, without phone numbers. Nil: nothing is logged.
 	Logger *slog.Logger
-	// Now is the wall clock for timestamps and for the answer window, time.Now if nil. Waiting is always done on Go's own
-	// timers, so that a server made inside a synctest bubble follows the bubble's clock without it.
+	// Now is the wall clock for timestamps and for the answer window, time.Now if nil. Waiting is always done on Go's
+	// own timers, so that a server made inside a synctest bubble follows the bubble's clock without it.
 	Now func() time.Time
 	// Seed makes call ids, offers, windows and jitter repeatable. Zero picks one and logs it.
 	Seed uint64
@@ -159,8 +159,8 @@ func (s *Server) SetWebhookURL(url string) {
 	s.webhookURL = url
 }
 
-// Close stops listening, drops requests and webhooks in flight, hangs up every phone without telling anyone, and returns
-// when the last goroutine is gone. Closing twice is harmless.
+// Close stops listening, drops requests and webhooks in flight, hangs up every phone without telling anyone, and
+// returns when the last goroutine is gone. Closing twice is harmless.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closed = true

@@ -26,8 +26,8 @@ func (c *Call) SendAudio(payload []byte) error {
 	return c.peer.voice.frame(payload)
 }
 
-// SendDTMF presses keys (0 to 9, *, #, A to D) on a Media phone: for each, 100 ms of telephone-event packets (RFC 4733),
-// payload type 126, at the pace of a phone. It returns when the last is sent.
+// SendDTMF presses keys (0 to 9, *, #, A to D) on a Media phone: for each, 100 ms of telephone-event packets (RFC
+// 4733), payload type 126, at the pace of a phone. It returns when the last is sent.
 func (c *Call) SendDTMF(ctx context.Context, keys string) error {
 	if c.peer == nil {
 		return errNoMedia

@@ -79,8 +79,8 @@ type outgoing struct {
 	every   time.Duration
 }
 
-// send posts a webhook in the background once all of after is done; s.mu is held. The returned channel is closed when its
-// first attempt is over.
+// send posts a webhook in the background once all of after is done; s.mu is held. The returned channel is closed when
+// its first attempt is over.
 func (s *Server) send(event string, callIDs []string, body []byte, delay time.Duration, repeat []time.Duration, after []<-chan struct{}) <-chan struct{} {
 	d := s.dials.Delivery
 	o := outgoing{
