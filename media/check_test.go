@@ -24,7 +24,10 @@ func TestCheckAnswer(t *testing.T) {
 	}{
 		{"good", "", "", ""},
 		{"another candidate is a name", hostLine, "a=candidate:2 1 udp 1 7c1f.local 5000 typ host\r\n" + hostLine, ""},
-		{"component 2 as well", hostLine, hostLine + "\r\na=candidate:1 2 udp 2130706431 192.0.2.10 51472 typ host", ""},
+		{
+			"component 2 as well", hostLine, hostLine + "\r\na=candidate:1 2 udp 2130706431 192.0.2.10 51472 typ host",
+			"",
+		},
 		{"IPv6 only", "192.0.2.10 51472", "2001:db8::10 51472", ""},
 
 		{"passive", "a=setup:active", "a=setup:passive", "line 14: a=setup:passive; want a=setup:active"},
@@ -32,7 +35,10 @@ func TestCheckAnswer(t *testing.T) {
 		{"no setup", "a=setup:active\r\n", "", "0 a=setup lines"},
 		{"lite", "a=mid:audio", "a=ice-lite\r\na=mid:audio", "a=ice-lite"},
 		{"no fingerprint", sha256, "a=x:", "0 a=fingerprint lines"},
-		{"sha-1 as well", sha256, "a=fingerprint:sha-1 AA:BB\r\n" + sha256, "a=fingerprint of sha-1; want sha-256 and no other"},
+		{
+			"sha-1 as well", sha256, "a=fingerprint:sha-1 AA:BB\r\n" + sha256,
+			"a=fingerprint of sha-1; want sha-256 and no other",
+		},
 		{"sha-512 alone", sha256, "a=fingerprint:sha-512 ", "a=fingerprint of sha-512"},
 		{"short fingerprint", sha256 + "AB:", sha256, "32 hexadecimal pairs"},
 		{"no ufrag", "a=ice-ufrag:", "a=x:", "no a=ice-ufrag"},

@@ -39,8 +39,8 @@ func openOpus(path string) (*opusFile, error) {
 	f := &opusFile{file: file}
 	if err := f.validate(); err != nil {
 		file.Close()
-		return nil, fmt.Errorf("audio file %s: %w; make one with: ffmpeg -i IN -ac 1 -ar 48000 -c:a libopus -b:a 24k OUT.ogg",
-			path, err)
+		return nil, fmt.Errorf(
+			"audio file %s: %w; make one with: ffmpeg -i IN -ac 1 -ar 48000 -c:a libopus -b:a 24k OUT.ogg", path, err)
 	}
 	return f, nil
 }

@@ -131,8 +131,14 @@ func TestAudioFilesThatCannotBePlayed(t *testing.T) {
 		{"missing", filepath.Join(t.TempDir(), "no.ogg"), "no such file"},
 		{"a folder", t.TempDir(), "is a directory"},
 		{"empty", write(t), "is not Ogg Opus"},
-		{"text", write(t, []byte("this is a text that is somewhat longer than the header of a page")), "is not Ogg Opus"},
-		{"Vorbis", write(t, page(begin, 7, []byte{30}, append([]byte("\x01vorbis"), make([]byte, 23)...))), "is not Ogg Opus"},
+		{
+			"text", write(t, []byte("this is a text that is somewhat longer than the header of a page")),
+			"is not Ogg Opus",
+		},
+		{
+			"Vorbis", write(t, page(begin, 7, []byte{30}, append([]byte("\x01vorbis"), make([]byte, 23)...))),
+			"is not Ogg Opus",
+		},
 		{"head only", write(t, head(1, 0)), "no OpusTags"},
 		{"no audio", write(t, head(1, 0), tags()), "holds no audio"},
 		{"surround", write(t, head(6, 0), tags(), packet), "6 channels"},

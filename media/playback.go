@@ -155,7 +155,8 @@ func (p *playback) start() error {
 		}
 	}
 	if len(refused) == len(p.candidates) {
-		return fmt.Errorf("%w: none of the offer's candidates can be used: %w", engine.ErrNoMedia, errors.Join(refused...))
+		return fmt.Errorf("%w: none of the offer's candidates can be used: %w", engine.ErrNoMedia,
+			errors.Join(refused...))
 	}
 	return nil
 }

@@ -48,7 +48,10 @@ func TestTheCallerHearsTheWholeFileAtItsPace(t *testing.T) {
 	}{
 		{name: "one packet a page", offer: "offer.sdp", audio: "page_a_packet", step: 960},
 		{name: "many packets a page, the older offer", offer: "offer_2025.sdp", audio: "many_a_page", step: 480},
-		{name: "behind NAT", offer: "offer.sdp", audio: "page_a_packet", step: 960, config: Config{PublicIP: "203.0.113.7"}},
+		{
+			name: "behind NAT", offer: "offer.sdp", audio: "page_a_packet", step: 960,
+			config: Config{PublicIP: "203.0.113.7"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -100,7 +103,9 @@ func TestTheAnswerIsOneThatWhatsAppCanUse(t *testing.T) {
 	must(t, m.CheckAnswer(whole, sdp))
 	for _, want := range []string{
 		"a=setup:active\r\n", "a=mid:audio\r\n", "a=group:BUNDLE audio\r\n", "a=rtcp-mux\r\n", "a=sendrecv\r\n",
-		"a=rtpmap:111 opus/48000/2\r\n", "a=fmtp:111 maxaveragebitrate=20000;maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1\r\n",
+		"a=rtpmap:111 opus/48000/2\r\n",
+		"a=fmtp:111 maxaveragebitrate=20000;maxplaybackrate=16000;minptime=20;" +
+			"sprop-maxcapturerate=16000;useinbandfec=1\r\n",
 		"a=rtpmap:126 telephone-event/8000\r\n",
 		" UDP/TLS/RTP/SAVPF 111 126\r\n", "a=fingerprint:sha-256 ", " 203.0.113.7 ",
 	} {
@@ -178,8 +183,8 @@ func TestOffersThatCannotBeAnswered(t *testing.T) {
 	}
 	outside, err := New(Config{})
 	must(t, err)
-	if _, err := outside.Answer(t.Context(), without("a=candidate:1289371034"), filepath.Join("testdata", tone)); err == nil ||
-		!strings.Contains(err.Error(), "no way to the caller's audio") {
+	_, err = outside.Answer(t.Context(), without("a=candidate:1289371034"), filepath.Join("testdata", tone))
+	if err == nil || !strings.Contains(err.Error(), "no way to the caller's audio") {
 		t.Errorf("an offer from this machine itself, without Loopback: got %v", err)
 	}
 }

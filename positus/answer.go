@@ -64,7 +64,8 @@ func unreadable(o *outcome, k kind, status int, why string) *outcome {
 }
 
 var (
-	inProgress = regexp.MustCompile(`(?i)\balready\b.*\bin[ _-]?progress\b|\balready (been )?(accepted|answered|connected)\b`)
+	inProgress = regexp.MustCompile(
+		`(?i)\balready\b.*\bin[ _-]?progress\b|\balready (been )?(accepted|answered|connected)\b`)
 	isOver     = regexp.MustCompile(`(?i)\balready\b.*\b(completed|failed|rejected|terminated|ended)\b`)
 	noSuchCall = regexp.MustCompile(`(?i)\b(unknown|invalid|no such) call([_ ]?id)?\s*($|[.,;:)"'])` +
 		`|\bcall([_ ]?id)?( was| is)? (not found|unknown|invalid|does not exist|doesn't exist)`)
@@ -123,7 +124,8 @@ func redirectHint(res *http.Response) string {
 	if u, err := url.Parse(res.Header.Get("Location")); err == nil && u.Host != "" {
 		host = u.Host
 	}
-	return fmt.Sprintf("a redirect (to %s), which is never followed, so that the token goes to one host only: check --positus-url", host)
+	return fmt.Sprintf("a redirect (to %s), which is never followed, so that the token goes to one host only: "+
+		"check --positus-url", host)
 }
 
 // refusal is what the body of an answer says against the request.
@@ -144,10 +146,12 @@ func readRefusal(body []byte) (r refusal, isJSON bool) {
 	failures := o.objects("errors")
 	var texts []string
 	for _, e := range append(failures[:min(len(failures), maxErrors)], o.object("error")) {
-		if code := int(e.integer("code")); r.code == 0 || r.code < 100_000 && code > 100_000 { // WhatsApp's own says more
+		// WhatsApp's own codes, which are large, say more than Positus'.
+		if code := int(e.integer("code")); r.code == 0 || r.code < 100_000 && code > 100_000 {
 			r.code = code
 		}
-		texts = append(texts, e.text("title"), e.text("message"), e.text("details"), e.object("error_data").text("details"))
+		texts = append(texts, e.text("title"), e.text("message"), e.text("details"),
+			e.object("error_data").text("details"))
 		texts = append(texts, fieldErrors(e)...)
 	}
 	if r.code == 0 {

@@ -69,7 +69,8 @@ func checkAnswer(t *testing.T, s situation) {
 		return
 	}
 	p := providerError(t, err)
-	if p.Kind != s.Want.Kind || p.Code != s.Want.Code || p.Status != s.Status || !strings.Contains(p.Message, s.Want.Says) {
+	if p.Kind != s.Want.Kind || p.Code != s.Want.Code || p.Status != s.Status ||
+		!strings.Contains(p.Message, s.Want.Says) {
 		t.Errorf("got %+v\nwant %+v", *p, s.Want)
 	}
 	if !strings.HasPrefix(p.Message, string(s.Request)+": ") {
@@ -112,7 +113,8 @@ func TestAnAnswerWithoutEndIsCutOff(t *testing.T) {
 			})
 			defer done()
 			p := providerError(t, run(within5s(t), f.Client, message))
-			if want := map[int]engine.ProviderErrorKind{200: engine.Unavailable, 400: engine.Refused}[status]; p.Kind != want {
+			want := map[int]engine.ProviderErrorKind{200: engine.Unavailable, 400: engine.Refused}[status]
+			if p.Kind != want {
 				t.Errorf("%d: %v", status, p)
 			}
 			if n := <-written; n > 2*maxAnswer {

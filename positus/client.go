@@ -75,7 +75,8 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Token == "" || strings.ContainsFunc(cfg.Token, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+	if cfg.Token == "" ||
+		strings.ContainsFunc(cfg.Token, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		return nil, errors.New("positus: the token is empty or has a space or a line break in it: " +
 			"copy it again from the API tokens of your Positus account")
 	}
@@ -102,7 +103,8 @@ func baseURL(s string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("positus: the URL of the API cannot be read: %w", err)
 	}
-	if u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" ||
+		u.Fragment != "" {
 		return "", fmt.Errorf("positus: the URL of the API must look like %s: scheme, host and path only", DefaultURL)
 	}
 	return strings.TrimRight(u.String(), "/"), nil

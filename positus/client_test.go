@@ -93,7 +93,8 @@ func TestRequestsHaveTheDocumentedBodies(t *testing.T) {
 				t.Errorf("%s %s, want POST %s", r.method, r.path, path)
 			}
 			for key, value := range map[string]string{
-				"Authorization": "Bearer " + testToken, "Accept": "application/json", "Content-Type": "application/json",
+				"Authorization": "Bearer " + testToken, "Accept": "application/json",
+				"Content-Type": "application/json",
 			} {
 				if r.header.Get(key) != value {
 					t.Errorf("%s: %q, want %q", key, r.header.Get(key), value)
@@ -168,7 +169,11 @@ func TestCallPermissionsReadsTheDocumentedAnswer(t *testing.T) {
 		Status:  "temporary",
 		Expires: time.Unix(1748553340, 0).UTC(),
 		Actions: []PermittedAction{
-			{Name: "send_call_permission_request", Allowed: true, Limits: []PermissionLimit{{Period: "PT24H", Max: 1}, {Period: "P7D", Max: 2}}},
+			{
+				Name:    "send_call_permission_request",
+				Allowed: true,
+				Limits:  []PermissionLimit{{Period: "PT24H", Max: 1}, {Period: "P7D", Max: 2}},
+			},
 			{Name: "start_call", Allowed: true, Limits: []PermissionLimit{{Period: "PT24H", Max: 5}}},
 		},
 	}
@@ -182,7 +187,9 @@ func TestCallPermissionsReadsTheDocumentedAnswer(t *testing.T) {
 			t.Errorf("%s: got %+v, want %+v", name, p, want)
 		}
 		r := <-got
-		if r.method != "GET" || r.path != "/v2/whatsapp/numbers/"+testNumber+"/calls/call-permissions" || r.query != "user_wa_id=5543999011234" || r.body != "" {
+		if r.method != "GET" || r.path != "/v2/whatsapp/numbers/"+testNumber+"/calls/call-permissions" ||
+			r.query != "user_wa_id=5543999011234" ||
+			r.body != "" {
 			t.Errorf("%s: sent %+v", name, r)
 		}
 	}

@@ -121,7 +121,8 @@ func (h *handler) knows(secret string) bool {
 // readBody reads a body of limited size. An error comes with the reason to refuse it.
 func readBody(w http.ResponseWriter, r *http.Request) (body []byte, reason string, err error) {
 	if r.ContentLength > MaxWebhook {
-		return nil, ReasonTooLarge, fmt.Errorf("the body has %d bytes, more than %d; no webhook is that large", r.ContentLength, MaxWebhook)
+		return nil, ReasonTooLarge, fmt.Errorf("the body has %d bytes, more than %d; no webhook is that large",
+			r.ContentLength, MaxWebhook)
 	}
 	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, MaxWebhook))
 	var large *http.MaxBytesError
@@ -129,8 +130,8 @@ func readBody(w http.ResponseWriter, r *http.Request) (body []byte, reason strin
 	case errors.As(err, &large):
 		return nil, ReasonTooLarge, fmt.Errorf("the body has more than %d bytes; no webhook is that large", MaxWebhook)
 	case err != nil:
-		return nil, ReasonSlow, fmt.Errorf("the body did not arrive whole within %s; check the network and the proxies before "+
-			"this machine: %w", webhookTime, err)
+		return nil, ReasonSlow, fmt.Errorf("the body did not arrive whole within %s; check the network and "+
+			"the proxies before this machine: %w", webhookTime, err)
 	}
 	return body, "", nil
 }

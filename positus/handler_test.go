@@ -85,32 +85,74 @@ func TestWebhookAnswers(t *testing.T) {
 		status  int
 		reason  string
 	}{
-		"good":                           {r: webhook("POST", path+testSecret, body, remote), status: 200},
-		"the other secret":               {r: webhook("POST", path+old, body, remote), status: 200},
-		"escaped secret":                 {r: webhook("POST", path+"%73EcReT-CANARY-0123456789", body, remote), status: 200},
-		"wrong secret":                   {r: webhook("POST", path+"x", body, remote), status: 404, reason: ReasonSecret},
-		"secret in another case":         {r: webhook("POST", path+strings.ToLower(testSecret), body, remote), status: 404, reason: ReasonSecret},
-		"start of the secret":            {r: webhook("POST", path+testSecret[:20], body, remote), status: 404, reason: ReasonSecret},
-		"no secret":                      {r: webhook("POST", path, body, remote), status: 404},
-		"secret and more":                {r: webhook("POST", path+testSecret+"/x", body, remote), status: 404},
-		"another path":                   {r: webhook("POST", "/"+testSecret, body, remote), status: 404},
-		"GET":                            {r: webhook("GET", path+testSecret, "", remote), status: 405},
-		"PUT":                            {r: webhook("PUT", path+testSecret, body, remote), status: 405},
-		"wrong source":                   {r: webhook("POST", path+testSecret, body, remote), sources: sources, status: 403, reason: ReasonSource},
-		"wrong secret and source":        {r: webhook("POST", path+"x", body, remote), sources: sources, status: 404, reason: ReasonSecret},
-		"good source":                    {r: webhook("POST", path+testSecret, body, "198.51.100.9:1"), sources: sources, status: 200},
-		"good source by proxy":           {r: webhook("POST", path+testSecret, body, "10.0.0.1:1", "198.51.100.9"), sources: sources, proxies: proxies, status: 200},
-		"forged source by proxy":         {r: webhook("POST", path+testSecret, body, "10.0.0.1:1", "198.51.100.9, 203.0.113.7"), sources: sources, proxies: proxies, status: 403, reason: ReasonSource},
-		"source in an unbelieved header": {r: webhook("POST", path+testSecret, body, remote, "198.51.100.9"), sources: sources, status: 403, reason: ReasonSource},
-		"garbage for a source":           {r: webhook("POST", path+testSecret, body, "10.0.0.1:1", "198.51.100.9, x"), sources: sources, proxies: proxies, status: 403, reason: ReasonSource},
-		"not JSON":                       {r: webhook("POST", path+testSecret, "phone=+5511987654321", remote), status: 400, reason: ReasonNotJSON},
-		"a list":                         {r: webhook("POST", path+testSecret, "[]", remote), status: 200},
-		"empty body":                     {r: webhook("POST", path+testSecret, "", remote), status: 400, reason: ReasonNotJSON},
-		"too deep":                       {r: webhook("POST", path+testSecret, strings.Repeat("[", 20_000), remote), status: 400, reason: ReasonNotJSON},
-		"unknown event":                  {r: webhook("POST", path+testSecret, `{"messages":[{"id":"x"}]}`, remote), status: 200},
-		"as large as allowed":            {r: webhook("POST", path+testSecret, padded(MaxWebhook), remote), status: 200},
-		"too large":                      {r: webhook("POST", path+testSecret, padded(MaxWebhook+1), remote), status: 413, reason: ReasonTooLarge},
-		"too large without saying so":    {r: unsized(webhook("POST", path+testSecret, padded(MaxWebhook+1), remote)), status: 413, reason: ReasonTooLarge},
+		"good":             {r: webhook("POST", path+testSecret, body, remote), status: 200},
+		"the other secret": {r: webhook("POST", path+old, body, remote), status: 200},
+		"escaped secret": {
+			r: webhook("POST", path+"%73EcReT-CANARY-0123456789", body, remote), status: 200,
+		},
+		"wrong secret": {
+			r: webhook("POST", path+"x", body, remote), status: 404, reason: ReasonSecret,
+		},
+		"secret in another case": {
+			r: webhook("POST", path+strings.ToLower(testSecret), body, remote), status: 404, reason: ReasonSecret,
+		},
+		"start of the secret": {
+			r: webhook("POST", path+testSecret[:20], body, remote), status: 404, reason: ReasonSecret,
+		},
+		"no secret":       {r: webhook("POST", path, body, remote), status: 404},
+		"secret and more": {r: webhook("POST", path+testSecret+"/x", body, remote), status: 404},
+		"another path":    {r: webhook("POST", "/"+testSecret, body, remote), status: 404},
+		"GET":             {r: webhook("GET", path+testSecret, "", remote), status: 405},
+		"PUT":             {r: webhook("PUT", path+testSecret, body, remote), status: 405},
+		"wrong source": {
+			r: webhook("POST", path+testSecret, body, remote), sources: sources, status: 403, reason: ReasonSource,
+		},
+		"wrong secret and source": {
+			r: webhook("POST", path+"x", body, remote), sources: sources, status: 404, reason: ReasonSecret,
+		},
+		"good source": {
+			r: webhook("POST", path+testSecret, body, "198.51.100.9:1"), sources: sources, status: 200,
+		},
+		"good source by proxy": {
+			r: webhook("POST", path+testSecret, body, "10.0.0.1:1", "198.51.100.9"), sources: sources, proxies: proxies,
+			status: 200,
+		},
+		"forged source by proxy": {
+			r: webhook("POST", path+testSecret, body, "10.0.0.1:1", "198.51.100.9, 203.0.113.7"), sources: sources,
+			proxies: proxies, status: 403, reason: ReasonSource,
+		},
+		"source in an unbelieved header": {
+			r: webhook("POST", path+testSecret, body, remote, "198.51.100.9"), sources: sources, status: 403,
+			reason: ReasonSource,
+		},
+		"garbage for a source": {
+			r: webhook("POST", path+testSecret, body, "10.0.0.1:1", "198.51.100.9, x"), sources: sources,
+			proxies: proxies, status: 403, reason: ReasonSource,
+		},
+		"not JSON": {
+			r: webhook("POST", path+testSecret, "phone=+5511987654321", remote), status: 400, reason: ReasonNotJSON,
+		},
+		"a list": {r: webhook("POST", path+testSecret, "[]", remote), status: 200},
+		"empty body": {
+			r: webhook("POST", path+testSecret, "", remote), status: 400, reason: ReasonNotJSON,
+		},
+		"too deep": {
+			r: webhook("POST", path+testSecret, strings.Repeat("[", 20_000), remote), status: 400,
+			reason: ReasonNotJSON,
+		},
+		"unknown event": {
+			r: webhook("POST", path+testSecret, `{"messages":[{"id":"x"}]}`, remote), status: 200,
+		},
+		"as large as allowed": {
+			r: webhook("POST", path+testSecret, padded(MaxWebhook), remote), status: 200,
+		},
+		"too large": {
+			r: webhook("POST", path+testSecret, padded(MaxWebhook+1), remote), status: 413, reason: ReasonTooLarge,
+		},
+		"too large without saying so": {
+			r: unsized(webhook("POST", path+testSecret, padded(MaxWebhook+1), remote)), status: 413,
+			reason: ReasonTooLarge,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := post(t, Config{Secrets: secrets, Sources: tc.sources, TrustedProxies: tc.proxies}, nil, tc.r)
@@ -123,7 +165,9 @@ func TestWebhookAnswers(t *testing.T) {
 			if (len(p.events) > 0) != (tc.status == 200) {
 				t.Errorf("received %v", p.events)
 			}
-			for _, secret := range []string{testSecret, testSecret[:12], old, "5511987654321", "554399951234", "SDP INFO"} {
+			for _, secret := range []string{
+				testSecret, testSecret[:12], old, "5511987654321", "554399951234", "SDP INFO",
+			} {
 				if strings.Contains(p.logs, secret) {
 					t.Errorf("the log holds %q: %s", secret, p.logs)
 				}
@@ -148,7 +192,8 @@ func unsized(r *http.Request) *http.Request {
 func TestNoSecretOpensNothing(t *testing.T) {
 	for _, secrets := range [][]string{nil, {""}} {
 		for _, path := range []string{"", "x", "%20", "%00"} {
-			p := post(t, Config{Secrets: secrets}, nil, webhook("POST", "/webhooks/positus/"+path, "{}", "203.0.113.7:1"))
+			p := post(t, Config{Secrets: secrets}, nil,
+				webhook("POST", "/webhooks/positus/"+path, "{}", "203.0.113.7:1"))
 			if p.status != 404 {
 				t.Errorf("%q, %q: %d", secrets, path, p.status)
 			}
@@ -172,7 +217,8 @@ func TestWebhookIsSentAgainIfItCannotBeTaken(t *testing.T) {
 func TestWebhookTellsNothingOfTheErrorToTheSender(t *testing.T) {
 	w := httptest.NewRecorder()
 	down := func(context.Context, []engine.Event) error { return errors.New("redis at 10.1.2.3") }
-	webhooks(t, Config{Secrets: []string{testSecret}}, down).ServeHTTP(w, webhook("POST", "/webhooks/positus/"+testSecret, "{}", "203.0.113.7:1"))
+	r := webhook("POST", "/webhooks/positus/"+testSecret, "{}", "203.0.113.7:1")
+	webhooks(t, Config{Secrets: []string{testSecret}}, down).ServeHTTP(w, r)
 	if strings.Contains(w.Body.String(), "redis") {
 		t.Error(w.Body.String())
 	}
@@ -202,7 +248,9 @@ func TestNothingWaitsLongerThanTwoSeconds(t *testing.T) {
 				defer func() { _ = conn.Close() }()
 
 				began := time.Now()
-				if _, err := fmt.Fprintf(conn, "POST /webhooks/positus/%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n{}", tc.secret, tc.length); err != nil {
+				_, err = fmt.Fprintf(conn, "POST /webhooks/positus/%s HTTP/1.1\r\nHost: x\r\n"+
+					"Content-Length: %d\r\n\r\n{}", tc.secret, tc.length)
+				if err != nil {
 					t.Fatal(err)
 				}
 				res, err := http.ReadResponse(bufio.NewReader(conn), nil)

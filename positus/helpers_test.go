@@ -78,7 +78,12 @@ type fixture struct {
 // newFixture must be closed with the function it returns, inside the bubble.
 func newFixture(t *testing.T, serve http.HandlerFunc) (*fixture, func()) {
 	t.Helper()
-	f := &fixture{network: newMemory(), logs: &bytes.Buffer{}, start: time.Now(), arrivals: map[string][]time.Duration{}}
+	f := &fixture{
+		network:  newMemory(),
+		logs:     &bytes.Buffer{},
+		start:    time.Now(),
+		arrivals: map[string][]time.Duration{},
+	}
 	server := &http.Server{
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -61,7 +61,8 @@ func (c *Client) CallPermissions(ctx context.Context, numberID, userWaID string)
 		answer = answer.object("calling")
 	}
 	if !answer.has("permission") {
-		return Permissions{}, failure(permissions, engine.Unavailable, "the answer says nothing about a permission", nil)
+		return Permissions{}, failure(permissions, engine.Unavailable, "the answer says nothing about a permission",
+			nil)
 	}
 	permission := answer.object("permission")
 	p := Permissions{Status: permission.text("status"), Expires: permission.instant("expiration_time")}

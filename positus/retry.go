@@ -71,8 +71,8 @@ func openBreaker(k kind, b breaker) *outcome {
 		again:  true,
 		unsent: true,
 		after:  b.RemainingDelay(),
-		err: failure(k, engine.Unavailable, "the circuit breaker is open: too many requests of this kind failed just now, "+
-			"and nothing was sent; check the status of Positus", nil),
+		err: failure(k, engine.Unavailable, "nothing was sent, because too many requests of this kind failed just now "+
+			"(the circuit breaker is open): check the status of Positus", nil),
 	}
 }
 
@@ -144,7 +144,8 @@ func plan(ctx context.Context, o *outcome, attempts int) {
 	left := time.Until(deadline) - leastAttempt
 	wait := max(pause(attempts), o.after)
 	if o.after > left {
-		o.err.Message += fmt.Sprintf("; the next attempt may be in %s, and there is no time left for it", o.after.Round(time.Millisecond))
+		o.err.Message += fmt.Sprintf("; the next attempt may be in %s, and there is no time left for it",
+			o.after.Round(time.Millisecond))
 		return
 	}
 	if wait > left {

@@ -48,7 +48,9 @@ func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 func TestRepeatsUntilItIsDone(t *testing.T) {
 	for _, k := range []kind{accept, reject, hangUp} {
-		for name, bad := range map[string]http.HandlerFunc{"500": status(500, ""), "429": status(429, ""), "lost": lost, "hangs": hang} {
+		for name, bad := range map[string]http.HandlerFunc{
+			"500": status(500, ""), "429": status(429, ""), "lost": lost, "hangs": hang,
+		} {
 			t.Run(string(k)+" "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					f, done := newFixture(t, script(bad, bad, status(200, `{"success":true}`)))
@@ -200,7 +202,8 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 					if err == nil {
 						return
 					}
-					if p := providerError(t, err); p.Kind != engine.Unavailable || !strings.Contains(p.Message, "the next attempt may be in") {
+					if p := providerError(t, err); p.Kind != engine.Unavailable ||
+						!strings.Contains(p.Message, "the next attempt may be in") {
 						t.Error(p)
 					}
 				})
@@ -301,7 +304,9 @@ func repeat(n int, h http.HandlerFunc) []http.HandlerFunc {
 }
 
 func TestGivingUpEndsItAtOnce(t *testing.T) {
-	for name, h := range map[string]http.HandlerFunc{"in an attempt": hang, "in a pause": status(503, "", "Retry-After", "5")} {
+	for name, h := range map[string]http.HandlerFunc{
+		"in an attempt": hang, "in a pause": status(503, "", "Retry-After", "5"),
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f, done := newFixture(t, h)
@@ -332,14 +337,17 @@ func TestNetworkErrorsSayWhatToDo(t *testing.T) {
 		"no answer from Positus ": context.DeadlineExceeded,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			c, e := New(Config{URL: "http://positus.example", Token: testToken, HTTP: &http.Client{Transport: &http.Transport{
-				DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, err },
-			}}})
+			c, e := New(
+				Config{URL: "http://positus.example", Token: testToken, HTTP: &http.Client{Transport: &http.Transport{
+					DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, err },
+				}}},
+			)
 			if e != nil {
 				t.Fatal(e)
 			}
 			p := providerError(t, run(within5s(t), c, permissions))
-			if p.Kind != engine.Unavailable || !strings.Contains(p.Message, want) || strings.Contains(p.Error(), testPhone) {
+			if p.Kind != engine.Unavailable || !strings.Contains(p.Message, want) ||
+				strings.Contains(p.Error(), testPhone) {
 				t.Error(p)
 			}
 		})

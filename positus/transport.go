@@ -31,8 +31,9 @@ func httpClient(given *http.Client) *http.Client {
 	}
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if c.Transport == nil {
+		dialer := &net.Dialer{Timeout: 1500 * time.Millisecond, KeepAlive: 15 * time.Second}
 		c.Transport = &http.Transport{
-			DialContext:            (&net.Dialer{Timeout: 1500 * time.Millisecond, KeepAlive: 15 * time.Second}).DialContext,
+			DialContext:            dialer.DialContext,
 			TLSHandshakeTimeout:    1500 * time.Millisecond,
 			MaxIdleConns:           128,
 			MaxIdleConnsPerHost:    128,
@@ -95,7 +96,10 @@ func (c *Client) send(parent context.Context, r request, payload []byte) *outcom
 
 	req, err := c.request(ctx, r, payload)
 	if err != nil {
-		return &outcome{after: -1, err: failure(r.kind, engine.Refused, "the request could not be made", withoutURL(err))}
+		return &outcome{
+			after: -1,
+			err:   failure(r.kind, engine.Refused, "the request could not be made", withoutURL(err)),
+		}
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
@@ -156,7 +160,8 @@ func networkHint(err error) string {
 	case errors.As(err, &dns):
 		return "the name of the Positus API cannot be resolved: check --positus-url and DNS"
 	case errors.As(err, &cert):
-		return "the certificate of the Positus API is not valid: check --positus-url, the clock and the root certificates"
+		return "the certificate of the Positus API is not valid: check --positus-url, the clock and the root " +
+			"certificates"
 	case errors.As(err, &network) && network.Timeout():
 		return "no answer from Positus in time: check the network, and the status of Positus"
 	}

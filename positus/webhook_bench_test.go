@@ -14,7 +14,8 @@ func BenchmarkParseWebhook(b *testing.B) {
 	call := benchCall(strings.Repeat("a=candidate:1 1 udp 2122260223 198.51.100.7 3478 typ host\r\n", 20))
 	flat := func(calls string) string { return `{"calls":[` + calls + `]}` }
 	envelope := func(value string) string {
-		return `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"calls","value":` + value + `}]}]}`
+		return `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"calls","value":` +
+			value + `}]}]}`
 	}
 	calls := strings.TrimSuffix(strings.Repeat(call+",", large/len(call)), ",")
 	message := `{"from":"5511987654321","id":"wamid.x","type":"text","text":{"body":"Good morning"}}`

@@ -122,7 +122,8 @@ func prune(v any) any {
 }
 
 func TestParseWebhookRefusesWhatIsNoJSON(t *testing.T) {
-	for _, body := range []string{"", " ", "calls", `{"calls":`, `{"calls":[]}{}`, `{} x`, "<html>", "\x00", "{\"a\":\xff",
+	for _, body := range []string{"", " ", "calls", `{"calls":`, `{"calls":[]}{}`, `{} x`, "<html>", "\x00",
+		"{\"a\":\xff",
 		strings.Repeat("[", 20_000), `{"a":` + strings.Repeat("[", 20_000)} {
 		if events, err := ParseWebhook([]byte(body), nil); err == nil {
 			t.Errorf("%.20q was read as %v", body, events)

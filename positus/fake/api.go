@@ -128,7 +128,8 @@ func route(r *http.Request) (Kind, string, *refusal) {
 	case kind == KindOther:
 		return kind, numberID, notFound("The route " + r.URL.Path + " could not be found.")
 	case r.Method != method:
-		return kind, numberID, &refusal{http.StatusMethodNotAllowed, 0, "Method not allowed", "The " + r.Method + " method is not supported for this route."}
+		return kind, numberID, &refusal{http.StatusMethodNotAllowed, 0,
+			"Method not allowed", "The " + r.Method + " method is not supported for this route."}
 	}
 	return kind, numberID, nil
 }
@@ -218,7 +219,10 @@ func (x *exchange) applyMessage() (any, *refusal) {
 	x.server.mu.Lock()
 	id := "wamid." + base64.StdEncoding.EncodeToString(randomBytes(x.server.rand, 30))
 	x.server.mu.Unlock()
-	return map[string]any{"messages": []any{map[string]any{"id": id}}, "message": "The message was successfully sent"}, nil
+	return map[string]any{
+		"messages": []any{map[string]any{"id": id}},
+		"message":  "The message was successfully sent",
+	}, nil
 }
 
 // permissions answers what Meta says about one user, as Positus wraps it (Meta: user call permissions).
@@ -240,12 +244,25 @@ func (x *exchange) permissions() (any, *refusal) {
 		return map[string]any{"time_period": period, "max_allowed": allowed, "current_usage": 0}
 	}
 	return map[string]any{
-		"number": map[string]any{"uuid": x.log.NumberID, "waba_id": "3243505955080424", "user_wa_id": user, "to": s.cfg.Numbers[x.log.NumberID]},
+		"number": map[string]any{
+			"uuid":       x.log.NumberID,
+			"waba_id":    "3243505955080424",
+			"user_wa_id": user,
+			"to":         s.cfg.Numbers[x.log.NumberID],
+		},
 		"calling": map[string]any{
 			"messaging_product": "whatsapp", "permission": permission,
 			"actions": []any{
-				map[string]any{"action_name": "send_call_permission_request", "can_perform_action": status != "permanent", "limits": []any{limit("PT24H", 1), limit("P7D", 2)}},
-				map[string]any{"action_name": "start_call", "can_perform_action": status != "no_permission", "limits": []any{limit("PT24H", 5)}},
+				map[string]any{
+					"action_name":        "send_call_permission_request",
+					"can_perform_action": status != "permanent",
+					"limits":             []any{limit("PT24H", 1), limit("P7D", 2)},
+				},
+				map[string]any{
+					"action_name":        "start_call",
+					"can_perform_action": status != "no_permission",
+					"limits":             []any{limit("PT24H", 5)},
+				},
 			},
 		},
 	}, nil

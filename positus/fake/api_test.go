@@ -27,21 +27,28 @@ func TestActionsAreRefusedAsWhatsAppRefusesThem(t *testing.T) {
 		applied        []fake.Kind
 		refusedBecause string
 	}{
-		"accept after accept":       {accept, accept, 400, 100, []fake.Kind{"accept"}, "already In Progress"},
-		"reject after accept":       {accept, reject, 400, 100, []fake.Kind{"accept"}, "Reject an already"},
-		"hang up after accept":      {accept, hangUp, 200, 0, []fake.Kind{"accept", "hang-up"}, ""},
-		"accept after reject":       {reject, accept, 400, 100, []fake.Kind{"reject"}, "already In Progress"},
-		"reject after reject":       {reject, reject, 400, 100, []fake.Kind{"reject"}, "already In Progress"},
-		"hang up after reject":      {reject, hangUp, 400, 100, []fake.Kind{"reject"}, "Terminate an already"},
-		"accept after hang-up":      {callerHangsUp, accept, 400, 100, nil, "already In Progress"},
-		"reject after hang-up":      {callerHangsUp, reject, 400, 100, nil, "already In Progress"},
-		"hang up after hang-up":     {callerHangsUp, hangUp, 400, 100, nil, "Terminate an already"},
-		"hang up what rings":        {hangUp, hangUp, 400, 100, []fake.Kind{"hang-up"}, "Terminate an already"},
-		"accept after the window":   {windowPasses, accept, 500, 138007, nil, "answer window"},
-		"reject after the window":   {windowPasses, reject, 400, 100, nil, "already In Progress"},
-		"accept an outbound call":   {func(*rig, *fake.Call) reply { return reply{status: 200} }, accept, 400, 100, nil, "user-initiated"},
-		"reject an outbound call":   {func(*rig, *fake.Call) reply { return reply{status: 200} }, reject, 400, 100, nil, "user-initiated"},
-		"hang up twice once active": {func(g *rig, c *fake.Call) reply { accept(g, c); return hangUp(g, c) }, hangUp, 400, 100, []fake.Kind{"accept", "hang-up"}, "Terminate"},
+		"accept after accept":     {accept, accept, 400, 100, []fake.Kind{"accept"}, "already In Progress"},
+		"reject after accept":     {accept, reject, 400, 100, []fake.Kind{"accept"}, "Reject an already"},
+		"hang up after accept":    {accept, hangUp, 200, 0, []fake.Kind{"accept", "hang-up"}, ""},
+		"accept after reject":     {reject, accept, 400, 100, []fake.Kind{"reject"}, "already In Progress"},
+		"reject after reject":     {reject, reject, 400, 100, []fake.Kind{"reject"}, "already In Progress"},
+		"hang up after reject":    {reject, hangUp, 400, 100, []fake.Kind{"reject"}, "Terminate an already"},
+		"accept after hang-up":    {callerHangsUp, accept, 400, 100, nil, "already In Progress"},
+		"reject after hang-up":    {callerHangsUp, reject, 400, 100, nil, "already In Progress"},
+		"hang up after hang-up":   {callerHangsUp, hangUp, 400, 100, nil, "Terminate an already"},
+		"hang up what rings":      {hangUp, hangUp, 400, 100, []fake.Kind{"hang-up"}, "Terminate an already"},
+		"accept after the window": {windowPasses, accept, 500, 138007, nil, "answer window"},
+		"reject after the window": {windowPasses, reject, 400, 100, nil, "already In Progress"},
+		"accept an outbound call": {
+			func(*rig, *fake.Call) reply { return reply{status: 200} }, accept, 400, 100, nil, "user-initiated",
+		},
+		"reject an outbound call": {
+			func(*rig, *fake.Call) reply { return reply{status: 200} }, reject, 400, 100, nil, "user-initiated",
+		},
+		"hang up twice once active": {
+			func(g *rig, c *fake.Call) reply { accept(g, c); return hangUp(g, c) }, hangUp, 400, 100,
+			[]fake.Kind{"accept", "hang-up"}, "Terminate",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, g *rig) {
@@ -74,23 +81,28 @@ func TestRequestsThatAreNotUnderstood(t *testing.T) {
 		method, path, bearer, body string
 		status, code               int
 	}{
-		"wrong token":        {"POST", calls + "accept", "another", `{}`, 401, 0},
-		"no token":           {"POST", calls + "accept", "", `{}`, 401, 0},
-		"unknown path":       {"POST", calls + "pre-accept", token, `{}`, 404, 0},
-		"wrong method":       {"GET", calls + "accept", token, ``, 405, 0},
-		"unknown number id":  {"POST", "/whatsapp/numbers/nobody/calls/reject", token, `{"call_id":` + string(id) + `}`, 404, 0},
-		"bad JSON":           {"POST", calls + "reject", token, `{"call_id":`, 400, 100},
-		"unknown call":       {"POST", calls + "hang-up", token, `{"call_id":"wacid.none"}`, 400, 100},
-		"no call id":         {"POST", calls + "reject", token, `{}`, 400, 100},
-		"no SDP":             {"POST", calls + "accept", token, `{"call_id":` + string(id) + `}`, 400, 100},
-		"make without SDP":   {"POST", calls + "make", token, `{"to":"5511999990000"}`, 400, 100},
-		"message not text":   {"POST", "/whatsapp/numbers/" + numberID + "/messages", token, `{"to":"+55","type":"image"}`, 400, 100},
+		"wrong token":  {"POST", calls + "accept", "another", `{}`, 401, 0},
+		"no token":     {"POST", calls + "accept", "", `{}`, 401, 0},
+		"unknown path": {"POST", calls + "pre-accept", token, `{}`, 404, 0},
+		"wrong method": {"GET", calls + "accept", token, ``, 405, 0},
+		"unknown number id": {
+			"POST", "/whatsapp/numbers/nobody/calls/reject", token, `{"call_id":` + string(id) + `}`, 404, 0,
+		},
+		"bad JSON":         {"POST", calls + "reject", token, `{"call_id":`, 400, 100},
+		"unknown call":     {"POST", calls + "hang-up", token, `{"call_id":"wacid.none"}`, 400, 100},
+		"no call id":       {"POST", calls + "reject", token, `{}`, 400, 100},
+		"no SDP":           {"POST", calls + "accept", token, `{"call_id":` + string(id) + `}`, 400, 100},
+		"make without SDP": {"POST", calls + "make", token, `{"to":"5511999990000"}`, 400, 100},
+		"message not text": {
+			"POST", "/whatsapp/numbers/" + numberID + "/messages", token, `{"to":"+55","type":"image"}`, 400, 100,
+		},
 		"permission of none": {"GET", calls + "call-permissions", token, ``, 400, 100},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := g.request(t.Context(), tc.method, tc.path, tc.bearer, tc.body)
 			if err != nil || r.status != tc.status || r.code() != tc.code {
-				t.Errorf("got %d, code %d, %v, want %d, code %d: %s", r.status, r.code(), err, tc.status, tc.code, r.body)
+				t.Errorf("got %d, code %d, %v, want %d, code %d: %s", r.status, r.code(), err, tc.status, tc.code,
+					r.body)
 			}
 		})
 	}
@@ -140,7 +152,8 @@ func TestSDPThatWhatsAppRefusesIsRefusedAndCheckCanBeSwitchedOff(t *testing.T) {
 		t.Errorf("state %s", c.State())
 	}
 	g.Adjust(func(d *fake.Dials) { d.SkipSDPCheck = true })
-	if r := g.post(fake.KindAccept, map[string]any{"call_id": c.ID, "sdp": "rubbish"}); r.status != 200 || c.Answer() != "rubbish" {
+	if r := g.post(fake.KindAccept, map[string]any{"call_id": c.ID, "sdp": "rubbish"}); r.status != 200 ||
+		c.Answer() != "rubbish" {
 		t.Errorf("unchecked: %d: %s", r.status, r.body)
 	}
 }
@@ -159,10 +172,12 @@ func TestSuccessBodiesAreThoseOfTheSamples(t *testing.T) {
 		}
 	}
 	r := g.post(fake.KindMessage, string(sample(t, "messages-text-body")))
-	if want := []string{"message:string", "messages[].id:string"}; r.status != 200 || !slices.Equal(shape(r.body), want) {
+	if want := []string{"message:string", "messages[].id:string"}; r.status != 200 ||
+		!slices.Equal(shape(r.body), want) {
 		t.Errorf("message: %d %s", r.status, r.body)
 	}
-	r, err := g.request(t.Context(), "GET", "/whatsapp/numbers/"+numberID+"/calls/call-permissions?user_wa_id="+caller, token, "")
+	r, err := g.request(t.Context(), "GET", "/whatsapp/numbers/"+numberID+"/calls/call-permissions?user_wa_id="+caller,
+		token, "")
 	if err != nil || !slices.Equal(shape(r.body), shape(sample(t, "calls-permission-response"))) {
 		t.Errorf("permission: %v\n%s\nwant %s", err, shape(r.body), shape(sample(t, "calls-permission-response")))
 	}
@@ -187,7 +202,10 @@ func TestRefusalsComeInEveryShape(t *testing.T) {
 
 func TestMakeRingsThePhoneAndIsRefusedTwiceOrWithoutPermission(t *testing.T) {
 	inBubble(t, func(t *testing.T, g *rig) {
-		body := map[string]any{"to": caller, "session": map[string]any{"sdp_type": "offer", "sdp": fake.TextOffer(fake.OfferCurrent, 1, time.Now())}}
+		body := map[string]any{
+			"to":      caller,
+			"session": map[string]any{"sdp_type": "offer", "sdp": fake.TextOffer(fake.OfferCurrent, 1, time.Now())},
+		}
 		if r := g.post(fake.KindMake, body); r.status != 200 || string(r.body) != `{"success":true}` {
 			t.Fatalf("make: %d %s", r.status, r.body)
 		}

@@ -42,7 +42,8 @@ func TestFaultsSpoilTheNextRequestsOfTheirKindOnly(t *testing.T) {
 	for _, r := range g.ActionsFor(c.ID) {
 		effects = append(effects, r.Effect)
 	}
-	if want := []fake.Effect{fake.Spoiled, fake.Spoiled, fake.Spoiled, fake.Spoiled, fake.Applied}; !slices.Equal(effects, want) {
+	want := []fake.Effect{fake.Spoiled, fake.Spoiled, fake.Spoiled, fake.Spoiled, fake.Applied}
+	if !slices.Equal(effects, want) {
 		t.Errorf("effects %v", effects)
 	}
 }
@@ -176,7 +177,13 @@ func TestStartSaysWhatIsMissing(t *testing.T) {
 	}{
 		"no token":   {fake.Config{Numbers: map[string]string{"a": "1"}}, "Token"},
 		"no numbers": {fake.Config{Token: "t"}, "Numbers"},
-		"port taken": {fake.Config{Token: "t", Numbers: map[string]string{"a": "1"}, Addr: strings.TrimSuffix(strings.TrimPrefix(taken.URL(), "http://"), "/v2")}, "address already in use"},
+		"port taken": {
+			fake.Config{
+				Token: "t", Numbers: map[string]string{"a": "1"},
+				Addr: strings.TrimSuffix(strings.TrimPrefix(taken.URL(), "http://"), "/v2"),
+			},
+			"address already in use",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := fake.New(tc.cfg)

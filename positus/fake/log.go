@@ -91,11 +91,13 @@ func (s *Server) record(r Request) {
 	s.requests = append(s.requests, r)
 	s.requested.fire()
 	s.mu.Unlock()
-	s.log.Info("request", "kind", r.Kind, "call", r.CallID, "status", r.Status, "effect", r.Effect, "code", r.Code, "lost", r.Lost)
+	s.log.Info("request", "kind", r.Kind, "call", r.CallID, "status", r.Status, "effect", r.Effect, "code", r.Code,
+		"lost", r.Lost)
 }
 
 // waitIn looks through a growing list, guarded by s.mu, for the first entry that match accepts.
-func waitIn[T any](ctx context.Context, s *Server, list *[]T, grown *signal, what string, match func(T) bool) (T, error) {
+func waitIn[T any](ctx context.Context, s *Server, list *[]T, grown *signal, what string,
+	match func(T) bool) (T, error) {
 	var none T
 	for seen := 0; ; {
 		s.mu.Lock()

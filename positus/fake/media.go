@@ -117,7 +117,14 @@ func newPeer(f *offerFields, now func() time.Time) (*peer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fake: set up the phone's audio: %w", err)
 	}
-	p := &peer{pc: pc, voice: newVoice(f.stream), now: now, connected: make(chan struct{}), first: make(chan struct{}), closed: make(chan struct{})}
+	p := &peer{
+		pc:        pc,
+		voice:     newVoice(f.stream),
+		now:       now,
+		connected: make(chan struct{}),
+		first:     make(chan struct{}),
+		closed:    make(chan struct{}),
+	}
 	if err := p.offer(f); err != nil {
 		p.close()
 		return nil, fmt.Errorf("fake: make the phone's offer: %w", err)
@@ -130,7 +137,10 @@ func loopbackAPI(ufrag, pwd string) (*webrtc.API, error) {
 	for _, codec := range []webrtc.RTPCodecParameters{
 		{PayloadType: payloadOpus, RTPCodecCapability: webrtc.RTPCodecCapability{
 			MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2, SDPFmtpLine: "minptime=20;useinbandfec=1"}},
-		{PayloadType: payloadDigits, RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: "audio/telephone-event", ClockRate: 8000}},
+		{
+			PayloadType:        payloadDigits,
+			RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: "audio/telephone-event", ClockRate: 8000},
+		},
 	} {
 		if err := codecs.RegisterCodec(codec, webrtc.RTPCodecTypeAudio); err != nil {
 			return nil, err
@@ -222,8 +232,9 @@ func (p *peer) hear(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 			p.mu.Lock()
 			if len(p.heard) < heardLimit {
 				p.heard = append(p.heard, Packet{
-					At: p.now(), Sequence: packet.SequenceNumber, Timestamp: packet.Timestamp, PayloadType: packet.PayloadType,
-					Marker: packet.Marker, SSRC: packet.SSRC, Payload: packet.Payload,
+					At: p.now(), Sequence: packet.SequenceNumber, Timestamp: packet.Timestamp,
+					PayloadType: packet.PayloadType,
+					Marker:      packet.Marker, SSRC: packet.SSRC, Payload: packet.Payload,
 				})
 			}
 			p.lastSign = time.Now()

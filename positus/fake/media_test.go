@@ -32,16 +32,26 @@ func answer(t *testing.T, offer string) *answerer {
 		}
 	}
 	codecs := &webrtc.MediaEngine{}
-	opus := webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2, SDPFmtpLine: "minptime=20;useinbandfec=1"}
-	must(codecs.RegisterCodec(webrtc.RTPCodecParameters{PayloadType: 111, RTPCodecCapability: opus}, webrtc.RTPCodecTypeAudio))
+	opus := webrtc.RTPCodecCapability{
+		MimeType:    webrtc.MimeTypeOpus,
+		ClockRate:   48000,
+		Channels:    2,
+		SDPFmtpLine: "minptime=20;useinbandfec=1",
+	}
+	must(codecs.RegisterCodec(webrtc.RTPCodecParameters{PayloadType: 111, RTPCodecCapability: opus},
+		webrtc.RTPCodecTypeAudio))
 	must(codecs.RegisterCodec(webrtc.RTPCodecParameters{PayloadType: 126,
-		RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: "audio/telephone-event", ClockRate: 8000}}, webrtc.RTPCodecTypeAudio))
+		RTPCodecCapability: webrtc.RTPCodecCapability{
+			MimeType:  "audio/telephone-event",
+			ClockRate: 8000,
+		}}, webrtc.RTPCodecTypeAudio))
 	var settings webrtc.SettingEngine
 	must(settings.SetAnsweringDTLSRole(webrtc.DTLSRoleClient))
 	settings.SetIncludeLoopbackCandidate(true)
 	settings.SetIPFilter(func(ip net.IP) bool { return ip.IsLoopback() })
 	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	pc, err := webrtc.NewAPI(webrtc.WithMediaEngine(codecs), webrtc.WithSettingEngine(settings)).NewPeerConnection(webrtc.Configuration{})
+	pc, err := webrtc.NewAPI(webrtc.WithMediaEngine(codecs), webrtc.WithSettingEngine(settings)).
+		NewPeerConnection(webrtc.Configuration{})
 	must(err)
 	a := &answerer{pc: pc, heard: make(chan *rtp.Packet, 1000), up: make(chan struct{})}
 	t.Cleanup(func() { _ = pc.GracefulClose() })
@@ -76,7 +86,10 @@ func answer(t *testing.T, offer string) *answerer {
 func (a *answerer) say(t *testing.T, from, n int) {
 	t.Helper()
 	for i := from; i < from+n; i++ {
-		packet := &rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: uint16(i), Timestamp: uint32(i * 960)}, Payload: fmt.Appendf(nil, "frame %d", i)}
+		packet := &rtp.Packet{
+			Header:  rtp.Header{Version: 2, SequenceNumber: uint16(i), Timestamp: uint32(i * 960)},
+			Payload: fmt.Appendf(nil, "frame %d", i),
+		}
 		if err := a.track.WriteRTP(packet); err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +125,8 @@ func TestAudioIsHeardInOrderOverARealConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, p := range heard {
-		if want := fmt.Sprintf("frame %d", 100+i); string(p.Payload) != want || p.Sequence != uint16(100+i) || p.PayloadType != 111 {
+		if want := fmt.Sprintf("frame %d", 100+i); string(p.Payload) != want || p.Sequence != uint16(100+i) ||
+			p.PayloadType != 111 {
 			t.Fatalf("packet %d: %+v %q, want %q", i, p, p.Payload, want)
 		}
 		if p.At.Before(before) || (i > 0 && p.At.Before(heard[i-1].At)) {
@@ -147,7 +161,8 @@ func TestThePhoneSpeaksAndPressesKeys(t *testing.T) {
 				continue
 			}
 			event := p.Payload[0]
-			if first, seen := timestamps[event]; p.PayloadType != 126 || (seen && first != p.Timestamp) || p.Marker == seen {
+			if first, seen := timestamps[event]; p.PayloadType != 126 || (seen && first != p.Timestamp) ||
+				p.Marker == seen {
 				t.Errorf("packet %+v", p.Header)
 			}
 			timestamps[event] = p.Timestamp
@@ -201,7 +216,8 @@ func TestAnAnswerThatCannotBeAppliedLeavesTheCallRinging(t *testing.T) {
 	g := overHTTP(t)
 	g.Adjust(func(d *fake.Dials) { d.SkipSDPCheck = true })
 	c := g.place(fake.Phone{Media: true})
-	if r := g.post(fake.KindAccept, map[string]any{"call_id": c.ID, "sdp": "rubbish"}); r.status != 400 || r.code() != 100 {
+	if r := g.post(fake.KindAccept, map[string]any{"call_id": c.ID, "sdp": "rubbish"}); r.status != 400 ||
+		r.code() != 100 {
 		t.Errorf("%d %s", r.status, r.body)
 	}
 	a := answer(t, c.Offer)

@@ -75,8 +75,10 @@ func TestOffersLineByLine(t *testing.T) {
 func TestOlderOffer(t *testing.T) {
 	offer := fake.TextOffer(fake.OfferOlder, 5, time.Now())
 	for _, want := range []string{
-		`m=audio 40012 `, `a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n`, `a=fmtp:111 minptime=10;useinbandfec=1\r\n`,
-		`a=candidate:\d+ 1 udp \d+ 127\.0\.0\.1 40012 typ host generation 0 network-cost 50 ufrag \S+\r\n`, `a=ice-pwd:\w{32}\r\n`,
+		`m=audio 40012 `, `a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n`,
+		`a=fmtp:111 minptime=10;useinbandfec=1\r\n`,
+		`a=candidate:\d+ 1 udp \d+ 127\.0\.0\.1 40012 typ host generation 0 network-cost 50 ufrag \S+\r\n`,
+		`a=ice-pwd:\w{32}\r\n`,
 	} {
 		if !regexp.MustCompile(want).MatchString(offer) {
 			t.Errorf("no %s in\n%s", want, offer)
@@ -101,7 +103,9 @@ func TestSameSeedSameCalls(t *testing.T) {
 func TestCallIDsHaveTheWireFormat(t *testing.T) {
 	g := overHTTP(t)
 	seen := map[string]bool{}
-	for _, p := range []fake.Phone{{Number: "554399951234"}, {Number: "5511999998888"}, {Number: "5511999998888"}, {UserID: "BR.1234567890"}} {
+	for _, p := range []fake.Phone{
+		{Number: "554399951234"}, {Number: "5511999998888"}, {Number: "5511999998888"}, {UserID: "BR.1234567890"},
+	} {
 		c := g.place(p)
 		if seen[c.ID] {
 			t.Errorf("%s twice", c.ID)
@@ -115,7 +119,8 @@ func TestCallIDsHaveTheWireFormat(t *testing.T) {
 			t.Fatal(err)
 		}
 		user := p.Number + p.UserID
-		want := fmt.Sprintf("^\x1c\x18%c%s\x15\x02\x00\x12\x18\x20[0-9A-F]{32}\x1c\x18\x0c%s\x15\x02\x00\x00", len(user), user, business)
+		want := fmt.Sprintf("^\x1c\x18%c%s\x15\x02\x00\x12\x18\x20[0-9A-F]{32}\x1c\x18\x0c%s\x15\x02\x00\x00",
+			len(user), user, business)
 		if !regexp.MustCompile(want).Match(raw) {
 			t.Errorf("%q does not match %q", raw, want)
 		}

@@ -185,7 +185,8 @@ func (s *Server) resolve(to string) (numberID, business string, err error) {
 		}
 	}
 	if to == "" || strings.Trim(to, "0123456789") != "" {
-		return "", "", fmt.Errorf("fake: Phone.To %q is neither one of the %d number ids nor digits: set it", to, len(s.cfg.Numbers))
+		return "", "", fmt.Errorf("fake: Phone.To %q is neither one of the %d number ids nor digits: set it", to,
+			len(s.cfg.Numbers))
 	}
 	return "", to, nil
 }

@@ -25,11 +25,14 @@ func TestOrdinaryCall(t *testing.T) {
 		}
 		synctest.Wait()
 		connect, terminate := g.receiver.call(0, 0), g.receiver.call(1, 0)
-		if connect["id"] != c.ID || connect["from"] != caller || connect["to"] != business || connect["cta_payload"] != "sales" ||
-			connect["deeplink_payload"] != "site" || connect["timestamp"] != strconv.FormatInt(start.Unix(), 10) {
+		if connect["id"] != c.ID || connect["from"] != caller || connect["to"] != business ||
+			connect["cta_payload"] != "sales" ||
+			connect["deeplink_payload"] != "site" ||
+			connect["timestamp"] != strconv.FormatInt(start.Unix(), 10) {
 			t.Errorf("connect %v", connect)
 		}
-		if contacts := parse(g.receiver.bodies[0]).Contacts; contacts[0]["profile"].(map[string]any)["name"] != "Ana" || contacts[0]["wa_id"] != caller {
+		if contacts := parse(g.receiver.bodies[0]).Contacts; contacts[0]["profile"].(map[string]any)["name"] != "Ana" ||
+			contacts[0]["wa_id"] != caller {
 			t.Errorf("contacts %v", contacts)
 		}
 		if terminate["status"] != "COMPLETED" || terminate["duration"] != 59.0 ||
@@ -111,8 +114,9 @@ func TestPhonesPlayTheirScripts(t *testing.T) {
 			end: fake.End{By: fake.Caller, Status: "COMPLETED"}, endedAt: time.Second,
 		},
 		"a connect that is stale": {
-			phone: fake.Phone{Age: 10 * time.Minute, NoTerminate: true}, acceptAt: time.Second, status: 500, events: []string{"connect"},
-			end: fake.End{By: fake.Network, Status: "COMPLETED"},
+			phone: fake.Phone{Age: 10 * time.Minute, NoTerminate: true}, acceptAt: time.Second, status: 500,
+			events: []string{"connect"},
+			end:    fake.End{By: fake.Network, Status: "COMPLETED"},
 		},
 		"two seconds of the window are gone": {
 			phone: fake.Phone{Age: 2 * time.Second, Window: 30 * time.Second}, events: ok,
@@ -127,7 +131,8 @@ func TestPhonesPlayTheirScripts(t *testing.T) {
 			end: fake.End{By: fake.Caller, Status: "COMPLETED"}, endedAt: time.Second,
 		},
 		"every webhook twice": {
-			phone: fake.Phone{HangUpAfter: time.Second}, config: func(c *fake.Config) { c.Dials.Delivery.Repeat = []time.Duration{2 * time.Second} },
+			phone:  fake.Phone{HangUpAfter: time.Second},
+			config: func(c *fake.Config) { c.Dials.Delivery.Repeat = []time.Duration{2 * time.Second} },
 			events: []string{"connect", "terminate", "connect", "terminate"},
 			end:    fake.End{By: fake.Caller, Status: "COMPLETED"}, endedAt: time.Second,
 		},
@@ -230,11 +235,13 @@ func TestCallerWithoutANumber(t *testing.T) {
 		g.place(fake.Phone{UserID: "BR.1234", ParentUserID: "BR.12", Username: "ana"})
 		synctest.Wait()
 		connect := g.receiver.call(0, 0)
-		if _, has := connect["from"]; has || connect["from_user_id"] != "BR.1234" || connect["from_parent_user_id"] != "BR.12" {
+		if _, has := connect["from"]; has || connect["from_user_id"] != "BR.1234" ||
+			connect["from_parent_user_id"] != "BR.12" {
 			t.Errorf("connect %v", connect)
 		}
 		contact := parse(g.receiver.bodies[0]).Contacts[0]
-		if _, has := contact["wa_id"]; has || contact["user_id"] != "BR.1234" || contact["profile"].(map[string]any)["username"] != "ana" {
+		if _, has := contact["wa_id"]; has || contact["user_id"] != "BR.1234" ||
+			contact["profile"].(map[string]any)["username"] != "ana" {
 			t.Errorf("contact %v", contact)
 		}
 	})

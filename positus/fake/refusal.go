@@ -27,7 +27,8 @@ func alreadyOver(verb string) *refusal {
 }
 
 func tooLate() *refusal {
-	return &refusal{http.StatusInternalServerError, 138007, "Connect timeout", "The SDP was not applied within the answer window"}
+	return &refusal{http.StatusInternalServerError, 138007,
+		"Connect timeout", "The SDP was not applied within the answer window"}
 }
 
 func ongoing() *refusal {
@@ -35,7 +36,8 @@ func ongoing() *refusal {
 }
 
 func notPermitted() *refusal {
-	return &refusal{http.StatusUnauthorized, 138006, "No approved call permission from the recipient", "Ask the user for permission first"}
+	return &refusal{http.StatusUnauthorized, 138006,
+		"No approved call permission from the recipient", "Ask the user for permission first"}
 }
 
 func notFound(what string) *refusal {
@@ -48,13 +50,14 @@ func (r *refusal) body(shape ErrorShape) (contentType string, body []byte) {
 	case ErrorObject:
 		return jsonBody(map[string]any{"error": map[string]any{
 			"message": fmt.Sprintf("(#%d) %s", r.code, r.title), "type": "OAuthException", "code": r.code,
-			"error_data": map[string]any{"messaging_product": "whatsapp", "details": r.details}, "fbtrace_id": "AfakeTraceIdOfThisStandIn",
+			"error_data": map[string]any{"messaging_product": "whatsapp", "details": r.details},
+			"fbtrace_id": "AfakeTraceIdOfThisStandIn",
 		}})
 	case ErrorText:
 		return jsonBody(map[string]any{"message": r.details})
 	case ErrorHTML:
-		page := fmt.Sprintf("<html>\r\n<head><title>%d %s</title></head>\r\n<body><center><h1>%d %s</h1></center></body>\r\n</html>\r\n",
-			r.status, http.StatusText(r.status), r.status, http.StatusText(r.status))
+		page := fmt.Sprintf("<html>\r\n<head><title>%d %[2]s</title></head>\r\n"+
+			"<body><center><h1>%[1]d %[2]s</h1></center></body>\r\n</html>\r\n", r.status, http.StatusText(r.status))
 		return "text/html", []byte(page)
 	case ErrorEmpty:
 		return "", nil

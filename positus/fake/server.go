@@ -133,7 +133,11 @@ func (s *Server) Start() error {
 		return fmt.Errorf("fake: listen on %s (set another Config.Addr): %w", s.cfg.Addr, err)
 	}
 	s.listener = listener
-	s.httpServer = &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	s.httpServer = &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 5 * time.Second,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
 	s.spawn(func() {
 		if err := s.httpServer.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("fake positus stopped serving", "error", err)

@@ -142,7 +142,8 @@ func (v *voice) write(payloadType uint8, marker bool, payload []byte) error {
 	}
 	v.sequence++
 	header := rtp.Header{
-		Version: 2, Marker: marker, PayloadType: payloadType, SequenceNumber: v.sequence, Timestamp: v.timestamp, SSRC: v.ssrc,
+		Version: 2, Marker: marker, PayloadType: payloadType, SequenceNumber: v.sequence, Timestamp: v.timestamp,
+		SSRC: v.ssrc,
 	}
 	if _, err := v.out.WriteRTP(&header, payload); err != nil {
 		return fmt.Errorf("fake: send audio: %w", err)

@@ -56,7 +56,8 @@ func (s *Server) Post(ctx context.Context, body []byte) (Delivery, error) {
 // is what arrives instead of calls while the account has no payment method (Meta: troubleshooting).
 func (s *Server) PostError(ctx context.Context, numberID string, code int) (Delivery, error) {
 	s.mu.Lock()
-	body := webhookBody(s.dials.Form, []part{{business: s.cfg.Numbers[numberID], errors: []wireError{newWireError(code)}}})
+	body := webhookBody(s.dials.Form,
+		[]part{{business: s.cfg.Numbers[numberID], errors: []wireError{newWireError(code)}}})
 	url, header := s.webhookURL, s.dials.Delivery.Header
 	s.mu.Unlock()
 	d := s.attempt(ctx, outgoing{event: "errors", body: body, url: url, header: header}, 1)
@@ -81,7 +82,8 @@ type outgoing struct {
 
 // send posts a webhook in the background once all of after is done; s.mu is held. The returned channel is closed when
 // its first attempt is over.
-func (s *Server) send(event string, callIDs []string, body []byte, delay time.Duration, repeat []time.Duration, after []<-chan struct{}) <-chan struct{} {
+func (s *Server) send(event string, callIDs []string, body []byte, delay time.Duration, repeat []time.Duration,
+	after []<-chan struct{}) <-chan struct{} {
 	d := s.dials.Delivery
 	o := outgoing{
 		event: event, callIDs: callIDs, body: body, url: s.webhookURL, header: d.Header.Clone(),
@@ -159,7 +161,8 @@ func (s *Server) attempt(ctx context.Context, o outgoing, n int) Delivery {
 	s.deliveries = append(s.deliveries, d)
 	s.delivered.fire()
 	s.mu.Unlock()
-	s.log.Info("webhook", "event", d.Event, "calls", d.CallIDs, "attempt", n, "status", d.Status, "latency", d.Latency, "failed", err != nil)
+	s.log.Info("webhook", "event", d.Event, "calls", d.CallIDs, "attempt", n, "status", d.Status, "latency", d.Latency,
+		"failed", err != nil)
 	return d
 }
 

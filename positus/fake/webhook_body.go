@@ -215,7 +215,8 @@ func webhookBody(f Form, parts []part) []byte {
 		v := values[business]
 		v.MessagingProduct = "whatsapp"
 		v.Metadata = &wireMetadata{business, strconv.FormatUint(hash(business)>>14, 10)}
-		entries = append(entries, map[string]any{"id": "324350595508042", "changes": []any{map[string]any{"field": "calls", "value": v}}})
+		entries = append(entries,
+			map[string]any{"id": "324350595508042", "changes": []any{map[string]any{"field": "calls", "value": v}}})
 	}
 	_, body := jsonBody(map[string]any{"object": "whatsapp_business_account", "entry": entries})
 	return body

@@ -25,7 +25,8 @@ func TestWebhooksAreThoseOfTheSamples(t *testing.T) {
 		if got, want := shape(d.Body), shape(sample(t, event+"-webhook")); !slices.Equal(got, want) {
 			t.Errorf("%s: got\n%s\nwant\n%s", event, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
-		if d.Status != 200 || d.Attempt != 1 || !slices.Equal(d.CallIDs, []string{c.ID}) || d.Latency <= 0 || d.Err != "" {
+		if d.Status != 200 || d.Attempt != 1 || !slices.Equal(d.CallIDs, []string{c.ID}) || d.Latency <= 0 ||
+			d.Err != "" {
 			t.Errorf("recorded %+v", d)
 		}
 	}
@@ -40,24 +41,36 @@ func TestFormsOfTheConnectWebhook(t *testing.T) {
 			form fake.Form
 			want func(c *fake.Call, w map[string]any) bool
 		}{
-			"session only": {fake.Form{SDP: fake.SDPSession, SDPType: "offer"}, func(c *fake.Call, w map[string]any) bool {
-				s := w["session"].(map[string]any)
-				return w["connection"] == nil && s["sdp"] == c.Offer && s["sdp_type"] == "offer"
-			}},
+			"session only": {fake.Form{SDP: fake.SDPSession, SDPType: "offer"},
+				func(c *fake.Call, w map[string]any) bool {
+					s := w["session"].(map[string]any)
+					return w["connection"] == nil && s["sdp"] == c.Offer && s["sdp_type"] == "offer"
+				}},
 			"connection only": {fake.Form{SDP: fake.SDPConnection}, func(c *fake.Call, w map[string]any) bool {
 				return w["session"] == nil && connectionSDP(w) == c.Offer
 			}},
-			"connection wrapped": {fake.Form{SDP: fake.SDPConnection, WrapSDP: true}, func(c *fake.Call, w map[string]any) bool {
-				var inner string
-				err := json.Unmarshal([]byte(connectionSDP(w)), &inner)
-				return err == nil && inner == c.Offer
-			}},
-			"none":         {fake.Form{SDP: fake.SDPNone}, func(_ *fake.Call, w map[string]any) bool { return w["session"] == nil && w["connection"] == nil }},
-			"no timestamp": {fake.Form{NoTimestamp: true}, func(_ *fake.Call, w map[string]any) bool { return w["timestamp"] == nil }},
-			"direction":    {fake.Form{Direction: true}, func(_ *fake.Call, w map[string]any) bool { return w["direction"] == "USER_INITIATED" }},
-			"extra": {fake.Form{Extra: map[string]any{"mood": map[string]any{"x": 1.0}}}, func(_ *fake.Call, w map[string]any) bool {
-				return w["mood"].(map[string]any)["x"] == 1.0 && w["event"] == "connect"
-			}},
+			"connection wrapped": {fake.Form{SDP: fake.SDPConnection, WrapSDP: true},
+				func(c *fake.Call, w map[string]any) bool {
+					var inner string
+					err := json.Unmarshal([]byte(connectionSDP(w)), &inner)
+					return err == nil && inner == c.Offer
+				}},
+			"none": {
+				fake.Form{SDP: fake.SDPNone},
+				func(_ *fake.Call, w map[string]any) bool { return w["session"] == nil && w["connection"] == nil },
+			},
+			"no timestamp": {
+				fake.Form{NoTimestamp: true},
+				func(_ *fake.Call, w map[string]any) bool { return w["timestamp"] == nil },
+			},
+			"direction": {
+				fake.Form{Direction: true},
+				func(_ *fake.Call, w map[string]any) bool { return w["direction"] == "USER_INITIATED" },
+			},
+			"extra": {fake.Form{Extra: map[string]any{"mood": map[string]any{"x": 1.0}}},
+				func(_ *fake.Call, w map[string]any) bool {
+					return w["mood"].(map[string]any)["x"] == 1.0 && w["event"] == "connect"
+				}},
 		} {
 			c := g.place(fake.Phone{Form: &tc.form, Name: "Ana"})
 			synctest.Wait()
@@ -93,7 +106,8 @@ type envelope struct {
 
 func TestEnvelopeHasAnEntryForEachNumber(t *testing.T) {
 	inBubble(t, func(t *testing.T, g *rig) {
-		calls, err := g.CallBatch(fake.Phone{Number: caller, To: business}, fake.Phone{Number: caller, To: "5543999990000"}, fake.Phone{Number: caller, To: business})
+		calls, err := g.CallBatch(fake.Phone{Number: caller, To: business},
+			fake.Phone{Number: caller, To: "5543999990000"}, fake.Phone{Number: caller, To: business})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,10 +120,12 @@ func TestEnvelopeHasAnEntryForEachNumber(t *testing.T) {
 			t.Fatalf("%s", g.receiver.bodies[0])
 		}
 		first, second := e.Entry[0].Changes[0], e.Entry[1].Changes[0]
-		if first.Field != "calls" || first.Value.Metadata["display_phone_number"] != business || len(first.Value.Calls) != 2 {
+		if first.Field != "calls" || first.Value.Metadata["display_phone_number"] != business ||
+			len(first.Value.Calls) != 2 {
 			t.Errorf("first %+v", first)
 		}
-		if second.Value.Metadata["display_phone_number"] != "5543999990000" || second.Value.Calls[0]["id"] != calls[1].ID {
+		if second.Value.Metadata["display_phone_number"] != "5543999990000" ||
+			second.Value.Calls[0]["id"] != calls[1].ID {
 			t.Errorf("second %+v", second)
 		}
 	}, func(c *fake.Config) { c.Dials.Form.Envelope = true; c.Numbers["other"] = "5543999990000" })
@@ -117,7 +133,8 @@ func TestEnvelopeHasAnEntryForEachNumber(t *testing.T) {
 
 func TestSeveralCallsInOneBody(t *testing.T) {
 	inBubble(t, func(t *testing.T, g *rig) {
-		calls, err := g.CallBatch(fake.Phone{Number: caller}, fake.Phone{Number: "554399951234", HangUpAfter: time.Second}, fake.Phone{Number: caller})
+		calls, err := g.CallBatch(fake.Phone{Number: caller},
+			fake.Phone{Number: "554399951234", HangUpAfter: time.Second}, fake.Phone{Number: caller})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,10 +157,13 @@ func TestErrorsAreInBothPlaces(t *testing.T) {
 		synctest.Wait()
 		terminate := parse(g.receiver.bodies[1])
 		inside := terminate.Calls[0]["errors"].([]any)[0].(map[string]any)
-		if inside["code"] != 138020.0 || terminate.Errors[0]["code"] != 138020.0 || terminate.Calls[0]["status"] != "FAILED" {
+		if inside["code"] != 138020.0 || terminate.Errors[0]["code"] != 138020.0 ||
+			terminate.Calls[0]["status"] != "FAILED" {
 			t.Errorf("terminate %+v", terminate)
 		}
-		if d, err := g.PostError(t.Context(), numberID, 131044); err != nil || d.Status != 200 || parse(d.Body).Errors[0]["code"] != 131044.0 || parse(d.Body).Calls != nil {
+		if d, err := g.PostError(t.Context(), numberID, 131044); err != nil || d.Status != 200 ||
+			parse(d.Body).Errors[0]["code"] != 131044.0 ||
+			parse(d.Body).Calls != nil {
 			t.Errorf("131044: %v %s", err, d.Body)
 		}
 	})
@@ -205,14 +225,18 @@ func TestHeadersDelayAndBodiesOfOnesOwn(t *testing.T) {
 		if d.Time.Sub(start) != 3*time.Second || g.receiver.headers[0].Get("X-Forwarded-For") != "203.0.113.9" {
 			t.Errorf("%v late, headers %v", d.Time.Sub(start), g.receiver.headers[0])
 		}
-		if d, err := g.Post(t.Context(), []byte(`{"calls":[{"event":"pondering"}]}`)); err != nil || d.Status != 200 || d.Event != "raw" {
+		if d, err := g.Post(t.Context(), []byte(`{"calls":[{"event":"pondering"}]}`)); err != nil || d.Status != 200 ||
+			d.Event != "raw" {
 			t.Errorf("%+v, %v", d, err)
 		}
 		if got := g.receiver.events(); !slices.Equal(got, []string{"connect", "pondering"}) {
 			t.Errorf("webhooks %v", got)
 		}
 	}, func(c *fake.Config) {
-		c.Dials.Delivery = fake.DeliveryDials{Delay: 3 * time.Second, Header: http.Header{"X-Forwarded-For": {"203.0.113.9"}}}
+		c.Dials.Delivery = fake.DeliveryDials{
+			Delay:  3 * time.Second,
+			Header: http.Header{"X-Forwarded-For": {"203.0.113.9"}},
+		}
 	})
 }
 
