@@ -33,10 +33,17 @@ func TestPublicHolidays(t *testing.T) {
 		{"ar", "2026-04-02", "Día de los Veteranos de la Guerra de Malvinas"},
 		{"ar", "2027-03-25", ""}, // Jueves Santo is no public holiday
 		{"ar", "2026-06-15", "Aniversario paso a la inmortalidad del General Martín Miguel de Güemes"},
-		{"ar", "2026-06-17", "Aniversario paso a la inmortalidad del General Martín Miguel de Güemes"},
+		{"ar", "2026-06-17", ""}, // moved, so a working day
+		{"ar", "2022-06-17", "Aniversario paso a la inmortalidad del General Martín Miguel de Güemes"}, // a Friday: stays
+		{"ar", "2026-11-20", ""},
 		{"ar", "2026-11-23", "Día de la Soberanía Nacional"},
 		{"mx", "2026-02-02", "Constitution Day"},
-		{"mx", "2026-02-05", "Constitution Day"},
+		{"mx", "2026-02-05", ""},
+		{"mx", "2005-02-05", "Constitution Day"},
+		{"mx", "2006-03-21", "Benito Juárez's Birthday"},
+		{"mx", "2018-12-01", "Transfer of the Federal Executive Power"},
+		{"mx", "2024-12-01", ""},
+		{"mx", "2036-10-01", "Transfer of the Federal Executive Power"},
 		{"mx", "2026-03-16", "Benito Juárez's Birthday"},
 		{"mx", "2026-11-16", "Revolution Day"},
 		{"es", "2026-10-12", "Fiesta Nacional de España"},
@@ -95,13 +102,13 @@ func TestAHolidayCanBeLeftOut(t *testing.T) {
 	if _, ok := cal.Holiday(2026, time.April, 3); !ok {
 		t.Error("Sexta-feira Santa is gone with it")
 	}
-	// Both rules of one name.
+	// Both rules of one name: of before 2006 and since.
 	if cal, err = PublicCalendar("mx", []string{"Constitution Day"}); err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range []int{2, 5} {
-		if name, ok := cal.Holiday(2026, time.February, d); ok {
-			t.Errorf("2026-02-%02d is still %s", d, name)
+	for _, day := range [][2]int{{2026, 2}, {2005, 5}} {
+		if name, ok := cal.Holiday(day[0], time.February, day[1]); ok {
+			t.Errorf("%d-02-%02d is still %s", day[0], day[1], name)
 		}
 	}
 }
