@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -10,19 +8,6 @@ import (
 	"callrouter/rules/hours"
 	"callrouter/rules/internal/condition"
 )
-
-// rule is one rule, compiled.
-type rule struct {
-	name     string
-	line     int
-	on       []bool // by index of the number; nil: every number
-	when     *condition.Condition
-	decision Decision
-}
-
-func (r *rule) answersFor(number int) bool {
-	return r.on == nil || number >= 0 && r.on[number]
-}
 
 // Decide says what is done with a call: the first rule, from index from on, that holds; else the default. When evaluating
 // fails, it is on_error with [Decision.Err] saying which condition failed and why.
@@ -70,47 +55,6 @@ func (s *scratch) start(in *input, from int) {
 		at, _ := slices.BinarySearch(s.cursors[i].rules, int32(from))
 		s.cursors[i].rules = s.cursors[i].rules[at:]
 	}
-}
-
-// factError says that a condition needs a fact which the store could not give.
-type factError struct {
-	text string
-	err  error
-}
-
-func (e *factError) Error() string { return e.text + ": " + e.err.Error() }
-func (e *factError) Unwrap() error { return e.err }
-
-// conditionError says that a condition failed when it was run.
-type conditionError struct {
-	text string
-	err  error
-}
-
-func (e *conditionError) Error() string { return e.text + ": " + e.err.Error() }
-func (e *conditionError) Unwrap() error { return e.err }
-
-// fail notes why an atom has no truth.
-func (s *scratch) fail(a *condition.Atom, err error) Truth {
-	if needed := (*lackingCalls)(nil); errors.As(err, &needed) {
-		s.lacking, s.last = true, needed.last
-		return undecided
-	}
-	s.at, s.err = a, err
-	return undecided
-}
-
-// failure is the error of the decision: which rule, which condition, why.
-func (s *scratch) failure(r *rule) error {
-	return fmt.Errorf("rule %q: %w", r.name, readable(s.at.Text, s.err))
-}
-
-// readable turns an error of the virtual machine into one that an author understands.
-func readable(text string, err error) error {
-	if known := (*factError)(nil); errors.As(err, &known) {
-		return known
-	}
-	return &conditionError{text, condition.Reason(err)}
 }
 
 // needsFrom are the facts that this evaluation may need: what rule i and those behind it that this call can reach could
@@ -171,14 +115,6 @@ func (in *input) add(to *Needs, n *condition.Needs) {
 			}
 		}
 	}
-}
-
-// minute holds the truths of the atoms that read nothing but the clock, for one minute of it: no clock time, date, or
-// window of hours has seconds. They are filled in as they are asked for; whoever comes second writes the same.
-type minute struct {
-	number int64 // since 1970
-	truths []atomic.Uint32
-	groups []atomic.Pointer[[][]int32] // by index: the rules of its groups whose parts of the clock hold
 }
 
 func (f *File) minuteOf(now time.Time) *minute {

@@ -1,6 +1,10 @@
 package rules
 
-import "time"
+import (
+	"time"
+
+	"callrouter/rules/internal/condition"
+)
 
 // Action is what is done with a call.
 type Action string
@@ -83,3 +87,6 @@ type Trace struct {
 	Values map[string]any `json:"values"` // by the text of the condition's part; never nil
 	At     time.Time      `json:"at"`
 }
+
+// Observer is called with what a part of a condition came to, whenever an explained evaluation looks at it.
+type Observer func(part *condition.Condition, t Truth)

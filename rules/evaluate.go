@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"callrouter/rules/internal/condition"
@@ -159,4 +161,19 @@ func (in *input) lacksAny(n *condition.Needs) bool {
 		}
 	}
 	return false
+}
+
+// fail notes why an atom has no truth.
+func (s *scratch) fail(a *condition.Atom, err error) Truth {
+	if needed := (*lackingCalls)(nil); errors.As(err, &needed) {
+		s.lacking, s.last = true, needed.last
+		return undecided
+	}
+	s.at, s.err = a, err
+	return undecided
+}
+
+// failure is the error of the decision: which rule, which condition, why.
+func (s *scratch) failure(r *rule) error {
+	return fmt.Errorf("rule %q: %w", r.name, readable(s.at.Text, s.err))
 }

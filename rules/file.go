@@ -2,53 +2,11 @@ package rules
 
 import (
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"callrouter/rules/hours"
 	"callrouter/rules/internal/condition"
 )
-
-// File is a rules file that was loaded without an error. It never changes and is safe for concurrent use.
-type File struct {
-	path    string
-	version string
-	paths   []string
-
-	loc      *time.Location
-	language string
-
-	numbers   []Number
-	hours     []*hours.Plan
-	calendars map[string]hours.Calendar // own ones, and the public ones that conditions name
-	lists     []*list
-	agents    []Agent
-	queues    []Queue
-	answers   []Answer
-	messages  []*message
-	limits    Limits
-	withoutID Problems // numbers without a positus_id
-
-	rules      []rule
-	clockParts [][]*condition.Condition // by rule: the parts that read nothing but the clock, and come before what could fail
-	indexes    []numberIndex            // by number
-	fallback   Decision                 // the default
-	onError    Decision
-	tests      []Case
-
-	atoms     []*condition.Atom
-	durations map[string]time.Duration // literals of calls(), parsed once
-	scratch   sync.Pool                // of *scratch
-	memos     int                      // atoms that more than one rule shares
-	clocks    int                      // atoms that read the clock only
-	minute    atomic.Pointer[minute]
-
-	hoursByName   map[string]int
-	listsByName   map[string]*list
-	numbersByName map[string]int
-	phones        map[string]int // index of the number, by its normal form
-}
 
 // Number is a business number the file answers for.
 type Number struct {
@@ -262,10 +220,13 @@ func (f *File) Open(name string, at time.Time, rt *Runtime) (open, known bool) {
 // Limits are the file's limits, or what holds where it names none: 25 s and 1 h.
 func (f *File) Limits() Limits { return f.limits }
 
-func find[T any](all []T, is func(T) bool) (T, bool) {
-	if i := slices.IndexFunc(all, is); i >= 0 {
-		return all[i], true
-	}
-	var none T
-	return none, false
+func (f *File) calendarNames() []string { return sortedKeys(f.calendars) }
+
+func (f *File) listNames() []string { return names(f.lists, func(l *list) string { return l.Name }) }
+
+func (f *File) queueNames() []string { return names(f.queues, func(q Queue) string { return q.Name }) }
+
+func (f *File) message(name string) *message {
+	m, _ := find(f.messages, func(m *message) bool { return m.Name == name })
+	return m
 }

@@ -32,26 +32,6 @@ func newEnvironment(in *input) any {
 	}
 }
 
-// runtimeError is what a function of the environment panics with when it cannot answer; the virtual machine turns the
-// panic into an error of the condition.
-type runtimeError struct{ message string }
-
-func (e *runtimeError) Error() string { return e.message }
-
-// lackingCalls is what calls panics with when it is asked, with a duration that is made up at run time, for a fact that
-// has not been fetched.
-type lackingCalls struct{ last time.Duration }
-
-func (e *lackingCalls) Error() string {
-	return fmt.Sprintf("the calls of the last %v are not known", e.last)
-}
-
-// lackingFact is panicked with when a fact was asked for that [atom.needs] did not name. It cannot happen: needs name every
-// fact that the condition could ask for.
-type lackingFact struct{ name string }
-
-func (e *lackingFact) Error() string { return e.name + " is not known" }
-
 func unknown(k condition.Kind, name string, known []string) {
 	message := condition.NoSuch(k, name)
 	if near, ok := source.Nearest(name, known); ok {
@@ -178,9 +158,3 @@ func (in *input) lacks(fact string) {
 	}
 	panic(&lackingFact{fact})
 }
-
-func (f *File) calendarNames() []string { return sortedKeys(f.calendars) }
-
-func (f *File) listNames() []string { return names(f.lists, func(l *list) string { return l.Name }) }
-
-func (f *File) queueNames() []string { return names(f.queues, func(q Queue) string { return q.Name }) }

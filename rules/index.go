@@ -29,42 +29,11 @@ type guardedValue struct {
 	of   func(*Call) string
 }
 
-// numberIndex is the index of the rules that answer for one number.
-type numberIndex struct {
-	all    []int32 // every rule
-	values []valueIndex
-	lists  []listIndex
-	groups []group // what no guard leaves out
-}
-
-type valueIndex struct {
-	equal    map[string][]int32
-	prefixed map[string][]int32
-	lengths  []int // of the prefixes, each once
-}
-
-type listIndex struct {
-	name  string
-	rules []int32
-}
-
-// group is rules that share the first part which is not of the clock alone. If it is false, all of them are.
-type group struct {
-	first *condition.Condition // nil: they share none
-	rules []int32
-}
-
 // maxGroups bounds what is tried one after the other for each call, and minGroup what is worth it.
 const (
 	maxGroups = 32
 	minGroup  = 4
 )
-
-// cursor is a list of rules that have still to be looked at.
-type cursor struct {
-	first *condition.Condition
-	rules []int32
-}
 
 // index makes the indexes of all numbers, and of a number that the file does not know, which comes last.
 func (f *File) index() {

@@ -114,3 +114,15 @@ func (f *File) Input(call Call, now time.Time, rt *Runtime, facts Facts) Input {
 	in.cursors = f.cursors(in)
 	return Input{in}
 }
+
+// Given is the state of the world for a dry run. What is left out: every agent is free, nobody waits, store lists are
+// empty, the caller has not called before, no hours are switched, agents pick up, answerers answer, the store is there.
+type Given struct {
+	Free, Online, Waiting map[string]int  // by queue
+	Listed                []string        // lists, of any kind, that the caller is on
+	Calls                 int             // by this caller, within any duration
+	Switches              map[string]bool // hours that are switched open (true) or closed, to the end of the day
+	NoAnswer              []string        // queues whose agents do not pick up
+	Fails                 []string        // answers that fail
+	StoreDown             bool
+}

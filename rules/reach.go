@@ -63,13 +63,6 @@ func (l *loader) checkReach() {
 	}
 }
 
-func (l *loader) placeOf(s *ruleSource) source.Span {
-	if s.name != nil {
-		return l.Of(s.name)
-	}
-	return l.Of(s.node)
-}
-
 // available is how long waiting and ringing may take, and how that is reckoned.
 func (l *loader) available() (time.Duration, string) {
 	a, _ := l.f.Answer(l.f.fallback.Answer)

@@ -4,31 +4,10 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"callrouter/rules/internal/condition"
 )
-
-// message is a message, compiled.
-type message struct {
-	Message
-	parts []part
-	needs condition.Needs
-}
-
-// part is a piece of a message: a text as it stands, or an expression.
-type part struct {
-	literal string
-	text    string // of the expression
-	program *condition.Program
-}
 
 // maxMessage is the length, in characters, of the longest text message WhatsApp takes (Meta: text messages).
 const maxMessage = 4096
-
-func (f *File) message(name string) *message {
-	m, _ := find(f.messages, func(m *message) bool { return m.Name == name })
-	return m
-}
 
 // Render makes the text of a message. If the Needs are not none there is no text yet: fetch the facts and render again
 // with a new [Input] of the same instant. The error says which part could not be rendered and why.

@@ -9,27 +9,6 @@ import (
 	"callrouter/rules/phone"
 )
 
-// list is a list of callers, with what stands in the file.
-type list struct {
-	List
-	entries map[string]time.Time // until, by key; zero: always
-	numbers int                  // entries that are numbers, not ids
-}
-
-// has says whether a caller is on the list of the file.
-func (l *list) has(key string, now time.Time) bool {
-	until, ok := l.entries[key]
-	return ok && (until.IsZero() || now.Before(until))
-}
-
-// add puts a caller on the list; of two entries for one caller the longer one counts.
-func (l *list) add(key string, until time.Time) {
-	if before, ok := l.entries[key]; ok && (before.IsZero() || !until.IsZero() && until.Before(before)) {
-		return
-	}
-	l.entries[key] = until
-}
-
 func (l *loader) readLists() {
 	l.f.listsByName = map[string]*list{}
 	for name, n := range l.Entries(l.Child(l.Root, "lists")) {

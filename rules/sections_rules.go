@@ -10,17 +10,6 @@ import (
 	"callrouter/rules/internal/source"
 )
 
-// ruleSource is a rule with where its parts stand, for the checks that look at several rules.
-type ruleSource struct {
-	node      *source.Node // the whole rule
-	name      *source.Node
-	when      *source.Node // nil: no condition
-	then      *source.Node
-	canonical string // the condition, written in one way
-	rule      *rule
-	sound     bool // everything in it could be read
-}
-
 func (l *loader) readRules() {
 	first := map[string]*source.Node{}
 	for n := range l.Items(l.Child(l.Root, "rules")) {

@@ -11,18 +11,6 @@ import (
 	"callrouter/rules/internal/source"
 )
 
-// Given is the state of the world for a dry run. What is left out: every agent is free, nobody waits, store lists are
-// empty, the caller has not called before, no hours are switched, agents pick up, answerers answer, the store is there.
-type Given struct {
-	Free, Online, Waiting map[string]int  // by queue
-	Listed                []string        // lists, of any kind, that the caller is on
-	Calls                 int             // by this caller, within any duration
-	Switches              map[string]bool // hours that are switched open (true) or closed, to the end of the day
-	NoAnswer              []string        // queues whose agents do not pick up
-	Fails                 []string        // answers that fail
-	StoreDown             bool
-}
-
 // Simulation is what a dry run came to. As JSON, fields that do not apply are null.
 type Simulation struct {
 	Action     Action    `json:"action"`
@@ -73,9 +61,6 @@ func (f *File) simulate(call Call, at time.Time, g Given, seen Observer) (Simula
 	}
 	return result, nil
 }
-
-// Observer is called with what a part of a condition came to, whenever an explained evaluation looks at it.
-type Observer func(part *condition.Condition, t Truth)
 
 // world stands in for the engine, the store and the people.
 type world struct {
