@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"callrouter/cmd/callrouter/internal/report"
 )
 
 type agentsCmd struct {
@@ -51,13 +53,13 @@ func (f *serverFlags) printAgents(env *environment, agents []apiAgent) error {
 		}
 		capacity := strconv.Itoa(a.Capacity)
 		if a.CapacityUntil != nil {
-			capacity += " until " + moment(a.CapacityUntil, loc)
+			capacity += " until " + report.Moment(a.CapacityUntil, loc)
 		}
 		rows = append(rows, []string{
-			a.Agent, orDash(a.Name), status, strconv.Itoa(len(a.Held)), capacity, strconv.Itoa(a.Missed), orDash(moment(a.WrapUpUntil, loc)),
+			a.Agent, report.OrDash(a.Name), status, strconv.Itoa(len(a.Held)), capacity, strconv.Itoa(a.Missed), report.OrDash(report.Moment(a.WrapUpUntil, loc)),
 		})
 	}
-	if err := printTable(env.stdout, rows); err != nil {
+	if err := report.Table(env.stdout, rows); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(env.stdout, "times are in %s\n", loc)

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"text/tabwriter"
 	"time"
 )
 
@@ -168,38 +167,4 @@ func locationOf(name string) *time.Location {
 		return loc
 	}
 	return time.Local
-}
-
-// moment is a time as tables show it.
-func moment(t *time.Time, loc *time.Location) string {
-	if t == nil || t.IsZero() {
-		return ""
-	}
-	return t.In(loc).Format("2006-01-02 15:04:05")
-}
-
-// orDash is what tables show for nothing.
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
-
-// printTable prints rows in aligned columns, without spaces at the ends of lines.
-func printTable(w io.Writer, rows [][]string) error {
-	var b strings.Builder
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		fmt.Fprintln(t, strings.Join(row, "\t"))
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	for line := range strings.Lines(b.String()) {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
-			return err
-		}
-	}
-	return nil
 }

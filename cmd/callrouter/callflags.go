@@ -1,12 +1,10 @@
 package main
 
 import (
+	"callrouter/cmd/callrouter/internal/report"
 	"callrouter/rules"
 	phones "callrouter/rules/phone"
 )
-
-// withheld stands for a caller without a number.
-const withheld = "withheld"
 
 // callFlags make up a call, and what the world is like when it comes.
 type callFlags struct {
@@ -26,13 +24,13 @@ type callFlags struct {
 	JSON      bool              `name:"json" help:"Print one JSON object."`
 }
 
-// call is the made-up call of a caller: a phone number, or withheld.
+// call is the made-up call of a caller: a phone number, or report.Withheld.
 func (c *callFlags) call(f *rules.File, from string) (rules.Call, error) {
 	call := rules.Call{Number: f.Numbers()[0].Name, Payload: c.Payload}
 	if c.To != "" {
 		call.Number = c.To // Simulate says if there is none
 	}
-	if from == withheld {
+	if from == report.Withheld {
 		call.Caller = rules.NewCaller("", c.ID, c.Name)
 		return call, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"callrouter/cmd/callrouter/internal/report"
 	"callrouter/console"
 )
 
@@ -23,56 +24,6 @@ type apiCall struct{ console.Record }
 const callsPath = "/api/v1/calls"
 
 func callPath(id string) string { return callsPath + "/" + url.PathEscape(id) }
-
-// caller is who called, as people know them.
-func (c *apiCall) caller() string {
-	switch {
-	case c.From != "":
-		return c.From
-	case c.UserID != "":
-		return "id:" + c.UserID
-	}
-	return withheld
-}
-
-// decision is what was decided, in a few words.
-func (c *apiCall) decision() string {
-	if c.Action == nil {
-		return ""
-	}
-	s := string(*c.Action)
-	for _, part := range []struct {
-		label string
-		value *string
-	}{{" to queue ", c.Queue}, {" with answer ", c.Answer}} {
-		if part.value != nil {
-			s += part.label + *part.value
-		}
-	}
-	if c.Message != nil {
-		s += ", message " + c.Message.Name
-	}
-	return s
-}
-
-// by is what decided, in a few words.
-func (c *apiCall) by() string {
-	switch {
-	case c.Rule != nil:
-		return fmt.Sprintf("rule %q", *c.Rule)
-	case c.By != nil:
-		return string(*c.By)
-	}
-	return ""
-}
-
-// end is the outcome of a call, or the state of one that goes on.
-func (c *apiCall) end() string {
-	if c.Outcome != nil {
-		return string(*c.Outcome)
-	}
-	return "(" + string(c.State) + ")"
-}
 
 // callFilter selects calls.
 type callFilter struct {
@@ -114,14 +65,14 @@ func (c *callsListCmd) Run(env *environment) error {
 				agent = *call.Agent
 			}
 			rows = append(rows, []string{
-				moment(&call.ReceivedAt, loc), call.caller(), call.Number, call.end(), orDash(agent), orDash(call.decision()),
-				orDash(call.by()), call.Key,
+				report.Moment(&call.ReceivedAt, loc), report.Caller(&call.Record), call.Number, report.End(&call.Record), report.OrDash(agent), report.OrDash(report.Decision(&call.Record)),
+				report.OrDash(report.DecidedBy(&call.Record)), call.Key,
 			})
 		}
-		if err := printTable(env.stdout, rows); err != nil {
+		if err := report.Table(env.stdout, rows); err != nil {
 			return err
 		}
-		fmt.Fprintf(env.stdout, "%s; times are in %s\n", plural(len(reply.Calls), "call"), loc)
+		fmt.Fprintf(env.stdout, "%s; times are in %s\n", report.Plural(len(reply.Calls), "call"), loc)
 		if len(reply.Calls) == c.Limit {
 			fmt.Fprintf(env.stdout, "there may be more: --limit is %d\n", c.Limit)
 		}
@@ -141,7 +92,7 @@ func (c *callsShowCmd) Run(env *environment) error {
 		if err != nil {
 			return err
 		}
-		return (&story{env.stdout, &call, loc}).print()
+		return report.Story(env.stdout, &call.Record, loc)
 	})
 }
 
@@ -182,9 +133,9 @@ func (c *callsStaleCmd) Run(env *environment) error {
 		rows := [][]string{{"RECEIVED", "FROM", "STATE", "SWEEP WOULD", "WHY", "CALL"}}
 		for _, call := range reply.Calls {
 			rows = append(rows, []string{
-				moment(&call.ReceivedAt, loc), call.caller(), string(call.State), call.Do, call.Why, call.Key,
+				report.Moment(&call.ReceivedAt, loc), report.Caller(&call.Record), string(call.State), call.Do, call.Why, call.Key,
 			})
 		}
-		return printTable(env.stdout, rows)
+		return report.Table(env.stdout, rows)
 	})
 }

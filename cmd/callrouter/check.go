@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"callrouter/cmd/callrouter/internal/report"
 	"callrouter/rules"
 )
 
@@ -26,16 +27,16 @@ func (c *checkCmd) Run(env *environment) error {
 		}
 		all = append(all, problems...)
 	}
-	errors, warnings := count(all)
+	errors, warnings := report.CountProblems(all)
 	ok := errors == 0 && (!c.Strict || warnings == 0)
 	if c.JSON {
 		if err := printCheckJSON(env.stdout, ok, all); err != nil {
 			return err
 		}
 	} else {
-		printProblems(env.stdout, all)
+		report.Problems(env.stdout, all)
 		fmt.Fprintf(env.stdout, "%s, %s in %s (%d ms)\n",
-			plural(errors, "error"), plural(warnings, "warning"), plural(len(c.Files), "file"), time.Since(start).Milliseconds())
+			report.Plural(errors, "error"), report.Plural(warnings, "warning"), report.Plural(len(c.Files), "file"), time.Since(start).Milliseconds())
 	}
 	switch {
 	case unreadable(all):
@@ -54,30 +55,6 @@ func printCheckJSON(w io.Writer, ok bool, problems rules.Problems) error {
 		OK       bool           `json:"ok"`
 		Problems rules.Problems `json:"problems"`
 	}{ok, problems})
-}
-
-func printProblems(w io.Writer, problems rules.Problems) {
-	for _, p := range problems {
-		fmt.Fprintln(w, p.String())
-	}
-}
-
-func count(problems rules.Problems) (errors, warnings int) {
-	for _, p := range problems {
-		if p.Severity == rules.Error {
-			errors++
-		} else {
-			warnings++
-		}
-	}
-	return errors, warnings
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func unreadable(problems rules.Problems) bool {
@@ -105,7 +82,7 @@ func loadGood(env *environment, path string, asJSON bool, load func(path string)
 			return nil, err
 		}
 	default:
-		printProblems(env.stderr, problems)
+		report.Problems(env.stderr, problems)
 	}
 	if unreadable(problems) {
 		return nil, &exitError{code: exitUsage}

@@ -50,7 +50,7 @@ type exportedCall struct {
 }
 
 type exportedCaller struct {
-	Number   string `json:"number"` // normal form; empty if withheld
+	Number   string `json:"number"` // normal form; empty if report.Withheld
 	ID       string `json:"id"`
 	Name     string `json:"name"`
 	Received string `json:"received"` // as the webhook had it

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"callrouter/cmd/callrouter/internal/report"
 )
 
 type hoursCmd struct {
@@ -46,9 +48,9 @@ func (f *serverFlags) printHours(env *environment, all []apiHours) error {
 		if h.State != nil {
 			by = "switch"
 		}
-		rows = append(rows, []string{h.Hours, now, by, orDash(moment(h.Until, loc)), orDash(h.Reason)})
+		rows = append(rows, []string{h.Hours, now, by, report.OrDash(report.Moment(h.Until, loc)), report.OrDash(h.Reason)})
 	}
-	if err := printTable(env.stdout, rows); err != nil {
+	if err := report.Table(env.stdout, rows); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(env.stdout, "times are in %s\n", loc)

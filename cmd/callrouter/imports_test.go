@@ -34,9 +34,10 @@ var mayImport = map[string][]string{
 	"console":         {"engine", "rules", "rules/hours"},
 	"cmd/callrouter": {
 		"rules", "rules/phone", "rules/hours", "rules/week", "rules/ruletest", "engine", "positus", "positus/fake",
-		"store", "media", "console", "cmd/callrouter/internal/router",
+		"store", "media", "console", "cmd/callrouter/internal/report", "cmd/callrouter/internal/router",
 	},
 
+	"cmd/callrouter/internal/report":   {"rules", "rules/week", "engine", "console"},
 	"cmd/callrouter/internal/metrics":  {"engine", "positus", "rules"},
 	"cmd/callrouter/internal/router":   {"rules", "engine", "positus", "store", "media", "console", "cmd/callrouter/internal/metrics"},
 	"cmd/callrouter/internal/loadtest": {},

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"callrouter/cmd/callrouter/internal/report"
 	"callrouter/rules"
 )
 
@@ -60,7 +61,7 @@ func (c *listsShowCmd) Run(env *environment) error {
 			}
 			rows = append(rows, []string{l.List, file, strconv.Itoa(len(l.Entries))})
 		}
-		return printTable(env.stdout, rows)
+		return report.Table(env.stdout, rows)
 	})
 }
 
@@ -85,9 +86,9 @@ func (f *serverFlags) printEntries(env *environment, entries []apiEntry) error {
 	}
 	rows := [][]string{{"NUMBER", "UNTIL", "NOTE"}}
 	for _, e := range entries {
-		rows = append(rows, []string{e.Number, orDash(moment(e.Until, loc)), orDash(e.Note)})
+		rows = append(rows, []string{e.Number, report.OrDash(report.Moment(e.Until, loc)), report.OrDash(e.Note)})
 	}
-	return printTable(env.stdout, rows)
+	return report.Table(env.stdout, rows)
 }
 
 type listsAddCmd struct {

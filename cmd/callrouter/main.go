@@ -115,7 +115,7 @@ func run(args []string, env *environment) (code int) {
 		fmt.Fprintf(env.stderr, "callrouter: %s\nRun \"callrouter --help\" for what there is.\n", usageText(parser, args, err))
 		return exitUsage
 	}
-	return report(k.Run(env), env)
+	return ended(k.Run(env), env)
 }
 
 // helpShown unwinds out of the parser once help has been printed.
@@ -150,8 +150,8 @@ func usageText(parser *kong.Kong, args []string, err error) string {
 	return fmt.Sprintf("there is no command %q; there are %s", args[0], strings.Join(known, ", "))
 }
 
-// report prints an error and answers the exit code for it.
-func report(err error, env *environment) int {
+// ended prints an error and answers the exit code for it.
+func ended(err error, env *environment) int {
 	if err == nil {
 		return 0
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"callrouter/cmd/callrouter/internal/report"
 	"callrouter/rules"
 )
 
@@ -45,12 +46,12 @@ func (c *rulesShowCmd) Run(env *environment) error {
 	var status apiRules
 	return c.show(env, http.MethodGet, "/api/v1/rules", nil, &status, func() error {
 		loc := locationOf(status.Timezone)
-		fmt.Fprintf(env.stdout, "version  %s\nloaded   %s (%s)\n", status.Version, moment(&status.LoadedAt, loc), loc)
+		fmt.Fprintf(env.stdout, "version  %s\nloaded   %s (%s)\n", status.Version, report.Moment(&status.LoadedAt, loc), loc)
 		if status.LastRefusal == nil {
 			return nil
 		}
-		fmt.Fprintf(env.stdout, "refused  a newer file, %s:\n\n", moment(&status.LastRefusal.At, loc))
-		printProblems(env.stdout, problemsOf(status.LastRefusal.Problems))
+		fmt.Fprintf(env.stdout, "refused  a newer file, %s:\n\n", report.Moment(&status.LastRefusal.At, loc))
+		report.Problems(env.stdout, problemsOf(status.LastRefusal.Problems))
 		return nil
 	})
 }
@@ -63,8 +64,8 @@ func (c *rulesReloadCmd) Run(env *environment) error {
 	var status apiRules
 	err := c.show(env, http.MethodPost, "/api/v1/rules/reload", nil, &status, func() error {
 		loc := locationOf(status.Timezone)
-		printProblems(env.stdout, problemsOf(status.Problems))
-		_, err := fmt.Fprintf(env.stdout, "version %s is in force, since %s (%s)\n", status.Version, moment(&status.LoadedAt, loc), loc)
+		report.Problems(env.stdout, problemsOf(status.Problems))
+		_, err := fmt.Fprintf(env.stdout, "version %s is in force, since %s (%s)\n", status.Version, report.Moment(&status.LoadedAt, loc), loc)
 		return err
 	})
 	if refused := (*apiError)(nil); errors.As(err, &refused) && refused.status == http.StatusUnprocessableEntity {
@@ -86,8 +87,8 @@ func (c *rulesReloadCmd) refused(env *environment, e *apiError) error {
 		return fmt.Errorf("the router's reply cannot be read: %w", err)
 	}
 	problems := problemsOf(reply.Problems)
-	printProblems(env.stdout, problems)
-	errors, warnings := count(problems)
-	fmt.Fprintf(env.stdout, "%s, %s; version %s stays in force\n", plural(errors, "error"), plural(warnings, "warning"), reply.Version)
+	report.Problems(env.stdout, problems)
+	errors, warnings := report.CountProblems(problems)
+	fmt.Fprintf(env.stdout, "%s, %s; version %s stays in force\n", report.Plural(errors, "error"), report.Plural(warnings, "warning"), reply.Version)
 	return found()
 }

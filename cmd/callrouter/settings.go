@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"callrouter/cmd/callrouter/internal/report"
 	"callrouter/rules/hours"
 
 	"github.com/alecthomas/kong"
@@ -87,7 +88,7 @@ func readSecrets(getenv func(string) string) (secrets, error) {
 	}
 	if n := len(s.webhookSecrets); webhook != "" && (n == 0 && len(missing) == 0 || n > 2) {
 		missing = append(missing, fmt.Sprintf("%s has %s: write one, or two with a comma between them while one replaces the other",
-			envWebhookSecret, plural(n, "secret")))
+			envWebhookSecret, report.Plural(n, "secret")))
 	}
 	if len(missing) > 0 {
 		return s, usage("serve cannot start:\n  %s", strings.Join(missing, "\n  "))

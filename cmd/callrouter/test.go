@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"callrouter/cmd/callrouter/internal/report"
 	"callrouter/rules"
 	"callrouter/rules/ruletest"
 )
@@ -106,7 +107,7 @@ func (c *testCmd) report(env *environment, r *testReport) error {
 }
 
 func (c *testCmd) print(w io.Writer, r *testReport) {
-	printProblems(w, r.Problems)
+	report.Problems(w, r.Problems)
 	for _, result := range r.Cases {
 		if !result.OK {
 			printFailure(w, result)
@@ -140,7 +141,7 @@ func printFailure(w io.Writer, result ruletest.CaseResult) {
 		}
 	}
 	if result.Decision != nil {
-		printField(w, "decision", headline(*result.Decision))
+		printField(w, "decision", report.Headline(*result.Decision))
 	}
 	if result.Why != nil {
 		printField(w, "why", *result.Why)

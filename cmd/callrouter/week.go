@@ -3,10 +3,10 @@ package main
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"os"
 	"time"
 
+	"callrouter/cmd/callrouter/internal/report"
 	"callrouter/rules/week"
 
 	"callrouter/rules"
@@ -19,60 +19,34 @@ type aheadFlags struct {
 	callFlags
 }
 
-// ahead is how one call is decided from one instant to another.
-type ahead struct {
-	file       *rules.File
-	call       rules.Call
-	from       string // the caller: normal form, id, or "withheld"
-	assumed    bool   // nobody said who calls
-	start, end time.Time
-	intervals  []week.Interval
-}
-
 // look decides the call from one instant to another.
-func (c *aheadFlags) look(f *rules.File, start, end time.Time) (*ahead, error) {
-	a := &ahead{file: f, start: start, end: end, assumed: c.From == "" && c.ID == ""}
-	call, err := c.call(f, cmp.Or(c.From, withheld))
+func (c *aheadFlags) look(f *rules.File, start, end time.Time) (*report.Ahead, error) {
+	a := &report.Ahead{File: f, Start: start, End: end, Assumed: c.From == "" && c.ID == ""}
+	call, err := c.call(f, cmp.Or(c.From, report.Withheld))
 	if err != nil {
 		return nil, err
 	}
-	if a.assumed {
+	if a.Assumed {
 		call.Caller = f.AnyCaller(call.Number)
 		call.Caller.Name = c.Name
 	}
-	a.call = call
+	a.Call = call
 	switch {
 	case call.Caller.Number != "":
-		a.from = call.Caller.Number
+		a.From = call.Caller.Number
 	case call.Caller.ID != "":
-		a.from = call.Caller.ID
+		a.From = call.Caller.ID
 	default:
-		a.from = withheld
+		a.From = report.Withheld
 	}
 	given, err := c.given()
 	if err != nil {
 		return nil, err
 	}
-	if a.intervals, err = week.Intervals(f, call, start, end, given); err != nil {
+	if a.Intervals, err = week.Intervals(f, call, start, end, given); err != nil {
 		return nil, usage("%w", err)
 	}
 	return a, nil
-}
-
-// caller says who is taken to call.
-func (a *ahead) caller() string {
-	c := a.call.Caller
-	switch {
-	case !a.assumed:
-		return a.from
-	case c.Number == "":
-		return "withheld (assumed: no --from)"
-	}
-	area := ""
-	if c.Area != "" {
-		area = ", area " + c.Area
-	}
-	return fmt.Sprintf("%s (assumed: no --from; somebody from %s%s, on none of the file's lists)", c.Number, c.Country, area)
 }
 
 type weekCmd struct {
@@ -94,9 +68,9 @@ func (c *weekCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	w := newWeekMap(a, day)
+	w := report.NewWeek(a, day)
 	if c.SVG != "" {
-		if err := os.WriteFile(c.SVG, []byte(w.svg()), 0o644); err != nil {
+		if err := os.WriteFile(c.SVG, []byte(w.SVG()), 0o644); err != nil {
 			return usage("--svg: %w", err)
 		}
 	}
@@ -108,9 +82,9 @@ func (c *weekCmd) Run(env *environment) error {
 			End       time.Time       `json:"end"`
 			Timezone  string          `json:"timezone"`
 			Intervals []week.Interval `json:"intervals"`
-		}{a.from, a.call.Number, a.start, a.end, f.Location().String(), a.intervals})
+		}{a.From, a.Call.Number, a.Start, a.End, f.Location().String(), a.Intervals})
 	}
-	return w.print(env.stdout, colourful(env))
+	return w.Print(env.stdout, colourful(env))
 }
 
 // firstDay is the first day of the week to show, as a midnight in UTC: a day of the calendar, in no zone.

@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"fmt"
@@ -17,22 +17,22 @@ const (
 	svgLegend = 24
 )
 
-// svg draws the week: a row a day, to the minute, with a letter for each outcome and a legend. It needs nothing else: no
+// SVG draws the week: a row a day, to the minute, with a letter for each outcome and a legend. It needs nothing else: no
 // script, no font, no other file.
-func (w *weekMap) svg() string {
+func (w *Week) SVG() string {
 	width := svgLeft + 24*svgHour + 30
 	notes := w.notes()
 	height := svgTop + 7*svgRow + 36 + svgLegend*(len(w.outcomes)+len(notes))
-	title := fmt.Sprintf("Calls to %s, week of %s", w.call.Number, w.day.Format("2 January 2006"))
+	title := fmt.Sprintf("Calls to %s, week of %s", w.Call.Number, w.day.Format("2 January 2006"))
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-labelledby="title desc" font-family="system-ui, 'DejaVu Sans', Arial, sans-serif" font-size="14" fill="#1a1a1a">`+"\n", width, height, width, height)
 	fmt.Fprintf(&b, "<title id=\"title\">%s</title>\n<desc id=\"desc\">%s</desc>\n", html.EscapeString(title), html.EscapeString(w.inWords()))
 	b.WriteString(`<rect width="100%" height="100%" fill="#ffffff"/>` + "\n")
 	text(&b, 20, 32, `font-size="20" font-weight="600"`, title)
 	text(&b, 20, 56, `fill="#555555"`, "caller "+w.caller())
-	text(&b, 20, 76, `fill="#555555"`, "times in "+w.file.Location().String())
+	text(&b, 20, 76, `fill="#555555"`, "times in "+w.File.Location().String())
 	w.drawRows(&b)
-	for n := range w.intervals {
+	for n := range w.Intervals {
 		w.drawInterval(&b, n)
 	}
 	w.drawLines(&b)
@@ -56,7 +56,7 @@ func text(b *strings.Builder, x, y int, attributes, s string) {
 	fmt.Fprintf(b, "<text x=\"%d\" y=\"%d\" %s>%s</text>\n", x, y, attributes, html.EscapeString(s))
 }
 
-func (w *weekMap) drawRows(b *strings.Builder) {
+func (w *Week) drawRows(b *strings.Builder) {
 	for d := range 7 {
 		y := svgTop + d*svgRow
 		text(b, 20, y+22, "", w.day.AddDate(0, 0, d).Format("Mon _2 Jan"))
@@ -66,9 +66,9 @@ func (w *weekMap) drawRows(b *strings.Builder) {
 }
 
 // drawInterval draws the pieces of an interval. Times that the clock shows twice are parted: first above, then below.
-func (w *weekMap) drawInterval(b *strings.Builder, n int) {
+func (w *Week) drawInterval(b *strings.Builder, n int) {
 	outcome := w.of[n]
-	i := w.intervals[n]
+	i := w.Intervals[n]
 	clock := w.clockLayout()
 	fmt.Fprintf(b, "<g><title>%s</title>\n", html.EscapeString(fmt.Sprintf("%s to %s: %s: %s",
 		i.Start.Format("Mon _2 Jan "+clock), i.End.Format("Mon _2 Jan "+clock), decider(i), action(i))))
@@ -93,7 +93,7 @@ func (p piece) box() (x, y, width, height float64) {
 }
 
 // drawLetters writes the letter onto every piece that has room for it.
-func (w *weekMap) drawLetters(b *strings.Builder) {
+func (w *Week) drawLetters(b *strings.Builder) {
 	b.WriteString(`<g text-anchor="middle" font-weight="600" pointer-events="none">` + "\n")
 	for _, p := range w.pieces {
 		x, y, width, height := p.box()
@@ -106,7 +106,7 @@ func (w *weekMap) drawLetters(b *strings.Builder) {
 }
 
 // notes say what is special about the week, if anything is.
-func (w *weekMap) notes() []string {
+func (w *Week) notes() []string {
 	var all []string
 	if slices.ContainsFunc(w.pieces, func(p piece) bool { return p.again }) {
 		all = append(all, "Where a row is split, clocks are set back and show these times twice: the second time is below.")
@@ -117,7 +117,7 @@ func (w *weekMap) notes() []string {
 	return all
 }
 
-func (w *weekMap) drawLines(b *strings.Builder) {
+func (w *Week) drawLines(b *strings.Builder) {
 	for hour := 0; hour <= 24; hour++ {
 		x := svgLeft + hour*svgHour
 		stroke := "#00000022"
@@ -130,9 +130,9 @@ func (w *weekMap) drawLines(b *strings.Builder) {
 }
 
 // inWords says what the picture shows to those who do not see it.
-func (w *weekMap) inWords() string {
+func (w *Week) inWords() string {
 	total := make([]time.Duration, len(w.outcomes))
-	for n, i := range w.intervals {
+	for n, i := range w.Intervals {
 		total[w.of[n]] += i.End.Sub(i.Start)
 	}
 	parts := make([]string, len(w.outcomes))

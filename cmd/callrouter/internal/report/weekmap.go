@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"fmt"
@@ -15,9 +15,9 @@ import (
 // halfHours are the cells of a day.
 const halfHours = 48
 
-// weekMap is a week, half hour by half hour, as the clock on the wall shows it.
-type weekMap struct {
-	*ahead
+// Week is a week, half hour by half hour, as the clock on the wall shows it.
+type Week struct {
+	*Ahead
 	day      time.Time // the first, as a midnight in UTC
 	outcomes []week.Interval
 	letters  []byte // by outcome
@@ -46,10 +46,11 @@ const (
 	furtherSign  = '+'
 )
 
-func newWeekMap(a *ahead, day time.Time) *weekMap {
-	w := &weekMap{ahead: a, day: day}
+// NewWeek lays a week of decisions out, from its first day on (a midnight in UTC).
+func NewWeek(a *Ahead, day time.Time) *Week {
+	w := &Week{Ahead: a, day: day}
 	known := map[string]int{}
-	for _, i := range a.intervals {
+	for _, i := range a.Intervals {
 		key := decider(i) + "\x00" + action(i)
 		n, ok := known[key]
 		if !ok {
@@ -64,14 +65,14 @@ func newWeekMap(a *ahead, day time.Time) *weekMap {
 		}
 		w.of = append(w.of, n)
 	}
-	for n, i := range a.intervals {
+	for n, i := range a.Intervals {
 		w.place(n, i)
 	}
 	return w
 }
 
 // place puts an interval onto the days, piece by piece.
-func (w *weekMap) place(n int, i week.Interval) {
+func (w *Week) place(n int, i week.Interval) {
 	for t := i.Start; t.Before(i.End); {
 		y, m, d := t.Date()
 		midnight := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
@@ -101,7 +102,7 @@ func (w *weekMap) place(n int, i week.Interval) {
 	}
 }
 
-func (w *weekMap) add(p piece) {
+func (w *Week) add(p piece) {
 	if p.day < 0 || p.day > 6 {
 		return
 	}
@@ -119,7 +120,7 @@ func (w *weekMap) add(p piece) {
 // The signs of a cell that is not one outcome.
 const missingSign = '.'
 
-func (w *weekMap) sign(c cell) byte {
+func (w *Week) sign(c cell) byte {
 	switch {
 	case !c.seen:
 		return missingSign
@@ -137,23 +138,24 @@ var colours = []struct {
 	{117, "#8fd0f5"}, {222, "#f6cf73"}, {115, "#86d7b6"}, {217, "#f7b3a4"}, {183, "#d5b7ee"}, {229, "#f8f2a0"}, {251, "#cccccc"}, {153, "#b4c9f2"},
 }
 
-func (w *weekMap) paint(outcome int, text string, colour bool) string {
+func (w *Week) paint(outcome int, text string, colour bool) string {
 	if !colour {
 		return text
 	}
 	return fmt.Sprintf("\x1b[38;5;16;48;5;%dm%s\x1b[0m", colours[outcome%len(colours)].terminal, text)
 }
 
-func (w *weekMap) print(out io.Writer, colour bool) error {
+// Print prints the week as text: a grid of half hours, a legend, and every interval.
+func (w *Week) Print(out io.Writer, colour bool) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, week of %s (%s)\nto      %s\ncaller  %s\n\n", w.file.Path(), w.day.Format("2 January 2006"), w.file.Location(), w.call.Number, w.caller())
+	fmt.Fprintf(&b, "%s, week of %s (%s)\nto      %s\ncaller  %s\n\n", w.File.Path(), w.day.Format("2 January 2006"), w.File.Location(), w.Call.Number, w.caller())
 	w.printGrid(&b, colour)
 	b.WriteString("\n")
 	w.printLegend(&b, colour)
 	b.WriteString("\n")
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	clock := w.clockLayout()
-	for n, i := range w.intervals {
+	for n, i := range w.Intervals {
 		fmt.Fprintf(t, "%s\t%s\t%c  %s\t%s\n", i.Start.Format("Mon _2 Jan "+clock), i.End.Format("Mon _2 Jan "+clock), w.letters[w.of[n]], decider(i), action(i))
 	}
 	if err := t.Flush(); err != nil {
@@ -163,7 +165,7 @@ func (w *weekMap) print(out io.Writer, colour bool) error {
 	return err
 }
 
-func (w *weekMap) printGrid(b *strings.Builder, colour bool) {
+func (w *Week) printGrid(b *strings.Builder, colour bool) {
 	b.WriteString("           ")
 	for hour := 0; hour < 24; hour += 3 {
 		fmt.Fprintf(b, " %-6s", fmt.Sprintf("%02d", hour))
@@ -189,7 +191,7 @@ func (w *weekMap) printGrid(b *strings.Builder, colour bool) {
 	}
 }
 
-func (w *weekMap) printLegend(b *strings.Builder, colour bool) {
+func (w *Week) printLegend(b *strings.Builder, colour bool) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	further := 0
 	for n, o := range w.outcomes {
@@ -201,7 +203,7 @@ func (w *weekMap) printLegend(b *strings.Builder, colour bool) {
 	}
 	_ = t.Flush() // into memory
 	if further > 0 {
-		fmt.Fprintf(b, "%c  %s more, listed below\n", furtherSign, plural(further, "outcome"))
+		fmt.Fprintf(b, "%c  %s more, listed below\n", furtherSign, Plural(further, "outcome"))
 	}
 	mixed, missing := w.signsUsed()
 	if mixed {
@@ -213,7 +215,7 @@ func (w *weekMap) printLegend(b *strings.Builder, colour bool) {
 }
 
 // signsUsed says whether there is a half hour of several outcomes, and one that the clock does not show.
-func (w *weekMap) signsUsed() (mixed, missing bool) {
+func (w *Week) signsUsed() (mixed, missing bool) {
 	for _, day := range w.cells {
 		for _, c := range day {
 			mixed, missing = mixed || c.mixed, missing || !c.seen
@@ -223,15 +225,15 @@ func (w *weekMap) signsUsed() (mixed, missing bool) {
 }
 
 // clockLayout shows no more of a time than is needed: seconds and offsets only where there are any, or several.
-func (a *ahead) clockLayout() string {
+func (a *Ahead) clockLayout() string {
 	layout := "15:04"
-	for _, i := range a.intervals[1:] {
+	for _, i := range a.Intervals[1:] {
 		if i.Start.Second() != 0 {
 			layout = "15:04:05"
 		}
 	}
-	_, first := a.start.Zone()
-	for _, i := range a.intervals {
+	_, first := a.Start.Zone()
+	for _, i := range a.Intervals {
 		if _, offset := i.End.Zone(); offset != first {
 			return layout + " -07:00"
 		}

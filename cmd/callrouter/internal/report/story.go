@@ -1,4 +1,6 @@
-package main
+// Package report is what commands print for people: the story of a call, a dry run, a week as text and as a picture, what
+// changes next, problems of a rules file, and tables.
+package report
 
 import (
 	"fmt"
@@ -7,14 +9,20 @@ import (
 	"strings"
 	"time"
 
+	"callrouter/console"
 	"callrouter/engine"
 	"callrouter/rules"
 )
 
+// Story prints a call so that it tells why it went as it did, months later, to people who were not there.
+func Story(w io.Writer, call *console.Record, loc *time.Location) error {
+	return (&story{w, call, loc}).print()
+}
+
 // story prints a call so that it answers why, months later, to people who were not there.
 type story struct {
 	w    io.Writer
-	call *apiCall
+	call *console.Record
 	loc  *time.Location
 }
 
@@ -39,7 +47,7 @@ func (s *story) print() error {
 	if c.HangUp != nil {
 		head = append(head, []string{"hang-up", s.hangUp()})
 	}
-	if err := printTable(s.w, head); err != nil {
+	if err := Table(s.w, head); err != nil {
 		return err
 	}
 	for _, part := range []struct {
@@ -55,7 +63,7 @@ func (s *story) print() error {
 			continue
 		}
 		fmt.Fprintf(s.w, "\n%s\n", part.title)
-		if err := printTable(s.w, part.rows); err != nil {
+		if err := Table(s.w, part.rows); err != nil {
 			return err
 		}
 	}
@@ -96,12 +104,12 @@ func (s *story) decision() string {
 	if s.call.Action == nil {
 		return "none"
 	}
-	return s.call.decision() + "  by " + s.call.by()
+	return Decision(s.call) + "  by " + DecidedBy(s.call)
 }
 
 func (s *story) outcome() string {
 	c := s.call
-	text := c.end()
+	text := End(c)
 	if c.EndedAt != nil {
 		text += ", ended at " + s.since(*c.EndedAt)
 	}
@@ -131,7 +139,7 @@ func (s *story) message() string {
 
 func (s *story) hangUp() string {
 	h := s.call.HangUp
-	text := fmt.Sprintf("wanted since %s (%s), not confirmed after %s", s.since(h.Since), h.Why, plural(h.Attempts, "attempt"))
+	text := fmt.Sprintf("wanted since %s (%s), not confirmed after %s", s.since(h.Since), h.Why, Plural(h.Attempts, "attempt"))
 	if h.Error != "" {
 		text += ": " + h.Error
 	}
@@ -156,7 +164,7 @@ func (s *story) trace() [][]string {
 		if *s.call.By == rules.ByOnError {
 			why = "the rules could not be evaluated or carried out"
 		}
-		rows = append(rows, []string{"", mark(rules.Decided), "", s.call.by(), why})
+		rows = append(rows, []string{"", mark(rules.Decided), "", DecidedBy(s.call), why})
 	}
 	return rows
 }
@@ -181,7 +189,7 @@ func (s *story) facts() [][]string {
 			add(fmt.Sprintf("queue %q: %d free, %d online, %d waiting", q, n.Free, n.Online, n.Waiting))
 		}
 		for _, last := range sortedNames(f.Calls) {
-			add(fmt.Sprintf("%s by this caller in the %s before", plural(f.Calls[last], "call"), last))
+			add(fmt.Sprintf("%s by this caller in the %s before", Plural(f.Calls[last], "call"), last))
 		}
 		if f.Error != "" {
 			add("it could not be asked: " + f.Error)
