@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"callrouter/engine"
-	"callrouter/internal/testrun"
+	"callrouter/engine/testrun"
 	"callrouter/store"
 	"callrouter/store/storetest"
 )

@@ -17,7 +17,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"callrouter/engine"
-	"callrouter/internal/testrun"
+	"callrouter/engine/testrun"
 	"callrouter/store/storetest"
 )
 

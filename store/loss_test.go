@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"callrouter/engine"
-	"callrouter/internal/testrun"
+	"callrouter/engine/testrun"
 	"callrouter/store"
 	"callrouter/store/storetest"
 )

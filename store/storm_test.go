@@ -17,7 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"callrouter/internal/testrun"
+	"callrouter/engine/testrun"
 	"callrouter/store"
 	"callrouter/store/storetest"
 )

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"callrouter/internal/testrun"
+	"callrouter/engine/testrun"
 	"callrouter/store/storetest"
 )
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"callrouter/cmd/callrouter/internal/router"
-	"callrouter/internal/testrun"
+	"callrouter/engine/testrun"
 	"callrouter/store/storetest"
 )
 

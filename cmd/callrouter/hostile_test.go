@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"callrouter/internal/testrun"
+	"callrouter/engine/testrun"
 )
 
 // hostileConditions are conditions that try to end the process, to hang it, or to fill its memory.

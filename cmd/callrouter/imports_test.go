@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 	"cmd/callrouter/internal/router":   {"rules", "engine", "positus", "store", "media", "console", "cmd/callrouter/internal/metrics"},
 	"cmd/callrouter/internal/loadtest": {},
 
-	"internal/testrun": {}, // tests only
+	"engine/testrun": {}, // tests only
 }
 
 // homes are the packages that alone may import a package, or what is below it.
@@ -60,7 +60,7 @@ var homes = map[string][]string{
 	"github.com/prometheus":           {"cmd/callrouter/internal/metrics"},
 	"github.com/fsnotify":             {"cmd/callrouter/internal/router"},
 	"net/http":                        {"positus", "positus/fake", "media", "console", "cmd/callrouter", "cmd/callrouter/internal/router", "cmd/callrouter/internal/metrics", "cmd/callrouter/internal/loadtest"},
-	"testing":                         {"store/storetest", "internal/testrun"},
+	"testing":                         {"store/storetest", "engine/testrun"},
 	"pgregory.net/rapid":              {"store/storetest"},
 	"go.uber.org/goleak":              nil, // tests only
 	"github.com/rogpeppe/go-internal": nil,

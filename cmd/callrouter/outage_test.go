@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"callrouter/engine"
-	"callrouter/internal/testrun"
+	"callrouter/engine/testrun"
 	"callrouter/positus/fake"
 	"callrouter/store/storetest"
 )

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"callrouter/internal/testrun"
+	"callrouter/engine/testrun"
 	"callrouter/rules"
 	"callrouter/rules/hours"
 )

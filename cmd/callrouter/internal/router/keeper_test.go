@@ -14,7 +14,7 @@ import (
 
 	"callrouter/cmd/callrouter/internal/metrics"
 	"callrouter/engine"
-	"callrouter/internal/testrun"
+	"callrouter/engine/testrun"
 	"callrouter/media"
 	"callrouter/rules"
 	"callrouter/store"
