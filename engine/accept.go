@@ -8,7 +8,7 @@ import (
 	"callrouter/rules"
 )
 
-// startAccept gets an SDP answer, and writes the accept. What fails before that is passed on to the next rule.
+// startAccept gets an SDP answer and writes the accept. If it cannot get one, the next rule follows.
 func (r *runner) startAccept(d rules.Decision) error {
 	a, ok := r.f.Answer(d.Answer)
 	if !ok {
@@ -59,12 +59,12 @@ func (r *runner) answer(d rules.Decision, a rules.Answer) (string, error) {
 		return "", err
 	}
 	if err := r.e.Media.CheckAnswer(c.Offer, sdp); err != nil {
-		return "", fmt.Errorf("its SDP is unusable: %w", err)
+		return "", fmt.Errorf("the answerer returned an unusable SDP: %w", err)
 	}
 	return sdp, nil
 }
 
-// accept sends the accept that is written, until Positus took it or the window is over.
+// accept sends the written accept until Positus took it or the answer window is over.
 func (r *runner) accept() error {
 	if r.c.CallerEnd != nil && !r.c.Adopted {
 		return r.end(Abandoned, "the caller hung up before the accept was sent")
@@ -82,7 +82,7 @@ func (r *runner) accept() error {
 	switch {
 	case err == nil:
 		return r.accepted(nil)
-	case errors.As(err, &pe) && (pe.Kind == InProgress || pe.Kind == Gone) && r.c.Adopted, // whoever had it may have sent it
+	case errors.As(err, &pe) && (pe.Kind == InProgress || pe.Kind == Gone) && r.c.Adopted, // sent by the previous owner
 		errors.As(err, &pe) && pe.Kind == InProgress && pe.Repeated:
 		return r.accepted(err)
 	case errors.As(err, &pe) && pe.Kind == Gone && r.c.CallerEnd != nil:
@@ -91,16 +91,18 @@ func (r *runner) accept() error {
 		return r.end(Abandoned, "the call was over before the accept arrived")
 	case !errors.As(err, &pe), pe.Kind == Unavailable && (!pe.Unsent || r.c.Adopted):
 		return r.hangUpUnknown(TimedOut, err)
-	case pe.Kind == InProgress, pe.Repeated, r.c.Adopted: // an earlier attempt may have been taken, whoever made it
+	case pe.Kind == InProgress, pe.Repeated, r.c.Adopted: // Positus may have taken an earlier attempt
 		return r.hangUpUnknown(Failed, err)
 	}
 	return r.refused(err)
 }
 
-// hangUpUnknown ends a call of which nobody knows whether Positus accepted it. It may be going on, so it is live, and its
-// agent busy, until the hang-up is confirmed. Only who has the call may hang up: it may be another's by now, and talk.
+// hangUpUnknown ends a call that Positus may or may not have accepted. The caller may be connected, so the call stays
+// live and its agent busy until the hang-up is confirmed. Only the owner may hang up: another instance may own the
+// call by now, with people talking.
 func (r *runner) hangUpUnknown(o Outcome, cause error) error {
-	r.e.report("positus", "whether Positus took the accept is not known; the call is hung up", cause, "call", r.c.Key())
+	r.e.report("positus", "Positus may or may not have taken the accept; the call is hung up; check Positus", cause,
+		"call", r.c.Key())
 	err := r.writeResult(func(n *Call) {
 		now := r.now()
 		switch {

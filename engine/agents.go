@@ -22,7 +22,7 @@ type OfferedCall struct {
 	Call  *Call
 }
 
-// View reads what an agent's screen shows.
+// View returns what an agent's screen shows.
 func (e *Engine) View(ctx context.Context, agent string) (AgentView, error) {
 	s, err := e.Store.Snapshot(ctx, Query{Agents: []string{agent}})
 	if err != nil {
@@ -51,8 +51,8 @@ func (e *Engine) View(ctx context.Context, agent string) (AgentView, error) {
 	return v, nil
 }
 
-// Present holds an agent's presence for one connection until ctx ends: being connected is being present. It is a lease,
-// so a process that dies without a word ends it too.
+// Present keeps an agent present through one connection until ctx ends. Presence is a lease, so it also ends when the
+// process dies.
 func (e *Engine) Present(ctx context.Context, agent, connection string) error {
 	if err := e.Store.Present(ctx, agent, connection, e.Timing.Lease); err != nil {
 		return err
@@ -64,7 +64,8 @@ func (e *Engine) Present(ctx context.Context, agent, connection string) error {
 			select {
 			case <-tick.C:
 				if err := e.Store.Present(ctx, agent, connection, e.Timing.Lease); err != nil && ctx.Err() == nil {
-					e.report("presence", "an agent's presence could not be renewed", err, "agent", agent)
+					e.report("presence", "cannot renew an agent's presence; the agent soon gets no calls; check the store", err,
+						"agent", agent)
 				}
 			case <-ctx.Done():
 				e.absent(agent, connection)
@@ -81,18 +82,18 @@ func (e *Engine) absent(agent, connection string) {
 	ctx, cancel := context.WithTimeout(context.Background(), e.Timing.StoreWait)
 	defer cancel()
 	if err := e.Store.Absent(ctx, agent, connection); err != nil {
-		e.log.Warn("the end of an agent's connection could not be stored; the lease ends it", "agent", agent, "error", err)
+		e.log.Warn("cannot store that an agent disconnected; the lease ends the presence", "agent", agent, "error", err)
 	}
 }
 
-// AgentInfo is an agent as the rules and the store know it.
+// AgentInfo is an agent in the rules with its state in the store.
 type AgentInfo struct {
 	rules.Agent
 	State AgentState
 	Held  []string // ids of calls that ring or are active
 }
 
-// Agents reads every agent of the rules.
+// Agents returns every agent of the rules.
 func (e *Engine) Agents(ctx context.Context) ([]AgentInfo, error) {
 	f := e.Rules()
 	var q Query

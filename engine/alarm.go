@@ -7,13 +7,13 @@ import (
 )
 
 const (
-	// codeNoPayment: there is no payment method, so inbound calls do not come any more (Meta: troubleshooting, 131044).
+	// codeNoPayment: there is no payment method, so no inbound calls come (Meta: troubleshooting, 131044).
 	codeNoPayment = 131044
 	// maxAlarms is how many codes are kept; the platform has fewer.
 	maxAlarms = 64
 )
 
-// alarms are the last error webhooks that belonged to no call, one for each code.
+// alarms are the latest error webhooks that belonged to no call, one for each code.
 type alarms struct {
 	mu     sync.Mutex
 	byCode map[int]Alarm
@@ -23,7 +23,8 @@ func (a *alarms) init() { a.byCode = map[int]Alarm{} }
 
 func (e *Engine) alarm(a *Alarm) {
 	e.Observer.Error("platform_alarm")
-	e.log.Error("WhatsApp reports an error that belongs to no call", "code", a.Code, "message", a.Message)
+	e.log.Error("WhatsApp reports an error that belongs to no call; look up the code in Meta's troubleshooting page",
+		"code", a.Code, "message", a.Message)
 	e.alarms.mu.Lock()
 	defer e.alarms.mu.Unlock()
 	if _, known := e.alarms.byCode[a.Code]; known || len(e.alarms.byCode) < maxAlarms {
@@ -31,15 +32,15 @@ func (e *Engine) alarm(a *Alarm) {
 	}
 }
 
-// inboundWorks takes back the alarm that says otherwise: a call has come.
+// inboundWorks clears the alarm that no inbound calls come, because one came.
 func (a *alarms) inboundWorks() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.byCode, codeNoPayment)
 }
 
-// Alarms are the errors that the platform reported for no call in particular since this instance started, the last of
-// each code. That inbound calls do not come is taken back by one that does.
+// Alarms returns the errors that the platform reported for no call in particular since this instance started, the
+// latest of each code. An incoming call clears the alarm that none come.
 func (e *Engine) Alarms() []Alarm {
 	e.alarms.mu.Lock()
 	defer e.alarms.mu.Unlock()

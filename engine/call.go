@@ -24,7 +24,7 @@ const (
 	Ended     State = "ended"
 )
 
-// Ringing says whether the caller still hears ringing, and no final action is written yet.
+// Ringing reports whether the caller still hears ringing and no final action is written yet.
 func (s State) Ringing() bool {
 	switch s {
 	case Received, Deciding, Waiting, Offered:
@@ -53,12 +53,12 @@ type Transition struct {
 	Why   string    `json:"why,omitempty"`
 }
 
-// Call is the record of one call: all that is needed to go on with it after a crash, and to say months later why it went
-// as it did. A stored Call is never changed in place; see [Calls.Update].
+// Call is the record of one call: all that is needed to go on with it after a crash, and to say months later why it
+// went as it did. A stored Call is never changed in place; see [Calls.Update].
 type Call struct {
 	ID  string `json:"id"`
 	Rev int64  `json:"-"` // revision in the store, for compare-and-set
-	// Write names the write that made this revision, so that whoever lost its answer knows it again.
+	// Write names the write that made this revision, so that a writer who lost the reply recognizes it.
 	Write string `json:"write,omitempty"`
 
 	State   State         `json:"state"`
@@ -93,7 +93,7 @@ type Call struct {
 
 	Next      int           `json:"next"`              // the rule with which evaluation goes on
 	Step      *Handoff      `json:"step,omitempty"`    // the hand-off in hand
-	Offers    []Offer       `json:"offers,omitempty"`  // all that were ever made for this call
+	Offers    []Offer       `json:"offers,omitempty"`  // every offer of this call
 	Agent     string        `json:"agent,omitempty"`   // who answered
 	Holds     []Hold        `json:"holds,omitempty"`   // the agents' slots this call has
 	HangUp    *HangUp       `json:"hang_up,omitempty"` // wanted, and not yet confirmed
@@ -111,7 +111,7 @@ type Call struct {
 	Transitions []Transition  `json:"transitions"`
 }
 
-// FactRecord is what one evaluation was given beside the call and the rules file: what the store answered, and what was
+// FactRecord holds what one evaluation used beside the call and the rules file: what the store returned, and what was
 // set at run time.
 type FactRecord struct {
 	At       time.Time                   `json:"at"`
@@ -145,9 +145,9 @@ type Handoff struct {
 	Ring   time.Duration `json:"ring"`
 	Wait   time.Duration `json:"wait"` // what is left of it
 	Joined time.Time     `json:"joined"`
-	Seen   int64         `json:"-"`                // revision of the queue that the present step was decided by; 0: it does not matter
+	Seen   int64         `json:"-"`                // queue revision behind the present step; 0: any
 	Since  time.Time     `json:"since,omitzero"`   // start of the present waiting; zero while somebody can be rung
-	Agents []string      `json:"agents,omitempty"` // whom it waits for: the queue's, by the rules of this call
+	Agents []string      `json:"agents,omitempty"` // the agents it waits for: the queue's, by this call's rules
 }
 
 // OfferResult is what became of an offer; empty while it is pending.
@@ -159,7 +159,7 @@ const (
 	OfferDeclined OfferResult = "declined"
 	OfferMissed   OfferResult = "missed"
 	OfferTaken    OfferResult = "taken" // another agent was first
-	// OfferUnreachable: it rang out at an agent who was not connected any more.
+	// OfferUnreachable: the offer rang out after the agent had disconnected.
 	OfferUnreachable OfferResult = "unreachable"
 	OfferEnded       OfferResult = "ended" // the caller left, or the call was decided otherwise
 )
@@ -202,20 +202,20 @@ type Hold struct {
 	Until    time.Time `json:"until"`
 }
 
-// Key is the id under which the store keeps a call, and which may appear in URLs, logs and names: the platform's own id
-// holds the caller's number and characters that no path likes.
+// Key returns the id of a call in the store, URLs, logs and names. The platform's own id contains the caller's number
+// and characters that do not fit in a path.
 func Key(callID string) string {
 	sum := sha256.Sum256([]byte(callID))
 	return hex.EncodeToString(sum[:12])
 }
 
-// Key is [Key] of the call's id.
+// Key returns [Key] of the call's id.
 func (c *Call) Key() string { return Key(c.ID) }
 
-// Live says whether the call has not ended.
+// Live reports whether the call has not ended.
 func (c *Call) Live() bool { return c.State != Ended }
 
-// Clone is a copy that can be changed and given to [Calls.Update] together with the original.
+// Clone returns a copy to change and pass to [Calls.Update] together with the original.
 func (c *Call) Clone() *Call {
 	n := *c
 	n.Offers = slices.Clone(c.Offers)
@@ -244,7 +244,7 @@ func (c *Call) to(s State, at time.Time, why string) {
 	c.Transitions = append(c.Transitions, Transition{State: s, At: at, Why: why})
 }
 
-// offer is the call's offer with this id.
+// offer returns the call's offer with this id, or nil.
 func (c *Call) offer(id string) *Offer {
 	for i := range c.Offers {
 		if c.Offers[i].ID == id {
@@ -254,7 +254,7 @@ func (c *Call) offer(id string) *Offer {
 	return nil
 }
 
-// lastOffer is the id of the last offer to an agent.
+// lastOffer returns the id of the last offer to an agent, or "".
 func (c *Call) lastOffer(agent string) string {
 	for _, o := range slices.Backward(c.Offers) {
 		if o.Agent == agent {
@@ -264,7 +264,7 @@ func (c *Call) lastOffer(agent string) string {
 	return ""
 }
 
-// pending says whether any offer still rings.
+// pending reports whether any offer still rings.
 func (c *Call) pending() bool {
 	return slices.ContainsFunc(c.Offers, func(o Offer) bool { return o.Result == "" })
 }

@@ -15,8 +15,8 @@ type candidate struct {
 	state    AgentState
 }
 
-// candidates are those of some agents who are free. One whom a reload has taken out gets no more calls, also none that began
-// before.
+// candidates returns the free agents among names. An agent whom a reload removed gets no more calls, not even calls
+// that began before it.
 func (r *runner) candidates(names []string, s Snapshot, now time.Time) []candidate {
 	var free []candidate
 	for _, name := range names {
@@ -29,7 +29,7 @@ func (r *runner) candidates(names []string, s Snapshot, now time.Time) []candida
 	return free
 }
 
-// order sorts agents who are free by the queue's strategy; agents who are equal keep the order of the rules file.
+// order sorts free agents by the queue's strategy; equal agents keep the order of the rules file.
 func order(s rules.Strategy, free []candidate) []candidate {
 	switch s {
 	case rules.LongestIdle:
@@ -44,8 +44,8 @@ func order(s rules.Strategy, free []candidate) []candidate {
 	return free
 }
 
-// yieldToEarlier leaves out agents that a call which waits longer in the same queue can have. A waiting call whose
-// instance is gone does not count: it is taken over in a moment. One whose instance has left it is taken at once, and counts.
+// yieldToEarlier removes one agent for every call that waits longer in the same queue. A waiting call whose instance
+// is gone does not count: it is taken over in a moment. A call without an owner counts: an instance takes it at once.
 func (r *runner) yieldToEarlier(free []candidate, waiters []Waiter, alive []string) []candidate {
 	c := r.view()
 	for _, w := range waiters {
@@ -70,12 +70,12 @@ func rungAgents(c *Call) []string {
 	return names
 }
 
-// leastLook is the shortest time between two looks of a call that waits for a lease to end: the store's clock, by which
-// it does, may be a little behind.
+// leastLook is the shortest time between two looks at a lease that ends. The store's clock decides the end, and may be
+// a little behind.
 const leastLook = 100 * time.Millisecond
 
-// freed is when one of some agents next has a slot free by itself, as after a wrap-up: the end of a lease wakes nobody.
-// It is zero if none has.
+// freed returns when one of the agents next has a slot free by itself, as after a wrap-up: the end of a lease wakes
+// nobody. It is zero if none has.
 func (s Snapshot) freed(agents []string, now time.Time) (first time.Time) {
 	for _, name := range agents {
 		for _, slot := range s.Agents[name].Slots {

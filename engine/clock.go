@@ -6,16 +6,16 @@ import (
 )
 
 const (
-	// followSkew is how far this machine's clock may be from the store's before the store's is believed instead: instances
-	// must agree on when a phone stops to ring.
+	// followSkew is how far this machine's clock may be from the store's. Beyond it the engine uses the store's:
+	// instances must agree on when a phone stops ringing.
 	followSkew = time.Second
-	// maxSkew is how far before the operator is told.
+	// maxSkew is how far apart the clocks may be before the operator hears of it.
 	maxSkew = 5 * time.Second
 )
 
-// Clock is the time by which a router counts answer windows and limits. It goes on evenly when the machine's clock is set, and
-// stays near the store's, which goes on evenly too: else an instance whose clock is wrong would end calls of the others, and
-// one whose clock is put right would take those that ring for too late. Opening hours go by the clock on the wall.
+// Clock is the time that answer windows and limits go by. It does not jump when the machine's clock is set, and stays
+// near the store's, which does not jump either. Otherwise an instance with a wrong clock would end calls of others,
+// and one whose clock was corrected would take ringing calls to be late. Opening hours go by the clock on the wall.
 type Clock struct {
 	wall   func() time.Time
 	anchor atomic.Pointer[anchor]
@@ -27,28 +27,29 @@ type anchor struct {
 	read time.Time // with the monotonic clock
 }
 
-// NewClock makes a clock that begins with what the wall says; time.Now if nil.
+// NewClock returns a clock that starts with what wall returns; nil means time.Now.
 func NewClock(wall func() time.Time) *Clock {
 	if wall == nil {
 		wall = time.Now
 	}
-	// Without the monotonic reading: two instants that have one are compared by it, and it does not know of a clock that was set.
+	// Without the monotonic reading: two instants that have one are compared by it, and it does not know of a clock
+	// that was set.
 	c := &Clock{wall: func() time.Time { return wall().Round(0) }}
 	c.anchor.Store(&anchor{c.wall(), time.Now()})
 	return c
 }
 
-// Now is the time since the clock was last compared, on top of what it was then.
+// Now returns the time at the last comparison plus the time since.
 func (c *Clock) Now() time.Time {
 	a := c.anchor.Load()
 	return a.at.Add(time.Since(a.read))
 }
 
-// Wall is what the machine's clock says.
+// Wall returns the time of the machine's clock.
 func (c *Clock) Wall() time.Time { return c.wall() }
 
-// follow keeps this clock near the store's: by the machine's, or where that is not near it either by the store's own. It
-// answers how far the machine's clock is ahead of the store's.
+// follow keeps this clock near the store's: it follows the machine's clock, or the store's if the machine's is off
+// too. It returns how far the machine's clock is ahead of the store's.
 func (c *Clock) follow(store time.Time) (ahead time.Duration) {
 	now, wall, a := time.Now(), c.wall(), c.anchor.Load()
 	at := a.at.Add(now.Sub(a.read))

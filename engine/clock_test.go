@@ -16,8 +16,8 @@ rules:
 default: reject
 `
 
-// The machine's clock is set while calls are in hand: none is ended early, no slot becomes free, no new call is taken for
-// an old one, and the operator is told, once. Opening hours go by the clock on the wall.
+// The machine's clock is set while calls are in hand: none is ended early, no slot becomes free, no new call is taken
+// for an old one, and the operator is told, once. Opening hours go by the clock on the wall.
 func TestMachineClockIsSet(t *testing.T) {
 	for _, by := range []time.Duration{-24 * time.Hour, -time.Hour, time.Hour, 24 * time.Hour} {
 		t.Run(by.String(), func(t *testing.T) {
@@ -95,8 +95,8 @@ func TestClockThatIsSomeSecondsAhead(t *testing.T) {
 	}
 }
 
-// Go compares two instants that carry a monotonic reading by that alone, so a clock that carries one would never see that the
-// machine's was set.
+// Go compares two instants that carry a monotonic reading by that alone, so a clock that carries one would never see
+// that the machine's was set.
 func TestClockCarriesNoMonotonicReading(t *testing.T) {
 	c := engine.NewClock(nil)
 	for what, at := range map[string]time.Time{"the clock": c.Now(), "the wall": c.Wall()} {

@@ -7,11 +7,11 @@ import (
 	"callrouter/rules"
 )
 
-// decide evaluates the rules from where the call stands, and takes the first step of what they say.
+// decide evaluates the rules from the call's next rule on, and takes the first step of the decision.
 func (r *runner) decide() error {
 	now := r.now()
 	if !now.Before(r.c.Deadline) {
-		return r.end(TimedOut, "the answer window had passed before it could be decided")
+		return r.end(TimedOut, "the answer window passed before the rules could decide")
 	}
 	d, trace := r.evaluate(now)
 	return r.carryOut(d, trace)
@@ -47,8 +47,8 @@ func (r *runner) input() rules.Input {
 	return r.f.Input(call, r.wall, r.runtime, r.facts)
 }
 
-// carryOut begins what was decided. Only hand-offs and accepts can fail without the call being lost: evaluation then goes on
-// with the next rule.
+// carryOut begins a decision. A hand-off or an accept may fail without losing the call: evaluation then continues with
+// the next rule.
 func (r *runner) carryOut(d rules.Decision, trace []rules.Trace) error {
 	r.note(d, trace)
 	r.e.Observer.Decided(r.draft, r.now().Sub(r.c.Timestamp))
@@ -76,9 +76,11 @@ func (r *runner) note(d rules.Decision, trace []rules.Trace) {
 	r.draft.Queue, r.draft.Answer = d.Queue, d.Answer
 }
 
-// passOn notes that a rule's action could not be carried out. After a default that fails there is only the reject.
+// passOn notes that a rule's action could not be carried out, and continues with the next rule. A default that fails
+// ends in a reject.
 func (r *runner) passOn(d rules.Decision, why string) error {
-	r.log.Info("a rule's action could not be carried out; going on", "rule", d.Rule, "by", d.By, "action", d.Action, "why", why)
+	r.log.Info("a rule's action could not be carried out; the next rule, or after the default a reject, follows",
+		"rule", d.Rule, "by", d.By, "action", d.Action, "why", why)
 	if d.By != rules.ByRule {
 		r.draft = r.view().Clone()
 		r.draft.Action, r.draft.Answer = rules.Reject, ""

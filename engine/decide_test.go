@@ -189,7 +189,8 @@ func TestAcceptAndTerminateCross(t *testing.T) {
 	})
 }
 
-// The end of a call that an agent has just picked up overtakes the answer of Positus: it was answered, and has a wrap-up.
+// The end of a call that an agent has just picked up overtakes the answer of Positus: it was answered, and has a
+// wrap-up.
 func TestAgentTalkedBeforePositusSaidSo(t *testing.T) {
 	inWorld(t, handing, func(w *world) {
 		w.present("ana")
@@ -331,8 +332,8 @@ func TestMaxCallIsHungUpUntilConfirmed(t *testing.T) {
 	})
 }
 
-// While nothing is sent to a Positus that fails, nothing is counted as an attempt: after the outage a call does not wait as
-// one does that was tried many times.
+// While nothing is sent to a Positus that fails, nothing is counted as an attempt: after the outage a call does not
+// wait as one does that was tried many times.
 func TestHangUpThatWasNeverSentIsNoAttempt(t *testing.T) {
 	inWorld(t, closing, func(w *world) {
 		w.media.length = time.Hour

@@ -15,10 +15,10 @@ import (
 
 // Timing is how long the engine waits for things. Tests scale it.
 type Timing struct {
-	Lease     time.Duration // an instance or a connection that is silent for so long is gone
+	Lease     time.Duration // an instance or a connection that is silent for this long is gone
 	Poll      time.Duration // how often a waiting call looks again without being woken
-	StoreWait time.Duration // how long a step keeps trying to reach the store before it goes on without
-	AgentGone time.Duration // an active call whose agent is not connected for so long is hung up
+	StoreWait time.Duration // how long a step retries the store before it continues without it
+	AgentGone time.Duration // an active call is hung up once its agent has been disconnected for this long
 	AgentLook time.Duration // how often the sweep looks for that
 	HangUpMax time.Duration // the longest pause between two attempts to hang up
 	MediaWait time.Duration // how long one hang-up or message may take
@@ -42,11 +42,11 @@ const (
 	minRing     = 3 * time.Second // nothing starts ringing with less left
 	ringGrace   = 2 * time.Second // a ringing slot outlives its offer by this, so that the owner ends it, not the lease
 	activeGrace = time.Minute     // the same for an active call
-	maxLive     = 20_000          // calls in hand; beyond, webhooks are refused so that they come again
+	maxLive     = 20_000          // calls in hand; above this, webhooks are refused, and the platform sends them again
 	maxReaping  = 32              // hang-ups of the sweep at once
 )
 
-// Config is everything an engine needs. Fields without a comment that says otherwise are required.
+// Config is everything an engine needs. A field is required unless its comment names a default.
 type Config struct {
 	Store     Store
 	Provider  Provider
@@ -71,15 +71,15 @@ type Engine struct {
 	runtime     atomic.Pointer[rules.Runtime]
 	left        atomic.Bool
 	writes      atomic.Int64 // of records, for their names
-	sweepsAsked atomic.Int64 // how often a sweep was asked for since none runs
+	sweepsAsked atomic.Int64 // sweeps requested since the last one finished
 	skewed      atomic.Bool  // the machine's clock is not the store's
 
-	// Instants of this process, as nanoseconds of uptime, which goes on evenly whatever is done to a clock.
+	// Instants of this process in nanoseconds of uptime. Setting a clock does not change uptime.
 	began      time.Time
 	beat       atomic.Int64 // when the store last confirmed that this instance lives
-	away       atomic.Int64 // since when the store does not take calls; 0: it does
-	failed     atomic.Int64 // when it last did not
-	takeOverAt atomic.Int64 // until when others who live may not have had the time to say so
+	away       atomic.Int64 // when the store began to fail; 0 while it works
+	failed     atomic.Int64 // when the store last failed
+	takeOverAt atomic.Int64 // no call is taken over before this; see holdTakeOvers
 
 	ctx       context.Context // ends when waiting must stop
 	stop      context.CancelFunc
@@ -90,16 +90,16 @@ type Engine struct {
 	reaping   chan struct{} // places for hang-ups of the sweep
 	mu        sync.Mutex
 	runners   map[string]*runner
-	versions  []*rules.File // lately current, newest last, so that a call keeps its version
+	versions  []*rules.File // recently active files, newest last, so that a call keeps its version
 	stopping  bool
 	alarms    alarms
 }
 
-// ErrStopping: the engine takes no more work.
-var ErrStopping = errors.New("the router is stopping")
+// ErrStopping: the engine accepts no more work.
+var ErrStopping = errors.New("the router is stopping; another instance must do this")
 
-// ErrTooMany: too many calls are in hand.
-var ErrTooMany = errors.New("too many calls are in hand")
+// ErrTooMany: the engine holds its maximum of calls. The webhook must be sent again.
+var ErrTooMany = errors.New("this instance holds its maximum of calls; send the webhook again, or add instances")
 
 // New makes an engine. It does nothing before [Engine.Start].
 func New(cfg Config) *Engine {
@@ -112,7 +112,10 @@ func New(cfg Config) *Engine {
 	if cfg.StoreDown == "" {
 		cfg.StoreDown = DecideInMemory
 	}
-	e := &Engine{Config: cfg, instance: rand.Text(), began: time.Now(), runners: map[string]*runner{}, reaping: make(chan struct{}, maxReaping)}
+	e := &Engine{
+		Config: cfg, instance: rand.Text(), began: time.Now(),
+		runners: map[string]*runner{}, reaping: make(chan struct{}, maxReaping),
+	}
 	e.log = cfg.Log.With("instance", e.instance[:6])
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.hub.init()
@@ -124,7 +127,7 @@ func New(cfg Config) *Engine {
 	return e
 }
 
-// Start makes the engine known to the others, and takes over what a dead instance left.
+// Start announces this instance to the others, reads switches and lists, and takes over the calls of dead instances.
 func (e *Engine) Start(ctx context.Context) error {
 	e.Store.OnWake(e.wake)
 	if err := e.Beat(ctx); err != nil {
@@ -136,8 +139,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	return e.Sweep(ctx)
 }
 
-// Stop takes no new work and gives what is in hand until ctx ends: actions under way are finished, calls that only wait
-// are left for other instances, and audio that still plays then is ended by hanging up.
+// Stop accepts no new work and waits for work in hand until ctx ends. Actions under way finish. Calls that only wait
+// are left to other instances. Audio that still plays after a moment is cut off with a hang-up. The error says whether
+// work was still in hand when ctx ended.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.mu.Lock()
 	e.stopping = true
@@ -149,7 +153,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		err = fmt.Errorf("stopped with work in hand: %w", ctx.Err())
+		err = fmt.Errorf("stopped with calls in hand; other instances take them over: %w", ctx.Err())
 	}
 	e.left.Store(true)
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -157,7 +161,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	return errors.Join(err, e.Store.Leave(leave, e.instance))
 }
 
-// SetRules makes a file the one that new calls are decided by. Calls in hand keep theirs.
+// SetRules makes f the file that decides new calls. Calls in hand keep theirs.
 func (e *Engine) SetRules(f *rules.File) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -168,10 +172,10 @@ func (e *Engine) SetRules(f *rules.File) {
 	e.current.Store(f)
 }
 
-// Rules is the file that new calls are decided by.
+// Rules returns the file that decides new calls.
 func (e *Engine) Rules() *rules.File { return e.current.Load() }
 
-// version is the file with a version, if it was current lately.
+// version returns a recently active rules file by its version.
 func (e *Engine) version(v string) (*rules.File, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -183,7 +187,7 @@ func (e *Engine) version(v string) (*rules.File, bool) {
 	return nil, false
 }
 
-// Now is the time by which calls are counted; see [Clock].
+// Now returns the time that answer windows and limits go by; see [Clock].
 func (e *Engine) Now() time.Time { return e.Clock.Now() }
 
 // RefreshOverrides reads switches and run-time entries. It is a job.
@@ -209,7 +213,7 @@ func (e *Engine) RefreshOverrides(ctx context.Context) error {
 // background runs work that Stop waits for; its context ends when the engine stops.
 func (e *Engine) background(work func(ctx context.Context)) {
 	e.mu.Lock()
-	if e.stopping { // the next owner, or the next start, sees to it
+	if e.stopping { // the next owner or the next start does the work
 		e.mu.Unlock()
 		return
 	}
@@ -221,7 +225,7 @@ func (e *Engine) background(work func(ctx context.Context)) {
 	}()
 }
 
-// report is what an operator should see.
+// report counts an error of a kind and logs it. The text says what happened, what it means for calls, and what to do.
 func (e *Engine) report(kind, text string, err error, attrs ...any) {
 	e.Observer.Error(kind)
 	e.log.Error(text, append([]any{"kind", kind, "error", err}, attrs...)...)

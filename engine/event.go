@@ -2,12 +2,12 @@ package engine
 
 import "time"
 
-// Event is one thing the platform told about a call, or about a number. Exactly one of its fields is set.
+// Event is one thing that the platform reported about a call or a number. Exactly one of its fields is set.
 type Event struct {
 	Connect   *Connect
 	Terminate *Terminate
 	Alarm     *Alarm
-	Unknown   string // the name of an event that is not known
+	Unknown   string // the name of an event that this version does not know
 }
 
 // Connect is a call that rings (Meta: user-initiated calls, the connect webhook).

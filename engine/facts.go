@@ -10,7 +10,7 @@ import (
 	"callrouter/rules"
 )
 
-// facts asks the store for what an evaluation needs, in one round trip.
+// facts reads what an evaluation needs from the store, in one round trip. It returns known with Err set if it cannot.
 func (e *Engine) facts(f *rules.File, c *Call, needs rules.Needs, known rules.Facts) rules.Facts {
 	q := Query{Queues: needs.Queues, Lists: needs.Lists, Caller: c.CallerKey, Calls: needs.Calls, Except: c.Key()}
 	for _, name := range needs.Queues {
@@ -25,11 +25,14 @@ func (e *Engine) facts(f *rules.File, c *Call, needs rules.Needs, known rules.Fa
 		snap, err = e.snapshot(q)
 	}
 	if err != nil {
-		e.report("facts", "the store could not be asked for what a rule needs", err, "call", c.Key())
+		e.report("facts", "cannot read what a rule needs from the store; the call takes on_error; check the store", err,
+			"call", c.Key())
 		known.Err = fmt.Errorf("%w: %w", errStore, err)
 		return known
 	}
-	facts := rules.Facts{Listed: map[string]bool{}, Queues: map[string]rules.QueueFacts{}, Calls: map[time.Duration]int{}}
+	facts := rules.Facts{
+		Listed: map[string]bool{}, Queues: map[string]rules.QueueFacts{}, Calls: map[time.Duration]int{},
+	}
 	for name, qf := range known.Queues {
 		facts.Queues[name] = qf
 	}
@@ -52,14 +55,13 @@ func (e *Engine) facts(f *rules.File, c *Call, needs rules.Needs, known rules.Fa
 	return facts
 }
 
-// snapshot asks the store once.
 func (e *Engine) snapshot(q Query) (Snapshot, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), e.Timing.StoreWait)
 	defer cancel()
 	return e.Store.Snapshot(ctx, q)
 }
 
-// queueFacts counts what rules read of a queue.
+// queueFacts returns the counts of a queue that rules can read.
 func queueFacts(f *rules.File, q rules.Queue, s Snapshot, now time.Time) rules.QueueFacts {
 	qf := rules.QueueFacts{Waiting: len(s.Queues[q.Name])}
 	for _, id := range q.Agents {
@@ -74,10 +76,10 @@ func queueFacts(f *rules.File, q rules.Queue, s Snapshot, now time.Time) rules.Q
 	return qf
 }
 
-// Available says whether the agent is connected and not away.
+// Available reports whether the agent is connected and not away.
 func (a AgentState) Available() bool { return a.Connected && !a.Away }
 
-// capacity is the agent's capacity now: the rules' unless it was set by hand.
+// capacity returns the agent's capacity now: the one in the rules, unless it was set by hand.
 func (a AgentState) capacity(file int, now time.Time) int {
 	if a.Capacity != nil && now.Before(a.CapacityUntil) {
 		return *a.Capacity
@@ -85,7 +87,7 @@ func (a AgentState) capacity(file int, now time.Time) int {
 	return file
 }
 
-// recordFacts is what the record says of the facts of an evaluation, or nil if there were none.
+// recordFacts returns the facts of an evaluation for the record, or nil if it used none.
 func (r *runner) recordFacts() *FactRecord {
 	f := r.facts
 	switched, listed := r.input().AtRuntime()

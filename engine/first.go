@@ -13,15 +13,17 @@ import (
 const firstMedia = 300 * time.Millisecond
 
 // first returns the record with which a new call is stored. Where the rules need nothing but the call and the clock to
-// reject it, or to play something to it, the record already says so: one write, then the action. Any other call is stored
-// as it was received, and its runner decides it. So is one whose evaluation panics: the webhook must not be lost for it.
+// reject it, or to play something to it, the record already says so: one write, then the action. Any other call is
+// stored as it was received, and its runner decides it. So is one whose evaluation panics: the webhook must not be
+// lost for it.
 func (r *runner) first() (c *Call) {
 	if !r.c.Live() {
 		return r.c
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			r.e.report("panic", "the work on a call failed inside", fmt.Errorf("%v", p), "call", r.c.Key(), "stack", string(debug.Stack()))
+			r.e.report("panic", "a bug stopped the evaluation of a call; it is stored and evaluated again; report the stack",
+				fmt.Errorf("%v", p), "call", r.c.Key(), "stack", string(debug.Stack()))
 			c = r.c
 		}
 		r.draft = nil

@@ -6,8 +6,9 @@ import (
 	"callrouter/engine"
 )
 
-// TestOneWriteThenTheAction: a call whose rules need no fact is stored with its decision, so there is one write before Positus
-// is asked, and a reject needs no more than two in all. What needs the store, or somebody outside, is stored as received.
+// TestOneWriteThenTheAction: a call whose rules need no fact is stored with its decision, so there is one write before
+// Positus is asked, and a reject needs no more than two in all. What needs the store, or somebody outside, is stored
+// as received.
 func TestOneWriteThenTheAction(t *testing.T) {
 	const text = header + `
 rules:

@@ -9,11 +9,11 @@ import (
 // Kept counts the calls that this instance keeps in memory until the store can take their records.
 func (e *Engine) Kept() int { return e.replica.size() }
 
-// flushFor is how long one run of the job goes on with a store that fails.
+// flushFor is how long one run of the job continues when the store fails.
 const flushFor = time.Second
 
-// FlushKept stores the records that were kept in memory while the store was away. It is a job. One record that cannot be
-// stored does not keep back the others.
+// FlushKept stores the records kept in memory while the store was away. It is a job. One record that cannot be stored
+// does not hold up the others.
 func (e *Engine) FlushKept(ctx context.Context) error {
 	began := e.Now()
 	var last error
@@ -30,12 +30,12 @@ func (e *Engine) FlushKept(ctx context.Context) error {
 		}
 	}
 	if last != nil {
-		return fmt.Errorf("%d records that were kept in memory could not be stored: %w", failed, last)
+		return fmt.Errorf("cannot store %d call records kept in memory; the next run retries: %w", failed, last)
 	}
 	return nil
 }
 
-// flush stores the record of a call with which memory is done.
+// flush stores the record of a call that memory no longer works on.
 func (e *Engine) flush(ctx context.Context, c *Call) error {
 	if err := e.Store.Reassert(ctx, c); err != nil {
 		return err

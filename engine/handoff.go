@@ -22,11 +22,12 @@ func (r *runner) startHandoff(d rules.Decision) error {
 	return r.handoff()
 }
 
-// evaluationFailed takes on_error: what cannot be evaluated or reserved is never read as "nobody".
+// evaluationFailed carries out on_error. A failed evaluation or reservation never counts as "nobody is free".
 func (r *runner) evaluationFailed(err error) error {
-	r.e.report("evaluation", "the rules could not be carried out; on_error is taken", err, "call", r.c.Key())
+	r.e.report("evaluation", "the rules could not be carried out; the call takes on_error; "+
+		"see the error for the rule and the cause", err, "call", r.c.Key())
 	d := r.f.OnError(err)
-	c := r.view().Clone() // with the rules that were looked at and are not written yet
+	c := r.view().Clone() // with the trace that is not written yet
 	c.Step = nil
 	var more []rules.Trace
 	if !c.markTrace(rules.Errored, err.Error()) {
@@ -36,7 +37,7 @@ func (r *runner) evaluationFailed(err error) error {
 	return r.carryOut(d, more)
 }
 
-// markTrace notes of the rule that decided last what became of it, and says whether there is one.
+// markTrace sets the result of the rule that decided last, and reports whether there is one.
 func (c *Call) markTrace(result rules.Result, why string) bool {
 	for i, t := range slices.Backward(c.Trace) {
 		if t.Rule == c.Rule && t.Result == rules.Decided {
@@ -47,7 +48,7 @@ func (c *Call) markTrace(result rules.Result, why string) bool {
 	return false
 }
 
-// handoff takes the next step of the hand-off in hand: it rings the next agent, waits for one, or passes on.
+// handoff takes the next step of the hand-off: it rings the next agent, waits for one, or passes on to the next rule.
 func (r *runner) handoff() error {
 	for busy := 0; ; {
 		now := r.now()
@@ -90,7 +91,7 @@ func (r *runner) handoff() error {
 	}
 }
 
-// reservationFailed is on_error for a reservation that the store cannot make.
+// reservationFailed carries out on_error when the store cannot reserve an agent.
 func (r *runner) reservationFailed(err error) error {
 	if r.e.leaseOver() {
 		return err
@@ -100,13 +101,14 @@ func (r *runner) reservationFailed(err error) error {
 	return r.evaluationFailed(fmt.Errorf("rule %q: no agent can be reserved: %w", c.Rule, err))
 }
 
-// stepDecision is the decision whose hand-off is in hand.
+// stepDecision returns the decision that began the present hand-off.
 func (r *runner) stepDecision() rules.Decision {
 	c := r.view()
 	return rules.Decision{Action: rules.Handoff, By: rules.ByRule, Rule: c.Rule, Index: c.Next, Queue: c.Queue}
 }
 
-// await sleeps until an instant, a change of the call, or a look in between.
+// await waits until an instant, a wake, or the next poll, whichever is first. It returns errChanged if the call
+// changed.
 func (r *runner) await(until time.Time, topics ...string) error {
 	wake, cancel := r.e.hub.subscribe(append(topics, TopicCall(r.c.Key()))...)
 	defer cancel()
@@ -137,7 +139,8 @@ func (r *runner) await(until time.Time, topics ...string) error {
 	return nil
 }
 
-// lookFailed lets a short absence of the store pass: a phone that rings goes on ringing, a call that waits goes on waiting.
+// lookFailed bridges a short outage of the store: phones keep ringing and calls keep waiting. It returns errStore once
+// other instances may soon count this one as gone.
 func (r *runner) lookFailed(err error) error {
 	if r.e.sinceBeat() < r.e.Timing.Lease*2/3 {
 		r.pause(100 * time.Millisecond)
@@ -150,8 +153,8 @@ func (r *runner) queueSnapshot(q rules.Queue) (Snapshot, error) {
 	return r.e.snapshot(Query{Agents: q.Agents, Queues: []string{q.Name}})
 }
 
-// offerNext rings whoever is next, or waits for somebody to be free. It passes on when everybody has been rung, or the
-// time to wait is over.
+// offerNext rings the next free agent, or waits for one. It passes on to the next rule when every agent has been rung
+// or the waiting time is over.
 func (r *runner) offerNext(now time.Time) error {
 	step := r.view().Step
 	queue, ok := r.f.Queue(step.Queue)
@@ -161,7 +164,7 @@ func (r *runner) offerNext(now time.Time) error {
 	rung := rungAgents(r.view())
 	left := slices.DeleteFunc(slices.Clone(queue.Agents), func(a string) bool { return slices.Contains(rung, a) })
 	if len(left) == 0 {
-		return r.passOn(r.stepDecision(), "every agent of the queue was rung, nobody picked up")
+		return r.passOn(r.stepDecision(), "every agent of the queue was rung, and nobody picked up")
 	}
 	snap, err := r.queueSnapshot(queue)
 	if err != nil {
@@ -179,7 +182,7 @@ func (r *runner) offerNext(now time.Time) error {
 	return r.waitForAgent(now, snap.freed(left, now), queue.Agents, len(rung) > 0)
 }
 
-// stopWaiting takes the time that was waited off what is left.
+// stopWaiting subtracts the time waited from the waiting time that is left.
 func (c *Call) stopWaiting(now time.Time) {
 	if !c.Step.Since.IsZero() {
 		c.Step.Wait -= now.Sub(c.Step.Since)
@@ -187,7 +190,8 @@ func (c *Call) stopWaiting(now time.Time) {
 	}
 }
 
-// waitForAgent waits its turn, as long as the rule allows, and looks again when a slot becomes free by itself.
+// waitForAgent waits as long as the rule allows for an agent to be free. It looks again at freed, when a lease ends and
+// frees a slot.
 func (r *runner) waitForAgent(now, freed time.Time, agents []string, anyRung bool) error {
 	step := r.view().Step
 	until := now.Add(step.Wait)

@@ -198,7 +198,8 @@ func TestWaitingInOrderOfArrival(t *testing.T) {
 	})
 }
 
-// The end of a wrap-up wakes nobody, so who waits must know of it: a caller does not wait for longer than the agent rests.
+// The end of a wrap-up wakes nobody, so who waits must know of it: a caller does not wait for longer than the agent
+// rests.
 func TestWrapUpEndsForWhoWaits(t *testing.T) {
 	const patient = `
 rules:
@@ -422,9 +423,9 @@ default: reject
 	})
 }
 
-// A reload takes an agent out while he talks and while another call rings: the one goes on for as long as it wants, the
-// other's ringing too, and no further call comes. One whom a reload brings is rung, although an older call waits that may not
-// have him.
+// A reload takes an agent out while he talks and while another call rings: the one goes on for as long as it wants,
+// the other's ringing too, and no further call comes. One whom a reload brings is rung, although an older call waits
+// that may not have him.
 func TestReloadChangesWhoIsThere(t *testing.T) {
 	const both = header + `
 rules:

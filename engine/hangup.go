@@ -8,15 +8,17 @@ import (
 )
 
 // ErrNotActive: only an active call can be hung up.
-var ErrNotActive = errors.New("the call is not active")
+var ErrNotActive = errors.New("the call is not active, so there is nothing to hang up")
 
-// HangUp ends an active call. by is written into the record. It returns once Positus took it.
+// HangUp ends an active call and writes by into the record. It returns once Positus took the hang-up.
+//
+// Errors: ErrNotFound, ErrNotActive, a [*ProviderError] (the sweep then retries), or the store's.
 func (e *Engine) HangUp(ctx context.Context, callID, by string) error {
 	_, err := e.hangUp(ctx, Key(callID), "hung up by "+by, Answered)
 	return err
 }
 
-// HangUpOwn is HangUp for an agent's own call; ErrNotFound if it is not.
+// HangUpOwn is HangUp for an agent's own call; it returns ErrNotFound for another's.
 func (e *Engine) HangUpOwn(ctx context.Context, agent, callID string) error {
 	c, err := e.Store.Get(ctx, Key(callID))
 	if err != nil {
@@ -28,8 +30,8 @@ func (e *Engine) HangUpOwn(ctx context.Context, agent, callID string) error {
 	return e.HangUp(ctx, callID, "agent "+agent)
 }
 
-// hangUp writes that an active call must end, and tries at once; the sweep goes on trying. The error is Positus', or
-// ErrNotActive.
+// hangUp writes that an active call must end, and makes the first attempt; the sweep retries. The error is
+// ErrNotActive, the store's, or Positus'.
 func (e *Engine) hangUp(ctx context.Context, key, why string, outcome Outcome) (*Call, error) {
 	c, err := e.modify(ctx, key, func(c *Call) error {
 		if c.State != Active && c.HangUp == nil {
@@ -59,7 +61,7 @@ func (e *Engine) claimHangUp(c *Call, now time.Time) {
 	}
 }
 
-// tryHangUp makes one attempt, and records what came of it.
+// tryHangUp makes one attempt and records its result.
 func (e *Engine) tryHangUp(c *Call) (*Call, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), e.Timing.MediaWait)
 	perr := e.Provider.HangUp(ctx, c.PositusID, c.ID)
@@ -90,26 +92,27 @@ func (e *Engine) tryHangUp(c *Call) (*Call, error) {
 	case errors.Is(err, errUnchanged):
 		return n, nil
 	case err != nil:
-		return c, fmt.Errorf("the hang-up could not be recorded, the sweep goes on: %w", err)
+		return c, fmt.Errorf("cannot record the hang-up; the sweep retries: %w", err)
 	case perr == nil:
 		e.reportEnd(n)
 		return n, nil
 	}
-	e.report("hang_up", "Positus did not take a hang-up; the sweep goes on trying", perr, "call", c.Key(), "attempts", n.HangUp.Attempts)
+	e.report("hang_up", "Positus did not take a hang-up; the call may go on, and the sweep retries; check Positus", perr,
+		"call", c.Key(), "attempts", n.HangUp.Attempts)
 	return n, perr
 }
 
-// hangUpBestEffort tells Positus once that a call is over which our record already calls ended.
+// hangUpBestEffort asks Positus once to end a call whose record is already ended.
 func (r *runner) hangUpBestEffort() {
 	ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.MediaWait)
 	defer cancel()
 	if err := r.e.Provider.HangUp(ctx, r.c.PositusID, r.c.ID); err != nil {
-		r.log.Info("hanging up a call that is over", "error", err)
+		r.log.Info("Positus did not take the hang-up of a call that had ended", "error", err)
 	}
 }
 
-// reap hangs up in the background, a few calls at a time: a Positus that is slow must not keep the sweep from taking
-// calls over. Without a place free it is for the next sweep.
+// reap hangs up in the background, a few calls at a time, so that a slow Positus does not keep the sweep from
+// takeovers. If all places are taken, the next sweep hangs up.
 func (e *Engine) reap(ctx context.Context, c *Call, why string) {
 	select {
 	case e.reaping <- struct{}{}:
@@ -133,19 +136,19 @@ func (e *Engine) reap(ctx context.Context, c *Call, why string) {
 	if err != nil {
 		<-e.reaping
 		if !errors.Is(err, errUnchanged) {
-			e.report("hang_up", "a call that must end could not be claimed; the next sweep tries again", err, "call", c.Key())
+			e.report("hang_up", "cannot claim a call that must end; the next sweep retries; check the store", err, "call", c.Key())
 		}
 		return
 	}
 	e.background(func(context.Context) {
 		defer func() { <-e.reaping }()
-		_, _ = e.tryHangUp(n) // it tells of its own errors, and the record has them
+		_, _ = e.tryHangUp(n) // it reports its own errors, and the record has them
 	})
 }
 
-// sweepWithoutStore hangs up what this instance knows to be too long, while the store cannot be asked: an outage must not let calls
-// go on for as long as it lasts. Their records follow: the next sweep that reaches the store hangs up again, and Positus
-// says that they are over.
+// sweepWithoutStore hangs up calls that this instance knows to be too long while the store is away, so that an outage
+// does not lengthen them. The next sweep that reaches the store hangs up again, learns from Positus that they are
+// over, and records it.
 func (e *Engine) sweepWithoutStore() {
 	for _, c := range e.replica.newest() {
 		running, _ := e.running(c.Key())
@@ -175,11 +178,12 @@ func (e *Engine) hangUpWithoutStore(c *Call) {
 	err := e.Provider.HangUp(ctx, c.PositusID, c.ID)
 	var pe *ProviderError
 	if err != nil && (!errors.As(err, &pe) || pe.Kind != Gone) {
-		e.report("hang_up", "Positus did not take a hang-up, and the store is away; it is tried again", err, "call", c.Key())
+		e.report("hang_up", "Positus did not take a hang-up while the store is away; the next sweep retries; check both", err,
+			"call", c.Key())
 		return
 	}
 	e.replica.hungUp(c.Key())
-	e.log.Info("hung up while the store is away", "call", c.Key())
+	e.log.Info("hung up a call while the store is away", "call", c.Key())
 	ended := false
 	n := e.replica.change(c.Key(), func(n *Call) { // if its record is kept here
 		switch ended = n.Live(); {

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Beat says that this instance lives. It is a job.
+// Beat renews this instance's lease, follows the store's clock, and writes calls back if the store may have lost data.
+// It is a job.
 func (e *Engine) Beat(ctx context.Context) error {
 	if e.left.Load() {
 		return nil
@@ -32,35 +33,37 @@ func (e *Engine) Beat(ctx context.Context) error {
 	return e.refreshReplica(ctx, epoch)
 }
 
-// compareClocks keeps the clock near the store's, and tells once when the machine's is wrong, or right again.
+// compareClocks keeps the engine's clock near the store's. It reports once when the machine's clock is wrong, and once
+// when it is right again.
 func (e *Engine) compareClocks(store time.Time) {
 	ahead := e.Clock.follow(store)
 	wrong := ahead.Abs() > maxSkew
 	switch was := e.skewed.Swap(wrong); {
 	case wrong && !was:
-		e.report("clock", "this machine's clock or the store's is wrong, or was set: opening hours go by this machine's, calls by the "+
-			"store's, which goes on as before for as long as calls live; let NTP set both", nil, "ahead", ahead.Round(time.Second).String())
+		e.report("clock", "the clocks of this machine and the store differ; opening hours follow this machine's clock, calls "+
+			"the store's; let NTP set both", nil, "ahead", ahead.Round(time.Second).String())
 	case was && !wrong:
-		e.log.Info("this machine's clock and the store's agree again")
+		e.log.Info("the clocks of this machine and the store agree again")
 	}
 }
 
-// uptime is for how long this process runs.
+// uptime returns how long this process has run.
 func (e *Engine) uptime() time.Duration { return time.Since(e.began) }
 
-// sinceBeat is how long ago the store confirmed that this instance lives.
+// sinceBeat returns how long ago the store last confirmed that this instance lives.
 func (e *Engine) sinceBeat() time.Duration { return e.uptime() - time.Duration(e.beat.Load()) }
 
-// leaseOver says whether other instances may by now think that this one is gone.
+// leaseOver reports whether other instances may count this one as gone.
 func (e *Engine) leaseOver() bool { return e.sinceBeat() >= e.Timing.Lease }
 
-// holdTakeOvers takes nobody for dead before all who live had the time to say so.
+// holdTakeOvers stops takeovers for two thirds of a lease. After an outage or a loss of data the store lists few
+// instances as alive. Each beats at least twice in that time, so whoever is missing afterwards is gone.
 func (e *Engine) holdTakeOvers() { e.takeOverAt.Store(int64(e.uptime() + e.Timing.Lease*2/3)) }
 
-// mayTakeOver says whether they had.
+// mayTakeOver reports whether that time is over.
 func (e *Engine) mayTakeOver() bool { return int64(e.uptime()) >= e.takeOverAt.Load() }
 
-// refreshReplica keeps what is known true, and tells the store when its epoch is a new one.
+// refreshReplica reads records again that may have changed, and writes all back if the store has a new epoch.
 func (e *Engine) refreshReplica(ctx context.Context, epoch string) error {
 	all, stale := e.replica.look(e.Now())
 	if e.replica.newEpoch(epoch) {
@@ -85,9 +88,10 @@ func (e *Engine) refreshReplica(ctx context.Context, epoch string) error {
 	return nil
 }
 
-// reassert tells the store what it has lost.
+// reassert writes calls back to a store that may have lost them.
 func (e *Engine) reassert(ctx context.Context, calls []*Call) error {
-	e.report("store_lost", "the store may have lost what it was told; what this instance knows is written back", nil, "calls", len(calls))
+	e.report("store_lost", fmt.Sprintf("the store may have lost data; rewriting %d calls from memory", len(calls)), nil,
+		"calls", len(calls))
 	// Those that hold slots first: the gate opens after a while.
 	slices.SortStableFunc(calls, func(a, b *Call) int { return cmp.Compare(len(b.Holds), len(a.Holds)) })
 	var (
@@ -106,12 +110,13 @@ func (e *Engine) reassert(ctx context.Context, calls []*Call) error {
 	}
 	if err := workers.Wait(); err != nil { // the next beat begins again
 		e.replica.newEpoch("not told yet")
-		return fmt.Errorf("writing back what the store lost: %d of %d calls: %w", failed.Load(), len(calls), err)
+		return fmt.Errorf("cannot rewrite %d of %d calls that the store may have lost; the next beat retries: %w",
+			failed.Load(), len(calls), err)
 	}
 	return nil
 }
 
-// reasserters is how many calls are written back at once: the beat, which does it, must not be late.
+// reasserters is how many calls are written back at once; the beat waits for them, and must not be late.
 const reasserters = 32
 
 func (e *Engine) alive() ([]string, error) {

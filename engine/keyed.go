@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// keyed lets one at a time work on what has a key, in this process.
+// keyed is a lock for each key, in this process.
 type keyed struct {
 	mu   sync.Mutex
-	held map[string]chan struct{} // closed when it is let go
+	held map[string]chan struct{} // closed on unlock
 }
 
 func (k *keyed) init() { k.held = map[string]chan struct{}{} }
 
-// lock waits until nobody has the key, or ctx ends.
+// lock waits until the key is free, or returns the error of ctx when that ends.
 func (k *keyed) lock(ctx context.Context, key string) (unlock func(), err error) {
 	for {
 		k.mu.Lock()

@@ -62,8 +62,8 @@ func (s *stallingStore) land() {
 	s.held, s.stall = nil, false
 }
 
-// A store that stalls takes a call late, after it was decided in memory. If the instance dies then, before it could write
-// its record, whoever goes on with the call repeats what was decided, and does not decide anew.
+// A store that stalls takes a call late, after it was decided in memory. If the instance dies then, before it could
+// write its record, whoever goes on with the call repeats what was decided, and does not decide anew.
 func TestDecidedInMemoryWhileTheWriteWasUnderWay(t *testing.T) {
 	inWorld(t, closing, func(w *world) {
 		slow := &stallingStore{Store: w.store.Store, stall: true}
@@ -88,8 +88,8 @@ func TestDecidedInMemoryWhileTheWriteWasUnderWay(t *testing.T) {
 	})
 }
 
-// The store goes away as Positus takes the accept, and the caller hangs up before the runner has given up on the store: the
-// end is not forgotten when the call goes on in memory.
+// The store goes away as Positus takes the accept, and the caller hangs up before the runner has given up on the
+// store: the end is not forgotten when the call goes on in memory.
 func TestCallerHangsUpWhileTheStoreIsLost(t *testing.T) {
 	inWorld(t, closing, func(w *world) {
 		w.platform.loseReply("accept", func() error { w.store.setAway(true); return nil })

@@ -38,7 +38,8 @@ const (
 	healed  = time.Minute + 8*time.Second + sweepEvery // one longest pause after an attempt that was under way
 )
 
-// callsPerHour are those from 8 to 20 o'clock: 12,960 calls in 30 days, and twice as many where the long proofs are asked for.
+// callsPerHour are those from 8 to 20 o'clock: 12,960 calls in 30 days, and twice as many where the long proofs are
+// asked for.
 func callsPerHour() int {
 	return testrun.Pick(36, 36, 72)
 }
@@ -72,8 +73,8 @@ type month struct {
 	overrun  time.Duration // the longest from max_call to the first hang-up
 }
 
-// TestMonth: no call lives past max_call without a hang-up, hang-ups are tried until one is confirmed, and every call has
-// one outcome, whatever becomes of webhooks and of Positus.
+// TestMonth: no call lives past max_call without a hang-up, hang-ups are tried until one is confirmed, and every call
+// has one outcome, whatever becomes of webhooks and of Positus.
 func TestMonth(t *testing.T) {
 	began := time.Now()
 	file := loadRules(t, t.TempDir(), monthRules)

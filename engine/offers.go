@@ -19,14 +19,14 @@ var (
 	ErrExpired = errors.New("the offer has expired")
 )
 
-// UnusableError says why an SDP answer cannot be used. The offer stays.
+// UnusableError is the reason why an SDP answer cannot be used. The offer stays.
 type UnusableError struct{ Err error }
 
 func (e *UnusableError) Error() string { return "the SDP answer is unusable: " + e.Err.Error() }
 
 func (e *UnusableError) Unwrap() error { return e.Err }
 
-// Offered reads an offer and its call; ErrNotFound if there is no such offer or it is another agent's.
+// Offered returns an offer and its call; ErrNotFound if there is no such offer or it is another agent's.
 func (e *Engine) Offered(ctx context.Context, agent, offerID string) (*Call, Offer, error) {
 	key, _, ok := strings.Cut(offerID, "-")
 	if !ok {
@@ -43,9 +43,9 @@ func (e *Engine) Offered(ctx context.Context, agent, offerID string) (*Call, Off
 	return c, *o, nil
 }
 
-// Answer connects the call of an offer to its agent. Taking the call is one atomic step, so of two who answer one wins,
-// and only the winner's SDP reaches Positus. It returns once Positus took the accept. The same agent may repeat the same
-// answer.
+// Answer connects the call of an offer to its agent. Taking the call is one atomic step: of two agents who answer one
+// wins, and only the winner's SDP reaches Positus. It blocks until Positus took the accept. The same agent may repeat
+// the same answer.
 //
 // Errors: ErrNotFound, ErrTaken, ErrEnded, ErrExpired, an [*UnusableError], a [*ProviderError], or the store's.
 func (e *Engine) Answer(ctx context.Context, agent, offerID, sdp string) error {
@@ -63,7 +63,7 @@ func (e *Engine) Answer(ctx context.Context, agent, offerID, sdp string) error {
 	switch {
 	case err == nil:
 		if err := e.Store.Answered(ctx, agent); err != nil {
-			e.log.Warn("missed offers could not be forgotten", "agent", agent, "error", err)
+			e.log.Warn("cannot reset the count of missed offers; the agent may be set away too early", "agent", agent, "error", err)
 		}
 	case errors.Is(err, ErrBusy), errors.Is(err, ErrGate): // the lease of the ringing slot ran out, and the slot is another call's
 		return ErrExpired
@@ -81,7 +81,7 @@ func sumOf(sdp string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// takeOffer makes the offer's agent the one who talks.
+// takeOffer gives the call to the offer's agent.
 func (e *Engine) takeOffer(c *Call, offerID, sdp, sum string) error {
 	now := e.Now()
 	o := c.offer(offerID)
@@ -110,7 +110,7 @@ func (e *Engine) takeOffer(c *Call, offerID, sdp, sum string) error {
 	return nil
 }
 
-// awaitAccept waits until the accept of a call has a result, and answers what it was.
+// awaitAccept waits for the result of a call's accept and returns it.
 func (e *Engine) awaitAccept(ctx context.Context, c *Call) error {
 	wake, cancel := e.Subscribe(TopicCall(c.Key()))
 	defer cancel()
@@ -144,7 +144,7 @@ func (e *Engine) awaitAccept(ctx context.Context, c *Call) error {
 	}
 }
 
-// acceptResult says what became of an accept whose call is over by now.
+// acceptResult returns the result of an accept whose call is over.
 func acceptResult(c *Call) error {
 	switch c.Outcome {
 	case Failed:
@@ -155,7 +155,9 @@ func acceptResult(c *Call) error {
 	return ErrEnded
 }
 
-// Decline says that an agent does not take a call. Only that agent stops ringing. Declining twice is fine.
+// Decline stops an offer from ringing at its agent; other agents keep ringing. Repeating it is harmless.
+//
+// Errors: ErrNotFound, ErrTaken, ErrEnded, ErrExpired, or the store's.
 func (e *Engine) Decline(ctx context.Context, agent, offerID string) error {
 	c, _, err := e.Offered(ctx, agent, offerID)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// StoreDown says what an incoming call gets while the store cannot take it.
+// StoreDown is what happens to an incoming call while the store cannot take it.
 type StoreDown string
 
 // The two policies.
@@ -16,21 +16,22 @@ const (
 	Refuse StoreDown = "refuse"
 )
 
-// storePatience is how long the store may be away before calls are decided without it: another instance may have the same
-// call, or the same webhook, so a moment's absence is waited out.
+// storePatience is how long the store may be away before calls are decided without it. A moment's absence is waited
+// out, because another instance may have received the same call or webhook.
 const storePatience = 750 * time.Millisecond
 
-// patience is how often something was asked in vain, and since when.
+// patience counts failed attempts at one thing, and when they began. It is spent after leastTries attempts and a
+// duration; both must have passed.
 type patience struct {
 	tries int
 	began time.Duration
 }
 
-// leastTries is how often the store is asked before it is taken for away: a process that was asleep finds every deadline
-// passed, and the store well.
+// leastTries is the least number of attempts before the store counts as away. A process that slept finds every deadline
+// passed although the store is well.
 const leastTries = 3
 
-// spent says whether something was asked often enough, and for so long.
+// spent counts one more failure and reports whether patience is over: at least leastTries failures, for at least d.
 func (p *patience) spent(now, d time.Duration) bool {
 	if p.tries++; p.tries == 1 {
 		p.began = now
@@ -38,8 +39,9 @@ func (p *patience) spent(now, d time.Duration) bool {
 	return p.tries >= leastTries && now-p.began >= d
 }
 
-// retryStore waits a moment after the store did not answer, and says whether to ask it retryStore: not once patience is over, and
-// not once the store has been away for long, so that an outage costs patience once and not with every call.
+// retryStore is called after the store failed. It waits a moment and reports whether to try again. It returns false
+// once p is spent, once the store has been away for storePatience, or once ctx ended. So an outage costs patience
+// once, not with every call.
 func (e *Engine) retryStore(ctx context.Context, p *patience) bool {
 	now := e.uptime()
 	e.storeFailed(now)
@@ -54,7 +56,7 @@ func (e *Engine) retryStore(ctx context.Context, p *patience) bool {
 	}
 }
 
-// storeFailed notes that the store did not answer, and since when it does not.
+// storeFailed notes that the store failed, and, if that is new, since when.
 func (e *Engine) storeFailed(now time.Duration) {
 	if last := e.failed.Swap(int64(now)); now-time.Duration(last) > e.Timing.Lease {
 		e.away.Store(int64(now))
@@ -63,8 +65,8 @@ func (e *Engine) storeFailed(now time.Duration) {
 	}
 }
 
-// overslept says whether this process was asleep, and not the store away: its lease is over, and nothing had failed before. The
-// others have its calls by now, and a webhook that lay in its socket is theirs too.
+// overslept reports whether this process slept, rather than the store being away: its lease is over although nothing
+// had failed before. Other instances own its calls by now, and webhooks waiting in its socket were sent to them again.
 func (e *Engine) overslept() bool {
 	return e.leaseOver() && e.uptime()-time.Duration(e.away.Load()) < e.Timing.Lease/3
 }

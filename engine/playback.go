@@ -18,8 +18,7 @@ func (r *runner) preparePlayback(ctx context.Context, a rules.Answer) (string, e
 	return p.SDP(), nil
 }
 
-// renewAudio prepares audio anew for a played answer that was written by a process that is gone: its connection died
-// with it.
+// renewAudio prepares the audio again if a process that is gone prepared it: its connection died with it.
 func (r *runner) renewAudio() error {
 	a, ok := r.f.Answer(r.c.Answer)
 	if r.play != nil || r.c.Agent != "" || !ok || a.URL != "" {
@@ -37,7 +36,7 @@ func (r *runner) renewAudio() error {
 func (r *runner) closePlayback() {
 	if r.play != nil {
 		if err := r.play.Close(); err != nil {
-			r.log.Warn("closing audio", "error", err)
+			r.log.Warn("cannot close an audio connection; the call goes on to its end", "error", err)
 		}
 		r.play = nil
 	}
@@ -62,7 +61,7 @@ func (r *runner) playOut() error {
 			return r.played(err)
 		case <-up:
 			if err := r.write(func(n *Call) { n.MediaUp = r.now() }); err != nil && !errors.Is(err, errChanged) {
-				r.log.Warn("the connection of audio could not be recorded", "error", err)
+				r.log.Warn("cannot record that audio is connected; it plays on", "error", err)
 			}
 		case <-stopping:
 			stopping = nil
@@ -81,7 +80,7 @@ func (r *runner) playOut() error {
 	}
 }
 
-// endAtStop gives audio a moment to come to its end when the engine stops.
+// endAtStop gives audio a moment to finish when the engine stops.
 func (r *runner) endAtStop(ctx context.Context, stop context.CancelFunc) {
 	t := time.NewTimer(r.e.Timing.MediaWait / 2)
 	defer t.Stop()

@@ -21,7 +21,7 @@ type ProviderErrorKind string
 
 // The kinds of provider error.
 const (
-	// Refused: it will not be done, and repeating does not help.
+	// Refused: the provider will not do it, and repeating does not help.
 	Refused ProviderErrorKind = "refused"
 	// Gone: the call is over, or was never there.
 	Gone ProviderErrorKind = "gone"
@@ -29,20 +29,20 @@ const (
 	InProgress ProviderErrorKind = "in_progress"
 	// Unauthorized: the token is not accepted.
 	Unauthorized ProviderErrorKind = "unauthorized"
-	// Unavailable: no answer, 5xx or 429 until there was no time left. What became of it is unknown.
+	// Unavailable: no reply, 5xx or 429 until time ran out. The request may have been carried out.
 	Unavailable ProviderErrorKind = "unavailable"
 )
 
-// ProviderError says why the provider did not act.
+// ProviderError is the reason why the provider did not act.
 type ProviderError struct {
 	Kind    ProviderErrorKind
 	Status  int    // HTTP status, 0 if none came
 	Code    int    // the platform's own code, 0 if none came
 	Message string // for people
-	// Repeated: an earlier attempt of the same request had no answer and may have been carried out, so Gone or
+	// Repeated: an earlier attempt of the same request had no reply and may have been carried out, so Gone or
 	// InProgress may be its echo.
 	Repeated bool
-	// Unsent: nothing was sent, since too much failed just now.
+	// Unsent: the request was not sent, because too many had just failed.
 	Unsent bool
 	Err    error
 }
@@ -67,9 +67,9 @@ func (e *ProviderError) Error() string {
 
 func (e *ProviderError) Unwrap() error { return e.Err }
 
-// Media answers calls with audio, and knows what a usable SDP answer is.
+// Media plays audio to callers and checks SDP answers.
 type Media interface {
-	// CheckAnswer says why an answer to an offer is unusable, or nil.
+	// CheckAnswer returns why an SDP answer to an offer is unusable, or nil.
 	CheckAnswer(offer, answer string) error
 	// Answer prepares to play a file (Ogg Opus) to the caller who made the offer. It returns once the SDP is complete;
 	// nothing is sent before Run.
@@ -87,14 +87,14 @@ type Playback interface {
 }
 
 // ErrNoMedia: the connection for audio never came up, or broke.
-var ErrNoMedia = errors.New("the audio connection did not come up, or broke")
+var ErrNoMedia = errors.New("the audio connection did not come up, or broke; the caller heard nothing or only a part")
 
 // Answerer asks an outside service for the SDP answer to a call.
 type Answerer interface {
 	Answer(ctx context.Context, url string, r AnswerRequest) (sdp string, err error)
 }
 
-// AnswerRequest is what an outside answerer is told.
+// AnswerRequest is what an outside answerer receives.
 type AnswerRequest struct {
 	CallID  string `json:"call_id"`
 	Number  string `json:"number"`
@@ -105,7 +105,7 @@ type AnswerRequest struct {
 	HangUp  string `json:"hang_up"` // URL that ends this one call
 }
 
-// Observer is told of what happens, for metrics. Its methods must not block.
+// Observer counts what happens, for metrics. Its methods must not block.
 type Observer interface {
 	Decided(c *Call, sinceTimestamp time.Duration)
 	Acted(c *Call, sinceTimestamp time.Duration)

@@ -16,7 +16,8 @@ import (
 // sweepEvery is the interval of the sweep and of the other jobs of a proof, as in the job table.
 const sweepEvery = 2 * time.Second
 
-// proof is an engine on a [storetest.Memory] in the time of a synctest bubble. Unlike [world] it can be made many times a second.
+// proof is an engine on a [storetest.Memory] in the time of a synctest bubble. Unlike [world] it can be made many
+// times a second.
 type proof struct {
 	store *storetest.Memory
 	media *audio
@@ -34,8 +35,8 @@ type checker interface {
 	Cleanup(f func())
 }
 
-// newProof runs an engine with its jobs until the test, or the case, ends. What it leaves behind in the bubble then fails
-// the bubble.
+// newProof runs an engine with its jobs until the test, or the case, ends. What it leaves behind in the bubble then
+// fails the bubble.
 func newProof(t checker, file *rules.File, provider engine.Provider) *proof {
 	t.Helper()
 	return newProofOn(t, storetest.NewMemory(time.Now), file, provider)

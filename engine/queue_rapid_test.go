@@ -63,8 +63,8 @@ func (l lookAgent) room() bool { return l.Available() && len(l.Slots) < l.capaci
 
 var everybody = []string{"ana", "bruno", "carla", "dora"}
 
-// TestQueueInAnyOrder: whatever agents and callers do, a call is in one place, no agent has too many, none is rung twice
-// for one call, who waits is served in order and leaves in time, and nobody waits while an agent is free.
+// TestQueueInAnyOrder: whatever agents and callers do, a call is in one place, no agent has too many, none is rung
+// twice for one call, who waits is served in order and leaves in time, and nobody waits while an agent is free.
 func TestQueueInAnyOrder(t *testing.T) {
 	files := map[rules.Strategy]*rules.File{}
 	strategies := []rules.Strategy{rules.InOrder, rules.LongestIdle, rules.LeastBusy, rules.RoundRobin, rules.RingAll}
@@ -383,7 +383,8 @@ func (d *desks) closing(t *rapid.T) {
 	}
 }
 
-// TestTwoAtOneInstant: of two calls that came at one instant one is served first, instead of each yielding to the other.
+// TestTwoAtOneInstant: of two calls that came at one instant one is served first, instead of each yielding to the
+// other.
 func TestTwoAtOneInstant(t *testing.T) {
 	inWorld(t, handing, func(w *world) {
 		w.connect("a", vip)

@@ -10,8 +10,8 @@ import (
 	"callrouter/rules"
 )
 
-// Receive takes the events of one webhook. It returns once they are stored; what follows happens in the background. An
-// error means that the webhook must be sent again: nothing of the event that failed was acted upon.
+// Receive takes the events of one webhook. It returns once they are stored; the engine acts on them in the
+// background. After an error the webhook must be sent again: the failed event had no effect.
 func (e *Engine) Receive(ctx context.Context, events []Event) error {
 	for _, ev := range events {
 		var err error
@@ -24,7 +24,7 @@ func (e *Engine) Receive(ctx context.Context, events []Event) error {
 			e.alarm(ev.Alarm)
 		default:
 			e.Observer.Error("unknown_event")
-			e.log.Warn("an event that is not known was ignored", "event", ev.Unknown)
+			e.log.Warn("ignored a webhook event that this version does not know; calls go on as usual", "event", ev.Unknown)
 		}
 		if err != nil {
 			return err
@@ -35,14 +35,15 @@ func (e *Engine) Receive(ctx context.Context, events []Event) error {
 
 func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 	if ev.Outbound {
-		e.log.Info("a call of ours was connected; only incoming calls are routed", "call", Key(ev.CallID))
+		e.log.Info("ignored an outgoing call; only incoming calls are routed", "call", Key(ev.CallID))
 		return nil
 	}
 	f := e.Rules()
 	number, ok := f.NumberFor(ev.To)
 	if !ok {
 		e.Observer.Error("unknown_number")
-		e.log.Warn("a call to a number that the rules file does not have was ignored; add it under numbers", "call", Key(ev.CallID))
+		e.log.Warn("ignored a call to a number that the rules file does not list, so it rings until it times out; "+
+			"add the number under numbers", "call", Key(ev.CallID))
 		return nil
 	}
 	if e.full() {
@@ -51,11 +52,11 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 	}
 	e.alarms.inboundWorks()
 	c := e.newCall(f, number, ev)
-	// One webhook of a call at a time: while one does not know yet whether the store took the call, another must not
-	// find out for itself and go on otherwise.
+	// One webhook of a call at a time. While one waits to learn whether the store took the call, a second must not come
+	// to another result.
 	unlock, err := e.receiving.lock(ctx, c.Key())
 	if err != nil {
-		return fmt.Errorf("another webhook of the same call is in hand: %w", err)
+		return fmt.Errorf("another webhook of the same call is still being stored; send this one again: %w", err)
 	}
 	defer unlock()
 	if e.replica.keptCall(c.Key()) != nil {
@@ -63,7 +64,7 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 	}
 	existing, err := e.replica.stored(c.Key()), ErrExists
 	r := e.newRunner(c, f, inStore{})
-	if existing == nil { // what is known here is no news, even if the store has lost it
+	if existing == nil { // a call that this instance knows is not new, even if the store has lost it
 		r.c = r.first()
 		existing, err = e.insertPatiently(ctx, r.c)
 	}
@@ -77,11 +78,12 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 	case errors.Is(err, ErrExists):
 		if existing != nil && (existing.From != c.From || existing.UserID != c.UserID) && existing.State != Ended {
 			e.Observer.Error("duplicate_differs")
-			e.log.Warn("a second connect with the same id and another caller was ignored", "call", c.Key())
+			e.log.Warn("ignored a second connect with the id of a live call and another caller; the first call goes on",
+				"call", c.Key())
 		}
 		return nil
-	case e.StoreDown == Refuse, e.overslept(), ctx.Err() != nil: // another instance may have it: whoever sent it has sent it again
-		return fmt.Errorf("the store cannot take the call: %w", err)
+	case e.StoreDown == Refuse, e.overslept(), ctx.Err() != nil: // the sender repeats it, perhaps to another instance
+		return fmt.Errorf("the store cannot take the call; send the webhook again: %w", err)
 	}
 	return e.connectInMemory(c, f, err)
 }
@@ -110,7 +112,7 @@ func (e *Engine) insertPatiently(ctx context.Context, c *Call) (existing *Call, 
 		case errors.Is(err, ErrExists):
 			e.away.Store(0)
 			if existing != nil && existing.Owner == e.instance && existing.Rev == 1 && existing.ReceivedAt.Equal(c.ReceivedAt) {
-				return nil, nil // an earlier attempt, whose answer was lost
+				return nil, nil // an earlier attempt, whose reply was lost
 			}
 			return existing, err
 		case !e.retryStore(ctx, &p):
@@ -119,13 +121,14 @@ func (e *Engine) insertPatiently(ctx context.Context, c *Call) (existing *Call, 
 	}
 }
 
-// connectInMemory goes on without the store. The record is kept once, however often the webhook comes.
+// connectInMemory routes a call without the store. It keeps one record, however often the webhook comes.
 func (e *Engine) connectInMemory(c *Call, f *rules.File, cause error) error {
-	c.Rev = 1 // the write that had no answer may land yet
+	c.Rev = 1 // the write without a reply may still land
 	if running, _ := e.running(c.Key()); running || !e.replica.keepNew(c) {
 		return nil
 	}
-	e.report("store", "the store cannot take a call: deciding in memory, the record follows once the store is back", cause, "call", c.Key())
+	e.report("store", "the store cannot take a call; it is decided in memory and recorded once the store is back; "+
+		"check the store", cause, "call", c.Key())
 	if c.Live() {
 		e.run(c, f, inMemory{})
 	}
@@ -143,7 +146,8 @@ func (e *Engine) newCall(f *rules.File, n rules.Number, ev *Connect) *Call {
 		Due: now, Owner: e.instance, MaxCall: f.Limits().MaxCall,
 		Trace: []rules.Trace{}, Facts: []FactRecord{},
 	}
-	// A timestamp ahead of our clock must not lengthen the window, and a clock that is wrong must not make a call stale.
+	// A timestamp ahead of our clock must not lengthen the window, and a clock that is wrong must not make a call
+	// stale.
 	if !c.Timestamp.IsZero() {
 		c.Timestamp = now.Add(-max(0, min(now.Sub(ev.Timestamp), e.Clock.Wall().Sub(ev.Timestamp))))
 	} else {
@@ -152,7 +156,7 @@ func (e *Engine) newCall(f *rules.File, n rules.Number, ev *Connect) *Call {
 	c.Deadline = c.Timestamp.Add(f.Limits().AnswerWithin)
 	c.to(Received, now, "")
 	if !now.Before(c.Deadline) {
-		c.end(TimedOut, fmt.Sprintf("it came %s after the call began, and the answer window is %s",
+		c.end(TimedOut, fmt.Sprintf("the webhook came %s after the call began, and the answer window is %s",
 			now.Sub(c.Timestamp).Round(time.Second), f.Limits().AnswerWithin), now)
 	}
 	return c
@@ -167,7 +171,7 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 	end := CallerEnd{At: now, Status: ev.Status, PickedUp: ev.PickedUp, Duration: ev.Duration, Codes: ev.Codes}
 	unlock, err := e.receiving.lock(ctx, key)
 	if err != nil {
-		return fmt.Errorf("another webhook of the same call is in hand: %w", err)
+		return fmt.Errorf("another webhook of the same call is still being stored; send this one again: %w", err)
 	}
 	defer unlock()
 	kept := e.replica.keptCall(key)
@@ -183,12 +187,12 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 			if over && c.acted() || c.CallerEnd != nil {
 				return errUnchanged
 			}
-			c.callerEnded(end) // of a call that is over too: another instance may know that it was answered
+			c.callerEnded(end) // also if the call is over: another instance may know that it was answered
 			return nil
 		})
 		switch {
 		case errors.Is(err, errUnchanged):
-			if waited.tries > 0 && over && c.EndedAt.Equal(end.At) { // an earlier attempt, whose answer was lost
+			if waited.tries > 0 && over && c.EndedAt.Equal(end.At) { // an earlier attempt, whose reply was lost
 				e.reportEnd(c)
 			}
 			return nil
@@ -216,11 +220,12 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 
 func (e *Engine) terminateInMemory(ctx context.Context, ev *Terminate, end CallerEnd, cause error) error {
 	if e.StoreDown == Refuse || e.overslept() || ctx.Err() != nil {
-		return fmt.Errorf("the store cannot take the end of the call: %w", cause)
+		return fmt.Errorf("the store cannot take the end of the call; send the webhook again: %w", cause)
 	}
 	if e.replica.keepNew(e.tombstone(ev, end)) {
 		e.hub.wake(TopicCall(Key(ev.CallID)))
-		e.report("store", "the store cannot take the end of a call: kept in memory until it is back", cause, "call", Key(ev.CallID))
+		e.report("store", "the store cannot take the end of a call; it is kept in memory until the store is back; "+
+			"check the store", cause, "call", Key(ev.CallID))
 	} else {
 		e.replica.addEnd(Key(ev.CallID), end)
 		e.hub.wake(TopicCall(Key(ev.CallID)))
@@ -228,7 +233,7 @@ func (e *Engine) terminateInMemory(ctx context.Context, ev *Terminate, end Calle
 	return nil
 }
 
-// tombstone is the record of a call of which only the end is known.
+// tombstone returns the record of a call when only its end was received.
 func (e *Engine) tombstone(ev *Terminate, end CallerEnd) *Call {
 	caller := rules.NewCaller(ev.From, ev.UserID, "")
 	c := &Call{
@@ -243,12 +248,12 @@ func (e *Engine) tombstone(ev *Terminate, end CallerEnd) *Call {
 	if ev.PickedUp {
 		outcome = Answered
 	}
-	c.end(outcome, "only its end was received", end.At)
+	c.end(outcome, "only the end of the call was received", end.At)
 	return c
 }
 
-// callerEnded notes that the platform says the call is over, and ends it where no request is under way whose result
-// says more.
+// callerEnded notes that the platform reports the end of the call. It ends the record too, unless a request is under
+// way: its result tells more.
 func (c *Call) callerEnded(end CallerEnd) {
 	c.CallerEnd = &end
 	switch {
@@ -264,8 +269,8 @@ func (c *Call) callerEnded(end CallerEnd) {
 	}
 }
 
-// outcome is that of an accepted call which ended so. The platform ends a call for want of audio with codes of its own
-// (Meta: troubleshooting, 138021 and 138023).
+// outcome returns the outcome of an accepted call that ended this way. The platform ends a call for want of audio with
+// codes of its own (Meta: troubleshooting, 138021 and 138023).
 func (e *CallerEnd) outcome() (o Outcome, why string) {
 	if slices.Contains(e.Codes, 138021) || slices.Contains(e.Codes, 138023) {
 		return Failed, fmt.Sprintf("no audio came through (WhatsApp codes %v)", e.Codes)
@@ -273,7 +278,7 @@ func (e *CallerEnd) outcome() (o Outcome, why string) {
 	return Answered, ""
 }
 
-// reportEnd tells about a call that has just reportEnd.
+// reportEnd counts and logs a call that has just ended.
 func (e *Engine) reportEnd(c *Call) {
 	e.Observer.Ended(c)
 	e.log.Info("call ended", "call", c.Key(), "outcome", c.Outcome, "action", c.Action, "rule", c.Rule, "why", c.Why)

@@ -2,12 +2,13 @@ package engine
 
 import "cmp"
 
-// Reconcile answers what is to be stored of a call of which the store has one record (nil: none) and an instance knows
-// another: after the store was away, or has lost what it was told. It answers nil if what is stored stands. Neither record
-// is changed; the answer has a revision that is newer than both.
+// Reconcile merges two records of one call: the stored one (nil if the store has none) and the one that an instance
+// knows. It is used after the store was away or lost data. It returns the record to store, or nil if the stored one
+// stands. It changes neither; the result has a revision newer than both.
 //
-// What Positus did goes before what one of them believes, an end goes before a life, and a record that has nothing but
-// the caller's end adds that end to the other one.
+// A record with a confirmed action wins over one without. Otherwise an ended record wins over a live one of the same
+// owner, and the later revision wins between two that are both live or both ended. A record with only the caller's end
+// adds that end to the other one.
 func Reconcile(stored, known *Call) *Call {
 	n := reconcile(stored, known)
 	if n == nil {
@@ -39,15 +40,15 @@ func reconcile(stored, known *Call) *Call {
 	case known.acted(), stored.Owner == known.Owner:
 		return known
 	}
-	return stored.withEnd(known.CallerEnd) // somebody else is at it
+	return stored.withEnd(known.CallerEnd) // another instance owns the call now
 }
 
-// onlyEnd says whether a record is a tombstone: of the call only its end was received.
+// onlyEnd reports whether a record is a tombstone: only the end of the call was received.
 func (c *Call) onlyEnd() bool {
 	return c.State == Ended && c.CallerEnd != nil && c.Owner == "" && c.Action == ""
 }
 
-// acted says whether Positus confirmed the call's action.
+// acted reports whether Positus confirmed the call's action.
 func (c *Call) acted() bool {
 	switch {
 	case c.State == Active:
@@ -58,7 +59,7 @@ func (c *Call) acted() bool {
 	return false
 }
 
-// withEnd is the call with the platform's word that it is over, or nil if that is no news.
+// withEnd returns the call with the platform's report that it is over, or nil if that adds nothing.
 func (c *Call) withEnd(end *CallerEnd) *Call {
 	if end == nil || c.CallerEnd != nil || c.State == Ended && c.acted() {
 		return nil

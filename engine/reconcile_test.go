@@ -9,9 +9,9 @@ import (
 	"callrouter/rules"
 )
 
-// Three instances had the same call while they shared no store: one accepted it, two came too late, and one of the three
-// heard that the caller hung up. In whatever order they write what they know, and however often they had written it in
-// memory, the record has the accept and the end.
+// Three instances had the same call while they shared no store: one accepted it, two came too late, and one of the
+// three heard that the caller hung up. In whatever order they write what they know, and however often they had written
+// it in memory, the record has the accept and the end.
 func TestWhatIsKnownApartComesTogether(t *testing.T) {
 	at := time.Date(2026, 11, 24, 13, 0, 0, 0, time.UTC)
 	record := func(owner string, rev int64, ended bool) *engine.Call {

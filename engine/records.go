@@ -6,29 +6,31 @@ import (
 	"time"
 )
 
-// records is how a runner reads and writes the record of its call, and what depends on that. There are two: inStore, and
-// inMemory while the store cannot be reached. A runner begins with one of them, and changes from inStore to inMemory at
-// most once: a decision that was made without the store is not given back to it half done.
+// records is how a runner reads and writes the record of its call, and does what depends on where that record is.
+// There are two implementations: inStore, and inMemory for when the store cannot be reached. A runner changes from
+// inStore to inMemory at most once and never back: the call would otherwise go on from a record that the store has
+// only in part.
 type records interface {
 	// read returns the record as it is now.
 	read(r *runner) (*Call, error)
-	// write changes the record. errChanged means that somebody else did, and r.c is what it is now.
+	// write changes the record. It returns errChanged if somebody else changed it first; r.c is then the record as it
+	// is now, and the runner decides again. It may block for StoreWait.
 	write(r *runner, change func(n *Call)) error
-	// reachable returns nil if facts can be asked for and agents be reserved, errStore otherwise.
+	// reachable returns errStore if facts cannot be read and agents cannot be reserved, nil otherwise.
 	reachable() error
 	// hangUp ends an active call whose audio is over.
 	hangUp(r *runner, why string, o Outcome) error
-	// tryHangUp makes one attempt at the hang-up that the record asks for; the sweep goes on trying.
+	// tryHangUp makes one attempt at the hang-up in the record; the sweep retries.
 	tryHangUp(r *runner)
-	// leave offers a call that still rings to other instances, since this one stops.
+	// leave offers a ringing call to other instances, because this one stops.
 	leave(r *runner)
 }
 
 // inStore: the record is in the store.
 type inStore struct{}
 
-// inMemory: the store is away, and the record is kept in the replica until it is back. Rules that need the store take
-// on_error, and nobody can be reserved.
+// inMemory: the store is away, and the replica keeps the record until it is back. Rules that need the store take
+// on_error, and no agent can be reserved.
 type inMemory struct{}
 
 func (inStore) reachable() error  { return nil }
@@ -50,9 +52,9 @@ func (inStore) read(r *runner) (*Call, error) {
 
 func (inMemory) read(r *runner) (*Call, error) { return r.e.replica.keptCall(r.c.Key()), nil }
 
-// write keeps trying for a moment while the store is away. After that a step that only records what was decided goes on
-// in memory, so that a decision whose write had no reply is never followed by another one. A step that takes a slot fails
-// with errStore, since nobody can say whether the slot is taken. What Positus did is kept in any case: it happened.
+// write retries for StoreWait while the store is away. Then it depends on the step. A step that takes a slot fails
+// with errStore, since the slot may be another call's. A step that only records a decision goes on in memory: its
+// write may still land, so no other decision may follow. A result of Positus is kept in any case.
 func (inStore) write(r *runner, change func(n *Call)) error {
 	next := r.view().Clone()
 	change(next)
@@ -77,7 +79,8 @@ func (inStore) write(r *runner, change func(n *Call)) error {
 		case (r.takesSlot(next) || r.e.leaseOver()) && !next.acted():
 			return errors.Join(errStore, err)
 		}
-		r.e.report("store", "the store went away: the record is kept in memory until it is back", err, "call", next.Key())
+		r.e.report("store", "the store went away; the call goes on, and its record is kept in memory until the store is back; "+
+			"check the store", err, "call", next.Key())
 		r.moveToMemory(next)
 		return nil
 	}
@@ -116,7 +119,7 @@ func (inStore) hangUp(r *runner, why string, o Outcome) error {
 		r.c = c
 	}
 	if err != nil && !errors.Is(err, ErrNotActive) {
-		r.log.Warn("the hang-up is not confirmed yet; the sweep goes on trying", "error", err)
+		r.log.Warn("Positus has not confirmed the hang-up; the call counts as active, and the sweep retries", "error", err)
 	}
 	return nil
 }
@@ -129,8 +132,8 @@ func (inMemory) hangUp(r *runner, why string, o Outcome) error {
 func (inStore) tryHangUp(r *runner)  { _, _ = r.e.tryHangUp(r.c) } // it reports its own errors
 func (inMemory) tryHangUp(r *runner) { r.hangUpBestEffort() }
 
-// leave: the caller cannot wait for the other work that this instance may have to finish. A call that nobody takes goes on
-// with the next start.
+// leave clears the owner, so that the caller does not wait for other work of this instance. A call that no instance
+// takes continues with the next start.
 func (inStore) leave(r *runner) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.StoreWait)
 	defer cancel()
@@ -142,9 +145,10 @@ func (inStore) leave(r *runner) {
 		return nil
 	})
 	if err != nil && !errors.Is(err, errUnchanged) {
-		r.log.Warn("the call could not be left to another instance, which takes it once this one has stopped", "error", err)
+		r.log.Warn("cannot leave the ringing call to another instance now; one takes it over once this instance has stopped",
+			"error", err)
 	}
 }
 
-// leave: nobody else can read the record; the call goes on with the next start.
+// leave does nothing: no other instance can read the record. The call continues with the next start.
 func (inMemory) leave(*runner) {}

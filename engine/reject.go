@@ -20,7 +20,7 @@ func (r *runner) rejecting(n *Call, message string) {
 	n.to(Rejecting, now, "")
 }
 
-// reject sends the reject that is written, until Positus took it or the window is over.
+// reject sends the written reject until Positus took it or the answer window is over.
 func (r *runner) reject() error {
 	if r.c.CallerEnd != nil && !r.c.Adopted {
 		return r.end(Abandoned, "the caller hung up before the reject was sent")
@@ -52,7 +52,7 @@ func (r *runner) compose(name string) *MessageState {
 		text, needs, err := r.f.Render(name, r.input())
 		switch {
 		case err != nil:
-			m.Error = fmt.Sprintf("the text could not be made: %s", err)
+			m.Error = fmt.Sprintf("the text could not be rendered, so no message was sent: %s", err)
 			return m
 		case needs.None():
 			m.Text = text
@@ -62,8 +62,8 @@ func (r *runner) compose(name string) *MessageState {
 	}
 }
 
-// message sends the text of a reject that stood: at most once a call, and at most as often as the rules allow. What goes
-// wrong is recorded and undoes nothing.
+// message sends the text of a confirmed reject: at most once a call, and at most as often as the rules allow. A
+// failure is recorded and changes nothing else.
 func (r *runner) message() {
 	m := r.c.Message
 	if r.c.Outcome != Rejected || m == nil || !m.At.IsZero() || m.Error != "" {
@@ -71,9 +71,10 @@ func (r *runner) message() {
 	}
 	err := r.sendMessage(m)
 	if errors.Is(err, errAlreadySent) {
-		r.log.Info("the caller got this message lately, it is not sent again", "message", m.Name)
+		r.log.Info("the caller got this message recently; it was not sent again", "message", m.Name)
 	} else if err != nil {
-		r.e.report("message", "the message was not sent", err, "call", r.c.Key(), "message", m.Name)
+		r.e.report("message", "the call was rejected, but the message to the caller was not sent", err,
+			"call", r.c.Key(), "message", m.Name)
 	}
 	if werr := r.writeResult(func(n *Call) {
 		if err != nil {
@@ -82,7 +83,7 @@ func (r *runner) message() {
 			n.Message.At = r.now()
 		}
 	}); werr != nil {
-		r.log.Warn("what became of the message could not be recorded", "error", werr)
+		r.log.Warn("cannot record whether the message to the caller was sent; the call is over", "error", werr)
 	}
 }
 
@@ -97,7 +98,7 @@ func (r *runner) sendMessage(m *MessageState) error {
 	if spec, ok := r.f.Message(m.Name); ok && spec.AtMostEvery > 0 {
 		first, err := r.e.Store.Once(ctx, "message:"+m.Name+":"+r.c.CallerKey, spec.AtMostEvery)
 		if err != nil {
-			return fmt.Errorf("whether it was sent lately cannot be known: %w", err)
+			return fmt.Errorf("cannot read from the store whether the message was sent recently, so it was not sent: %w", err)
 		}
 		if !first {
 			return errAlreadySent
@@ -106,14 +107,15 @@ func (r *runner) sendMessage(m *MessageState) error {
 	return r.e.Provider.SendText(ctx, r.c.PositusID, "+"+r.c.From, m.Text)
 }
 
-// refused ends a call whose written action Positus did not take. No other action is tried.
+// refused ends a call when Positus did not take its written action. It tries no other action.
 func (r *runner) refused(err error) error {
 	var pe *ProviderError
 	kind := "positus"
-	if errors.As(err, &pe) && pe.Kind == Unauthorized { // no call will do better until somebody sees to it
+	if errors.As(err, &pe) && pe.Kind == Unauthorized { // every call fails until somebody mends the token
 		kind = "unauthorized"
 	}
-	r.e.report(kind, "Positus did not take the action", err, "call", r.c.Key(), "action", r.c.Action)
+	r.e.report(kind, "Positus did not take the action; the call ends without it; see the error and check Positus", err,
+		"call", r.c.Key(), "action", r.c.Action)
 	if !errors.As(err, &pe) || pe.Kind == Unavailable {
 		if r.c.CallerEnd != nil {
 			return r.end(Abandoned, "the caller hung up while Positus could not be reached")

@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// replica is what this instance itself knows of calls: its own, and those of agents who are connected to it. It serves
-// two ends. A store that has lost data gets back what it lost: an agent who talks must not be rung again because the store
-// forgot the call. And a record that an unreachable store cannot take is kept until it can.
+// replica is what this instance knows of calls: its own, and those of agents connected to it. It serves two purposes.
+// It restores data that the store has lost: otherwise an agent who talks would be rung again. And it keeps the records
+// that an unreachable store cannot take, until it can. A call may have both a stored and a kept record; the kept one
+// is newer.
 type replica struct {
 	mu    sync.Mutex
 	calls map[string]*localCall // by Key
@@ -48,7 +49,7 @@ func (p *replica) entry(key string) *localCall {
 	return l
 }
 
-// drop removes an entry that says nothing any more. The caller holds mu.
+// drop removes an entry without records. The caller holds mu.
 func (p *replica) drop(key string, l *localCall) {
 	if l.stored == nil && l.kept == nil {
 		delete(p.calls, key)
@@ -74,7 +75,7 @@ func (p *replica) stored(key string) *Call {
 	return nil
 }
 
-// forget drops the stored record of a call: another instance looks after it, or nobody has to.
+// forget drops the stored record of a call that another instance looks after, or that nobody has to.
 func (p *replica) forget(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,7 +98,7 @@ func (p *replica) woken(topic string) {
 	}
 }
 
-// look drops what ended a while ago, and returns the stored records: all of them, and those that must be read again.
+// look drops calls that ended a while ago. It returns all stored records, and those that must be read again.
 func (p *replica) look(now time.Time) (all, stale []*Call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -127,7 +128,7 @@ func (p *replica) newEpoch(epoch string) bool {
 	return changed
 }
 
-// keepNew keeps the record of a call of which none is kept, and reports whether it did.
+// keepNew keeps a record unless the call already has one, and reports whether it did.
 func (p *replica) keepNew(c *Call) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,7 +141,8 @@ func (p *replica) keepNew(c *Call) bool {
 	return true
 }
 
-// keep keeps the record of a call whose runner goes on in memory, and adds the caller's end if only that was kept so far.
+// keep keeps the record of a call whose runner goes on in memory, and adds the caller's end if only that was kept so
+// far.
 func (p *replica) keep(c *Call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -178,7 +180,7 @@ func (p *replica) change(key string, change func(c *Call)) *Call {
 	return next
 }
 
-// addEnd adds the caller's end to a kept record that has none, also to one that is over.
+// addEnd adds the caller's end to a kept record without one, also if the call is over.
 func (p *replica) addEnd(key string, end CallerEnd) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -257,7 +259,7 @@ func (p *replica) hungUp(key string) {
 	}
 }
 
-// storeIsBack forgets hang-ups without the store: it has its own count of attempts.
+// storeIsBack forgets the attempts made without the store: records in the store count their own.
 func (p *replica) storeIsBack() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

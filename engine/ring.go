@@ -9,8 +9,8 @@ import (
 	"callrouter/rules"
 )
 
-// ring waits while offers are pending, until the first of: an answer, every one declined or rung out, the caller's end,
-// and the end of the time for ringing.
+// ring waits while offers are pending: until an agent picks up, every offer is declined or rung out, the caller hangs
+// up, or the time for ringing is over.
 func (r *runner) ring() error {
 	until := r.ringingEnds()
 	for _, o := range r.c.Offers {
@@ -21,12 +21,12 @@ func (r *runner) ring() error {
 	return r.await(until)
 }
 
-// hasRungOut says whether an offer of the call has rung to its end.
+// hasRungOut reports whether a pending offer of the call has rung to its end.
 func (c *Call) hasRungOut(now time.Time) bool {
 	return slices.ContainsFunc(c.Offers, func(o Offer) bool { return o.Result == "" && !now.Before(o.RingsUntil) })
 }
 
-// endRungOut notes the offers that rang to their end.
+// endRungOut gives offers that rang to their end a result: missed, or unreachable if the agent had disconnected.
 func (r *runner) endRungOut(now time.Time) error {
 	queue, _ := r.f.Queue(r.c.Step.Queue)
 	cut := !now.Before(r.ringingEnds())
@@ -74,8 +74,9 @@ func (r *runner) endRungOut(now time.Time) error {
 	return nil
 }
 
-// offer rings the first free agent, or with ring_all every one. Taking the slots and writing the offers is one step, and
-// it fails if a call began to wait since the agents were looked at: that call may have been here first.
+// offer rings the first free agent, or with ring_all every free one. It takes the slots and writes the offers in one
+// step, which fails with ErrBusy if another call began to wait since the agents were read: that call may have been
+// first.
 func (r *runner) offer(q rules.Queue, free []candidate, seen int64, now time.Time) error {
 	if q.Strategy != rules.RingAll {
 		free = free[:1]
@@ -102,17 +103,17 @@ func (r *runner) offer(q rules.Queue, free []candidate, seen int64, now time.Tim
 	return err
 }
 
-// missed counts an offer that an agent let ring out, and sets the silent agent away.
+// missed counts an offer that rang out, and sets the agent away after too many in a row.
 func (e *Engine) missed(agent, offer string, q rules.Queue) {
 	ctx, cancel := context.WithTimeout(context.Background(), e.Timing.StoreWait)
 	defer cancel()
 	reason := fmt.Sprintf("missed %d calls in a row", q.AwayAfter)
 	n, err := e.Store.Missed(ctx, agent, offer, q.AwayAfter, reason)
 	if err != nil {
-		e.report("store", "a missed offer could not be counted", err, "agent", agent)
+		e.report("store", "cannot count a missed offer; the agent stays available; check the store", err, "agent", agent)
 		return
 	}
 	if q.AwayAfter > 0 && n >= q.AwayAfter {
-		e.log.Warn("an agent was set away", "agent", agent, "reason", reason)
+		e.log.Warn("an agent was set away and gets no calls until available again", "agent", agent, "reason", reason)
 	}
 }

@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"callrouter/rules"
 )
 
-// runner goes on with one call while this instance owns it. Of a call there is at most one runner in a process, and only
-// runners act on calls that ring.
+// runner works on one call while this instance owns it. A process has at most one runner for a call, and only runners
+// act on ringing calls.
 type runner struct {
 	e   *Engine
 	log *slog.Logger
@@ -29,7 +30,7 @@ type runner struct {
 	playing atomic.Bool // the call is active: the sweep may end it
 }
 
-// evaluation is what the rules were last asked with.
+// evaluation is the input of the last evaluation of the rules.
 type evaluation struct {
 	at      time.Time      // its instant
 	wall    time.Time      // the same on the wall, by which hours are open
@@ -44,7 +45,7 @@ var (
 	errStore = errors.New("the store cannot be reached")
 )
 
-// full says whether no more calls are taken.
+// full reports whether the engine holds its maximum of calls.
 func (e *Engine) full() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -56,8 +57,8 @@ func (e *Engine) run(c *Call, f *rules.File, in records) {
 	e.start(e.newRunner(c, f, in))
 }
 
-// resume starts the runner of a call that had others before, unless it has one. What another runner did since c was read
-// is read first: an action that was carried out must not be carried out again.
+// resume starts the runner of a call that had one before, unless it has one now. The runner reads the call first,
+// because an action that was carried out since must not be carried out again.
 func (e *Engine) resume(c *Call, f *rules.File) {
 	r := e.newRunner(c, f, inStore{})
 	r.resumed = true
@@ -91,7 +92,8 @@ func (e *Engine) start(r *runner) {
 		defer e.wg.Done()
 		defer func() {
 			if p := recover(); p != nil { // the sweep takes the call up again, and ends it once its window is over
-				e.report("panic", "the work on a call failed inside", fmt.Errorf("%v", p), "call", key, "stack", string(debug.Stack()))
+				e.report("panic", "a bug stopped the work on a call; the sweep takes the call up again; report the stack",
+					fmt.Errorf("%v", p), "call", key, "stack", string(debug.Stack()))
 			}
 			e.mu.Lock()
 			delete(e.runners, key)
@@ -101,8 +103,8 @@ func (e *Engine) start(r *runner) {
 	}()
 }
 
-// running says whether this process has a runner for a call, and ringing whether that runner has not come to the end of
-// the call's ringing.
+// running reports whether this process has a runner for a call, and ringing whether that runner still works on the call
+// before it is active.
 func (e *Engine) running(key string) (running, ringing bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -114,7 +116,7 @@ func (r *runner) loop() {
 	defer r.closePlayback()
 	if r.resumed {
 		if err := r.reread(); !errors.Is(err, errChanged) {
-			r.log.Error("the call cannot be read; the sweep takes it up again", "error", err)
+			r.log.Error("cannot read the call from the store; the sweep takes it up again; check the store", "error", err)
 			return
 		}
 	}
@@ -148,19 +150,20 @@ func (r *runner) loop() {
 			r.records.leave(r)
 			return
 		default:
-			r.log.Error("the call is left for another instance", "error", err)
+			r.log.Error("this instance cannot go on with the call; the sweep or another instance takes it up", "error", err)
 			return
 		}
 	}
 }
 
-// continueInMemory goes on in memory, if no other instance can have taken the call over: the step that needed the store becomes
-// an evaluation error.
+// continueInMemory goes on in memory if no other instance can have taken over the call. The step that needed the store
+// fails as an evaluation error.
 func (r *runner) continueInMemory(cause error) bool {
 	if r.e.leaseOver() {
 		return false
 	}
-	r.e.report("store", "the store went away in the middle of a call: going on in memory", cause, "call", r.c.Key())
+	r.e.report("store", "the store went away during a call; the call goes on in memory, and rules that need the store take on_error; "+
+		"check the store", cause, "call", r.c.Key())
 	r.moveToMemory(r.c.Clone())
 	if !r.c.State.Ringing() {
 		return true
@@ -169,7 +172,7 @@ func (r *runner) continueInMemory(cause error) bool {
 	return true
 }
 
-// endHandoff goes back to the rules, since the store cannot be reached.
+// endHandoff ends the hand-off and returns to the rules, because the store cannot be reached.
 func (r *runner) endHandoff() error {
 	return r.write(func(n *Call) {
 		now := r.now()
@@ -179,8 +182,8 @@ func (r *runner) endHandoff() error {
 	})
 }
 
-// moveToMemory keeps the record in memory from now on. The write that had no answer may land yet, so the record's revision
-// counts it: what follows in memory is newer.
+// moveToMemory keeps the record in memory from now on. A write without a reply may still land with the next revision,
+// so moveToMemory counts that revision: what follows in memory is newer.
 func (r *runner) moveToMemory(c *Call) {
 	r.records, r.draft = inMemory{}, nil
 	c.Rev++
@@ -189,8 +192,9 @@ func (r *runner) moveToMemory(c *Call) {
 	r.reassertLater()
 }
 
-// reassertLater sends an action that was written in memory to the store, without waiting for it. A write that had no answer may
-// land yet, and whoever finds it after a crash must find the action too, so that no other one follows.
+// reassertLater writes an action that was decided in memory to the store in the background. An earlier write without a
+// reply may still land. An instance that finds that one after a crash must find the action too, or it would take
+// another.
 func (r *runner) reassertLater() {
 	c := r.c
 	if c.State != Accepting && c.State != Rejecting {
@@ -200,15 +204,14 @@ func (r *runner) reassertLater() {
 		ctx, cancel := context.WithTimeout(ctx, c.Deadline.Sub(r.now()))
 		defer cancel()
 		if err := r.e.Store.Reassert(ctx, c); err != nil {
-			r.log.Debug("the store does not know yet what was decided in memory", "error", err)
+			r.log.Debug("a decision made in memory is not in the store yet", "error", err)
 		}
 	})
 }
 
-// now keeps the steps readable.
 func (r *runner) now() time.Time { return r.e.Now() }
 
-// ringingEnds is when waiting and ringing stop, and the default is taken.
+// ringingEnds returns when waiting and ringing stop and the default follows.
 func (r *runner) ringingEnds() time.Time {
 	reserve := actReserve
 	if d := r.f.Default(); d.Action == rules.Accept {
@@ -222,7 +225,7 @@ func (r *runner) ringingEnds() time.Time {
 // write changes the record, wherever it is.
 func (r *runner) write(change func(n *Call)) error { return r.records.write(r, change) }
 
-// view is the call as the next write will begin with.
+// view returns the call that the next write begins from.
 func (r *runner) view() *Call {
 	if r.draft != nil {
 		return r.draft
@@ -230,18 +233,11 @@ func (r *runner) view() *Call {
 	return r.c
 }
 
-// takesSlot says whether next holds a slot that the call did not hold before.
+// takesSlot reports whether next holds a slot that the call did not hold before.
 func (r *runner) takesSlot(next *Call) bool {
-	for _, h := range next.Holds {
-		held := false
-		for _, o := range r.c.Holds {
-			held = held || o.Agent == h.Agent
-		}
-		if !held {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(next.Holds, func(h Hold) bool {
+		return !slices.ContainsFunc(r.c.Holds, func(o Hold) bool { return o.Agent == h.Agent })
+	})
 }
 
 // reread reads the call again after somebody else changed it.
@@ -261,7 +257,7 @@ func (r *runner) reread() error {
 	}
 }
 
-// writeResult writes the result of an action: whatever else changed meanwhile, it is added to that.
+// writeResult writes the result of an action. If others changed the call meanwhile, it adds the result to their change.
 func (r *runner) writeResult(change func(n *Call)) error {
 	from := r.c.State
 	for {

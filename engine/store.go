@@ -9,21 +9,21 @@ import (
 	"callrouter/rules"
 )
 
-// Errors of the store that the engine tells apart. Anything else means that the store could not be reached, and that what
-// became of a write is unknown.
+// Errors of the store that the engine tells apart. Any other error means that the store could not be reached. A write
+// may or may not have happened then.
 var (
 	// ErrConflict: the call has changed since it was read. Read it again.
 	ErrConflict = errors.New("the call has changed since it was read")
-	// ErrExists: a call with this id is already there.
+	// ErrExists: the store already has a call with this id.
 	ErrExists = errors.New("the call is already there")
-	// ErrNotFound: there is no such thing.
+	// ErrNotFound: the store has no such call, entry or token.
 	ErrNotFound = errors.New("not found")
 	// ErrBusy: an agent's slot could not be taken, because there is none free, or the agent is not connected and
 	// available. Nothing was written.
 	ErrBusy = errors.New("the agent has no free slot, or is not available")
-	// ErrGate: the store may have lost slots that are taken, so none is given before those who hold some had the time to
-	// say so; see [Instances.Beat]. Nothing was written.
-	ErrGate = errors.New("the store may have lost what it knew; no agent is rung for some seconds")
+	// ErrGate: the store may have lost taken slots. It gives out none until every instance had time to write its own
+	// back; see [Instances.Beat]. Nothing was written.
+	ErrGate = errors.New("the store may have lost data; no agent is rung for some seconds, until instances rewrite it")
 )
 
 // Calls keeps the records of calls. Every method is one atomic step; all are safe for concurrent use.
@@ -31,32 +31,32 @@ var (
 // The store keeps whatever it needs to find calls (by due time, by queue, by caller) in step with the record by itself:
 // it compares the record before with the record after.
 type Calls interface {
-	// Insert writes a new call with revision 1 and counts it for its caller, or answers ErrExists and the call that is
-	// there, untouched. Of many inserters exactly one succeeds. c itself is not changed.
+	// Insert writes a new call with revision 1 and counts it for its caller, or returns ErrExists and the stored
+	// call, untouched. Of many inserters exactly one succeeds. c itself is not changed.
 	Insert(ctx context.Context, c *Call) (existing *Call, err error)
-	// Get reads a call by [Key], or answers ErrNotFound.
+	// Get reads a call by [Key], or returns ErrNotFound.
 	Get(ctx context.Context, key string) (*Call, error)
 	// Update replaces old by next if the call still has old's revision (ErrConflict otherwise), in one step with the
 	// slots: holds in next and not in old are taken (ErrBusy if one cannot be: nothing is written then), holds in both
 	// are extended or change their kind, holds in old and not in next are given back. A hold of kind ringing is only
 	// taken from an agent who is connected and available, and whose slots are fewer than its capacity; an active one is
-	// kept in any case, since the agent talks. The time a hold lasts is counted on the store's clock. It answers next
-	// with its new revision. Repeating an Update whose reply was lost is answered with ErrConflict: read again.
+	// kept in any case, since the agent talks. The time a hold lasts is counted on the store's clock. It returns next
+	// with its new revision. Repeating an Update whose reply was lost returns ErrConflict: read the call again.
 	//
-	// A step that takes a slot for ringing may name, in Step.Seen, the revision of the queue that it was decided by: if
-	// the calls that wait have changed since, it is ErrBusy too. ErrGate is possible where ErrBusy is. A wrap-up is never
-	// refused.
+	// A step that takes a slot for ringing may name, in Step.Seen, the revision of the queue that it was decided by:
+	// if the calls that wait have changed since, it is ErrBusy too. ErrGate is possible where ErrBusy is. A wrap-up is
+	// never refused.
 	//
-	// Who is interested is woken: see [Wakes].
+	// It wakes the subscribers of the call and its agents; see [Wakes].
 	Update(ctx context.Context, old, next *Call) (*Call, error)
-	// Reassert writes a record back as an instance knows it, with its slots: after the store was away, or has lost what it
-	// was told. What is stored by now is not forgotten; see [Reconcile].
+	// Reassert writes back a record as an instance knows it, with its slots, after the store was away or lost data. It
+	// merges the record with the stored one; see [Reconcile]. Repeating it is harmless.
 	Reassert(ctx context.Context, c *Call) error
 	// Due lists the keys of live calls whose Due is not after t, soonest first.
 	Due(ctx context.Context, t time.Time, limit int) ([]string, error)
 	// List reads records, newest first, or oldest first.
 	List(ctx context.Context, f Filter) ([]*Call, error)
-	// Purge forgets calls that ended before t, and counts them.
+	// Purge deletes calls that ended before t and returns their number.
 	Purge(ctx context.Context, t time.Time) (int, error)
 }
 
@@ -70,7 +70,7 @@ type Filter struct {
 	Limit   int       // 100 if zero
 }
 
-// Query says what a Snapshot is to hold.
+// Query selects what a Snapshot holds.
 type Query struct {
 	Agents []string        // their presence, status and slots
 	Queues []string        // who waits in them
@@ -89,7 +89,7 @@ type Snapshot struct {
 	Calls  map[time.Duration]int
 }
 
-// AgentState is what the store knows of an agent. One that it never heard of is offline with no slots taken.
+// AgentState is an agent's state in the store. An agent that the store does not know is offline and has no slots taken.
 type AgentState struct {
 	Connected     bool // a stream of events holds a presence lease
 	Away          bool
@@ -114,19 +114,19 @@ type Slot struct {
 type Waiter struct {
 	Key    string
 	Joined time.Time
-	Agents []string // whom it waits for; none: all agents of the queue
+	Agents []string // the agents it waits for; empty: all agents of the queue
 	Rung   []string // those who were already offered it
 	Owner  string
 }
 
-// mayRing says whether the call may still be offered to an agent.
+// mayRing reports whether the call may still be offered to an agent.
 func (w Waiter) mayRing(agent string) bool {
 	return (len(w.Agents) == 0 || slices.Contains(w.Agents, agent)) && !slices.Contains(w.Rung, agent)
 }
 
-// Agents keeps what is known of agents at run time, by the name they have in the rules.
+// Agents keeps the run-time state of agents, by their name in the rules.
 type Agents interface {
-	// Snapshot answers q in one round trip.
+	// Snapshot reads everything in q in one round trip.
 	Snapshot(ctx context.Context, q Query) (Snapshot, error)
 	// Present renews the lease of one connection of an agent. Several connections are one agent. The first connection
 	// ever makes the agent available; later the status last set holds.
@@ -137,12 +137,12 @@ type Agents interface {
 	SetStatus(ctx context.Context, agent string, away bool, reason string) error
 	// SetCapacity overrides the capacity of the rules until an instant; nil takes it back.
 	SetCapacity(ctx context.Context, agent string, capacity *int, until time.Time) error
-	// Missed counts an offer that rang out, once however often it is told of it. It answers how many there are in a row,
-	// and sets the agent away for the reason once they reach limit (0: never).
+	// Missed counts an offer that rang out. Repeating it for the same offer counts once. It returns the number missed
+	// in a row, and sets the agent away with the reason once that reaches limit (0: never).
 	Missed(ctx context.Context, agent, offer string, limit int, reason string) (n int, err error)
 	// Answered forgets missed offers.
 	Answered(ctx context.Context, agent string) error
-	// SetToken replaces the hash of an agent's token; AgentByToken finds the agent, or answers ErrNotFound.
+	// SetToken replaces the hash of an agent's token; AgentByToken finds the agent, or returns ErrNotFound.
 	SetToken(ctx context.Context, agent, hash string) error
 	AgentByToken(ctx context.Context, hash string) (string, error)
 }
@@ -158,31 +158,31 @@ type Overrides interface {
 	DeleteEntry(ctx context.Context, list, key string) error // ErrNotFound if it was not there
 }
 
-// Limits answers whether something may happen now.
+// Limits limits how often something happens.
 type Limits interface {
-	// Once answers true for the first to ask for a key within a duration.
+	// Once returns true to the first who asks for a key within a duration, and false to all others.
 	Once(ctx context.Context, key string, every time.Duration) (bool, error)
 }
 
 // Instances knows which processes of this router are alive.
 type Instances interface {
-	// Beat says that an instance lives for another lease. The epoch it answers is another one once the store may have lost
-	// what it was told: it was emptied, restarted, or replaced by a replica that lags. Then no slot is taken for the
-	// length of the store's gate, in which every instance says what it knows with [Calls.Reassert]. It also answers the
-	// store's time, which is the same for all instances, and goes on evenly while calls live, whatever is done to a clock.
+	// Beat renews the lease of an instance. It returns the store's epoch, which changes when the store may have lost
+	// data: it was emptied, restarted, or replaced by a replica that lags. After a change the store gives out no slot
+	// for the length of its gate, while every instance writes its calls back with [Calls.Reassert]. Beat also returns
+	// the store's time, which is the same for all instances and, while calls live, does not jump when a clock is set.
 	Beat(ctx context.Context, instance string, lease time.Duration) (epoch string, at time.Time, err error)
-	// Leave says that it has stopped.
+	// Leave ends the lease of an instance that has stopped.
 	Leave(ctx context.Context, instance string) error
 	// Alive lists the instances whose lease has not run out.
 	Alive(ctx context.Context) ([]string, error)
 }
 
-// Wakes tells that something changed; what changed must be read. A wake may be lost, so whoever waits for one also looks
-// again after a while. Topics are made by the Topic functions.
+// Wakes announces that something changed; the receiver must read what. A wake may be lost, so a waiter also reads again
+// after a while. Topics are made by the Topic functions.
 type Wakes interface {
 	// OnWake sets the function that is called with each topic, from any goroutine; it must not block.
 	OnWake(func(topic string))
-	// Wake tells all instances.
+	// Wake calls the OnWake function of all instances.
 	Wake(ctx context.Context, topic string) error
 }
 
@@ -195,7 +195,7 @@ func TopicAgent(agent string) string { return "agent:" + agent }
 // TopicSlots is woken when a slot may have become free: one was given back, an agent came or is available again.
 const TopicSlots = "slots"
 
-// TopicLeft is woken when an instance that stops has left a call that rings to whoever is first.
+// TopicLeft is woken when a stopping instance has left a ringing call; the first instance to claim it owns it.
 const TopicLeft = "left"
 
 // TopicOverrides is woken when switches or entries of lists change.
@@ -209,7 +209,7 @@ type Store interface {
 	Limits
 	Instances
 	Wakes
-	// Ping says whether the store can be reached.
+	// Ping returns nil if the store can be reached.
 	Ping(ctx context.Context) error
 	Close() error
 }

@@ -9,13 +9,14 @@ import (
 
 const (
 	sweepBatch = 10_000
-	// hangUpFor is how long a hang-up is tried. No call of WhatsApp is as long, so the record is wrong by then, or Positus is.
+	// hangUpFor is how long a hang-up is tried. No call of WhatsApp is as long, so the record is wrong by then, or
+	// Positus is.
 	hangUpFor = 24 * time.Hour
 )
 
-// Sweep looks at every live call whose time has come: calls whose instance is gone are taken over, calls past their
-// answer window or their longest duration are ended, and hang-ups that are not confirmed are tried again. It is a job:
-// every instance runs it, and since each step is a compare-and-set, two at once are harmless.
+// Sweep looks at every live call that is due. It takes over calls whose instance is gone, ends calls past their answer
+// window or longest duration, and retries hang-ups that are not confirmed. It is a job that every instance runs: each
+// step is a compare-and-set, so two sweeps at once are harmless.
 func (e *Engine) Sweep(ctx context.Context) error {
 	alive, err := e.Store.Alive(ctx)
 	if err != nil {
@@ -32,7 +33,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 		if ctx.Err() != nil || e.ctx.Err() != nil { // an instance that stops leaves calls to others, itself included
 			break
 		}
-		if _, ringing := e.running(key); ringing { // in good hands, and not worth a look at the record
+		if _, ringing := e.running(key); ringing { // its runner looks after it
 			continue
 		}
 		if err := e.sweepCall(ctx, key, alive); err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, errUnchanged) {
@@ -42,7 +43,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Stale says what the sweep would do now, and why, without doing it.
+// Stale returns what the sweep would do now, and why, without doing it.
 func (e *Engine) Stale(ctx context.Context) ([]Verdict, error) {
 	alive, err := e.Store.Alive(ctx)
 	if err != nil {
@@ -95,7 +96,8 @@ func (e *Engine) sweepCall(ctx context.Context, key string, alive []string) erro
 		})
 		if err == nil {
 			if c.HangUp != nil {
-				e.report("hang_up", "a hang-up was given up; look at the call at Positus", errors.New(c.HangUp.Error), "call", key, "attempts", c.HangUp.Attempts)
+				e.report("hang_up", "Positus never confirmed a hang-up; the call now counts as ended; check it at Positus",
+					errors.New(c.HangUp.Error), "call", key, "attempts", c.HangUp.Attempts)
 			}
 			e.reportEnd(n)
 		}
@@ -112,7 +114,7 @@ func (e *Engine) sweepCall(ctx context.Context, key string, alive []string) erro
 	return nil
 }
 
-// noteAgentGone notes since when the agent of an active call is not connected.
+// noteAgentGone records since when the agent of an active call is disconnected.
 func (e *Engine) noteAgentGone(ctx context.Context, c *Call) error {
 	s, err := e.Store.Snapshot(ctx, Query{Agents: []string{c.Agent}})
 	if err != nil {
@@ -138,12 +140,12 @@ func (e *Engine) noteAgentGone(ctx context.Context, c *Call) error {
 	return err
 }
 
-// PurgeRecords returns the job that forgets records of calls that ended longer than keep ago.
+// PurgeRecords returns the job that deletes records of calls that ended longer than keep ago.
 func (e *Engine) PurgeRecords(keep time.Duration) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		n, err := e.Store.Purge(ctx, e.Now().Add(-keep))
 		if n > 0 {
-			e.log.Info("records past their retention were forgotten", "calls", n)
+			e.log.Info("deleted call records past their retention", "calls", n)
 		}
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 	"callrouter/rules"
 )
 
-// takeOver makes this instance the owner of a call that another one left, and goes on with it.
+// takeOver makes this instance the owner of a call that another one left, and continues it.
 func (e *Engine) takeOver(ctx context.Context, c *Call, why string) error {
 	f, ok := e.version(c.RulesVersion)
 	n, err := e.modify(ctx, c.Key(), func(n *Call) error {
@@ -31,8 +31,8 @@ func (e *Engine) takeOver(ctx context.Context, c *Call, why string) error {
 	return nil
 }
 
-// beginAnew lets a call beginAnew anew under the present rules, since those it began with are not here any more: the file was
-// changed while no router ran. One that was in the middle of a cascade takes the default, so that no rule is tried twice.
+// beginAnew moves a call to the present rules, because those it began with are not loaded: the file changed while no
+// router ran. A call in the middle of a cascade takes the default, so that no rule is tried twice.
 func (e *Engine) beginAnew(n *Call) *rules.File {
 	f := e.Rules()
 	if n.State == Waiting || n.State == Offered || n.Next > 0 {

@@ -28,8 +28,8 @@ rules:
 default: reject
 `
 
-// Positus took the accept, its answer was lost, and it stays away for the hang-up as well: until it confirms that the call
-// is over the agent is not free, and it is tried again.
+// Positus took the accept, its answer was lost, and it stays away for the hang-up as well: until it confirms that the
+// call is over the agent is not free, and it is tried again.
 func TestAcceptWithoutAnAnswer(t *testing.T) {
 	inWorld(t, ringing, func(w *world) {
 		w.present("ana")
@@ -87,7 +87,8 @@ func TestAcceptThatIsRefusedWhenRepeated(t *testing.T) {
 	})
 }
 
-// The same with audio of our own, where the second attempt says that the call is in progress: it is, with this very audio.
+// The same with audio of our own, where the second attempt says that the call is in progress: it is, with this very
+// audio.
 func TestEchoOfPlayedAudioIsNoDeadAudio(t *testing.T) {
 	inWorld(t, ringing, func(w *world) {
 		w.media.length = time.Minute
@@ -276,8 +277,8 @@ default: reject
 	})
 }
 
-// The store goes away around the moment at which the default must be taken, and an offer rings until then: the default is
-// sent in time.
+// The store goes away around the moment at which the default must be taken, and an offer rings until then: the default
+// is sent in time.
 func TestDefaultIsTakenThoughTheStoreIsAway(t *testing.T) {
 	const text = `
 rules:
@@ -298,7 +299,8 @@ default: reject
 	}
 }
 
-// The store is away when an agent is to be reserved: the record says which rules were looked at, and at which of them it failed.
+// The store is away when an agent is to be reserved: the record says which rules were looked at, and at which of them
+// it failed.
 func TestRecordSaysWhatTheStoreKeptFromHappening(t *testing.T) {
 	const text = `
 rules:

@@ -24,17 +24,19 @@ const (
 	doNothing  = "" // or only notes since when the agent of an active call has been gone
 )
 
-// suspect is a call that the sweep looks at, with all that its verdict depends on.
+// suspect is a call that the sweep looks at, with everything that its verdict depends on.
 type suspect struct {
 	*Call
 	now       time.Time
 	timing    Timing
-	ownerGone bool // nobody goes on with it
+	ownerGone bool // no process works on it
 	late      bool // the answer window is over, and so is the time that its last action may take
 	employed  bool // the rules in force have its agent
 }
 
-// verdicts is the sweep's whole policy: the first row that holds counts. A call that no row fits is left alone.
+// verdicts is the sweep's whole policy. The first row whose condition holds decides, so the order matters: a wanted
+// hang-up comes before everything else, and a lost owner before the limits of active calls. A call that fits no row is
+// left alone.
 var verdicts = [...]struct {
 	when func(s *suspect) bool
 	do   string
@@ -43,15 +45,15 @@ var verdicts = [...]struct {
 	{(*suspect).over, doNothing, because("")},
 	{(*suspect).hangUpInVain, doEnd, (*suspect).whyGivenUp},
 	{(*suspect).hangingUp, doAgain, (*suspect).whyAgain},
-	{(*suspect).acceptUnknown, doHangUp, because("the answer window passed, and whether Positus took the accept is not known")},
-	{(*suspect).abandonedLate, doEnd, because("the answer window passed and nobody carried the action out")},
-	{(*suspect).abandoned, doTakeOver, because("the instance that had it is gone")},
+	{(*suspect).acceptUnknown, doHangUp, because("the answer window passed, and Positus may or may not have taken the accept")},
+	{(*suspect).abandonedLate, doEnd, because("the answer window passed, and no instance carried out the action")},
+	{(*suspect).abandoned, doTakeOver, because("the instance that owned the call is gone")},
 	{(*suspect).tooLong, doHangUp, (*suspect).whyTooLong},
 	{(*suspect).audioGone, doHangUp, because("the process that played the audio is gone")},
 	{(*suspect).agentGone, doHangUp, (*suspect).whyAgentGone},
 }
 
-// verdict returns what is to be done about a call whose Due has come.
+// verdict returns what to do with a call whose Due has come, and why. It changes nothing.
 func (e *Engine) verdict(c *Call, alive []string) Verdict {
 	s := e.suspect(c, alive)
 	for _, row := range verdicts {
@@ -74,14 +76,14 @@ func (e *Engine) suspect(c *Call, alive []string) *suspect {
 	case c.Owner == e.instance:
 		s.ownerGone = e.neglects(s)
 	default:
-		// A store that forgot who lives, this instance too, or that was away, is no witness of a death.
+		// A missing lease proves nothing if the store has lost ours too, or was just away.
 		s.ownerGone = !slices.Contains(alive, c.Owner) && slices.Contains(alive, e.instance) && e.mayTakeOver()
 	}
 	return s
 }
 
-// neglects reports whether nobody in this process goes on with a call of its own. Between the write of a call and the start
-// of its runner there is a moment, and what only memory knows is on its way to the store.
+// neglects reports whether this instance owns a call that nothing here works on. A call may be without a runner for a
+// moment after its first write, and one that only memory has is on its way to the store.
 func (e *Engine) neglects(s *suspect) bool {
 	running, _ := e.running(s.Key())
 	kept := e.replica.keptCall(s.Key())
@@ -111,7 +113,7 @@ func (s *suspect) tooLong() bool {
 }
 func (s *suspect) audioGone() bool { return s.State == Active && s.played() && s.ownerGone }
 
-// agentGone: an agent whom a reload took out has no way to connect, and may go on talking.
+// agentGone ignores an agent whom a reload removed: that agent cannot connect, and may go on talking.
 func (s *suspect) agentGone() bool {
 	return s.State == Active && s.employed && !s.AgentGone.IsZero() && s.now.Sub(s.AgentGone) >= s.timing.AgentGone
 }

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// hub passes wakes on to whoever waits in this process.
+// hub passes wakes to waiters in this process.
 type hub struct {
 	mu   sync.Mutex
 	subs map[string]map[chan struct{}]struct{}
@@ -45,12 +45,12 @@ func (h *hub) wake(topic string) {
 	}
 }
 
-// wake is called by the store when something changed.
+// wake receives the store's wakes.
 func (e *Engine) wake(topic string) {
 	if topic == TopicOverrides {
 		e.background(func(ctx context.Context) {
 			if err := e.RefreshOverrides(ctx); err != nil {
-				e.report("overrides", "switches and lists could not be read again; the next look is in a moment", err)
+				e.report("overrides", "cannot read changed switches and lists; calls use the old ones until the next read", err)
 			}
 		})
 	}
@@ -61,11 +61,12 @@ func (e *Engine) wake(topic string) {
 	e.hub.wake(topic)
 }
 
-// sweepLeft takes what another instance has left, until nothing more was left meanwhile: one sweep at a time.
+// sweepLeft takes calls that another instance left. It repeats until no more were left meanwhile, so one sweep runs at
+// a time.
 func (e *Engine) sweepLeft(ctx context.Context) {
 	for asked := e.sweepsAsked.Load(); ; asked = e.sweepsAsked.Load() {
 		if err := e.Sweep(ctx); err != nil && ctx.Err() == nil {
-			e.report("store", "a call that another instance has left could not be taken at once; the next sweep does", err)
+			e.report("store", "cannot take a call that a stopping instance left; the next sweep retries; check the store", err)
 		}
 		if e.sweepsAsked.CompareAndSwap(asked, 0) {
 			return
@@ -73,7 +74,7 @@ func (e *Engine) sweepLeft(ctx context.Context) {
 	}
 }
 
-// Subscribe answers a channel that receives whenever one of the topics is woken. End it with the function.
+// Subscribe returns a channel that receives when one of the topics is woken, and the function that ends it.
 func (e *Engine) Subscribe(topics ...string) (<-chan struct{}, func()) {
 	return e.hub.subscribe(topics...)
 }

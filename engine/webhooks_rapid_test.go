@@ -68,8 +68,8 @@ func (s script) first() time.Duration {
 	return s.connects[0]
 }
 
-// drawScript makes up a call. Connects arrive on multiples of 100 ms, impostors 1 ms later and terminates 7 ms later, so
-// that what comes first is never left to chance, while copies may well come at once.
+// drawScript makes up a call. Connects arrive on multiples of 100 ms, impostors 1 ms later and terminates 7 ms later,
+// so that what comes first is never left to chance, while copies may well come at once.
 func drawScript(t *rapid.T, i int) script {
 	tenths := func(label string, from, to int) time.Duration {
 		return time.Duration(rapid.IntRange(from, to).Draw(t, label)) * 100 * time.Millisecond

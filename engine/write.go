@@ -21,7 +21,7 @@ func (e *Engine) update(ctx context.Context, old, next *Call) (*Call, error) {
 		next.Write = e.instance[:6] + "-" + strconv.FormatInt(e.writes.Add(1), 36)
 	}
 	c, err := e.Store.Update(ctx, old, next)
-	if errors.Is(err, ErrConflict) { // perhaps with ourselves: an earlier attempt, whose answer was lost
+	if errors.Is(err, ErrConflict) { // perhaps with our own earlier attempt, whose reply was lost
 		if stored, rerr := e.Store.Get(ctx, old.Key()); rerr == nil && stored.Write == next.Write {
 			c, err = stored, nil
 		}
@@ -32,7 +32,7 @@ func (e *Engine) update(ctx context.Context, old, next *Call) (*Call, error) {
 	return c, err
 }
 
-// note remembers a call that is this instance's own; another's is the other's to remember.
+// note remembers a call of this instance, and forgets one of another, which remembers it itself.
 func (e *Engine) note(c *Call) {
 	if c.Owner == e.instance || c.State == Ended {
 		e.replica.note(c, e.Now())
@@ -41,8 +41,8 @@ func (e *Engine) note(c *Call) {
 	e.replica.forget(c.Key())
 }
 
-// modify reads a call, lets change work on a copy, and writes it, again from the start if somebody else was faster. An
-// error of change ends it and is returned with the call as it was read.
+// modify reads a call, passes a copy to change, and writes that. It starts again if somebody else wrote first. An
+// error of change ends it and is returned with the call as read.
 func (e *Engine) modify(ctx context.Context, key string, change func(c *Call) error) (*Call, error) {
 	for {
 		old, err := e.Store.Get(ctx, key)
