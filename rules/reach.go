@@ -49,7 +49,7 @@ func (l *loader) checkReach() {
 		}
 		if !reached && len(by) > 0 {
 			l.ErrorAt(l.placeOf(s), "unreachable-rule",
-				fmt.Sprintf("rule %s can never be reached: before it, every call is taken by %s", source.Quoted(s.rule.name), strings.Join(by, " and ")),
+				fmt.Sprintf("rule %s can never be reached: every call is decided before it, by %s", source.Quoted(s.rule.name), strings.Join(by, " and ")),
 				"move it up, or give the rule before it a condition")
 		}
 		if !s.sound || !condition.Always(s.rule.when) || !l.terminal(s.rule.decision) {
@@ -98,7 +98,7 @@ func (l *loader) checkTimes() {
 			need = fmt.Sprintf("%s (wait) + %s (ring) = %s", short(d.Wait), short(d.Ring), short(d.Wait+d.Ring))
 		}
 		l.ErrorAt(l.Of(s.then), "handoff-too-long",
-			fmt.Sprintf("the hand-off does not fit: it takes %s, and there are %s", need, sum),
+			fmt.Sprintf("the hand-off does not fit: it takes %s, and the limit is %s", need, sum),
 			fmt.Sprintf("lower them by %s, or raise answer_within", short(d.Wait+d.Ring-left)))
 	}
 }
@@ -135,7 +135,7 @@ func (l *loader) checkTimeForAll() {
 			}
 			if r := l.reckon(l.before(at, i), s); r.total > left {
 				warned[s] = true
-				l.Warn(l.Of(s.then), "agents-not-all-rung", fmt.Sprintf("%s: %s, and there are %s", r.what(), strings.Join(r.terms, " + ")+" = "+short(r.total), sum),
+				l.Warn(l.Of(s.then), "agents-not-all-rung", fmt.Sprintf("%s: %s, and the limit is %s", r.what(), strings.Join(r.terms, " + ")+" = "+short(r.total), sum),
 					"lower ring or wait, ask fewer agents, or raise answer_within")
 			}
 		}
@@ -162,7 +162,7 @@ type reckoning struct {
 
 func (r reckoning) what() string {
 	if r.together {
-		return "not every agent can be rung in time when the hand-offs before it have taken their time"
+		return "not every agent can be rung in time after the hand-offs before it"
 	}
 	return "not every agent can be rung in time"
 }

@@ -64,7 +64,7 @@ func (l *loader) readSettings() {
 // zone reads a time zone; UTC stands in for one that is wrong, so that the rest can be checked.
 func (l *loader) zone(n *source.Node) *time.Location {
 	if n.Value == "" || n.Value == "Local" {
-		l.Fail(n, "unknown-timezone", fmt.Sprintf("%s is no time zone: it would be another one on each machine", source.Quoted(n.Value)), "write an IANA name such as America/Sao_Paulo")
+		l.Fail(n, "unknown-timezone", fmt.Sprintf("%s is not a time zone: it would differ from machine to machine", source.Quoted(n.Value)), "write an IANA name such as America/Sao_Paulo")
 		return time.UTC
 	}
 	loc, err := time.LoadLocation(n.Value)
@@ -119,7 +119,7 @@ func (l *loader) readNumbers() {
 			if err != nil {
 				l.FailWith(written, "bad-phone", err)
 			} else if other, twice := l.f.phones[normal]; twice {
-				l.Fail(written, "duplicate-phone", fmt.Sprintf("%s is the number of %q already", normal, l.f.numbers[other].Name), "take one of them out")
+				l.Fail(written, "duplicate-phone", fmt.Sprintf("%s is the number of %q already", normal, l.f.numbers[other].Name), "remove one of them")
 			} else {
 				number.Phone = normal
 				l.f.phones[normal] = index
@@ -127,12 +127,12 @@ func (l *loader) readNumbers() {
 		}
 		if id := l.Child(n, "positus_id"); id != nil {
 			if other, twice := ids[id.Value]; twice {
-				l.Fail(id, "duplicate-id", fmt.Sprintf("this is the positus_id of %q already", other), "take one of them out")
+				l.Fail(id, "duplicate-id", fmt.Sprintf("this is the positus_id of %q already", other), "remove one of them")
 			}
 			ids[id.Value] = name.Value
 		} else {
 			l.f.withoutID = append(l.f.withoutID, l.Of(name).Problem(Error, "missing-key",
-				fmt.Sprintf("the number %q has no positus_id, so nothing can be done about its calls", name.Value),
+				fmt.Sprintf("the number %q has no positus_id, so its calls can be neither accepted nor rejected", name.Value),
 				"add `positus_id: NUMBER_ID`, as the Positus API names the number"))
 		}
 		l.f.numbersByName[name.Value] = index
@@ -164,7 +164,7 @@ func (l *loader) readQueues() {
 		seen := map[string]bool{}
 		for item := range l.Items(l.Child(n, "agents")) {
 			if seen[item.Value] {
-				l.Fail(item, "duplicate-name", fmt.Sprintf("the agent %s is already in this queue", source.Quoted(item.Value)), "take one of them out")
+				l.Fail(item, "duplicate-name", fmt.Sprintf("the agent %s is already in this queue", source.Quoted(item.Value)), "remove one of them")
 				continue
 			}
 			seen[item.Value] = true
@@ -182,11 +182,11 @@ func (l *loader) readAnswers() {
 		play, address := l.Child(n, "play"), l.Child(n, "url")
 		switch {
 		case play != nil && address != nil:
-			l.Fail(source.KeyOf(n, "url"), "conflicting-keys", "an answer either plays a file or asks a url", "take one of them out")
+			l.Fail(source.KeyOf(n, "url"), "conflicting-keys", "an answer either plays a file or asks a url", "remove one of them")
 		case play != nil:
 			a.Play = l.audio(play)
 			if t := l.Child(n, "timeout"); t != nil {
-				l.Fail(source.KeyOf(n, "timeout"), "conflicting-keys", "a file that is played has no timeout", "take it out")
+				l.Fail(source.KeyOf(n, "timeout"), "conflicting-keys", "a file that is played has no timeout", "remove it")
 			}
 		case address != nil:
 			a.URL = l.address(address)

@@ -27,7 +27,7 @@ func (l *loader) readCalendars() {
 			}
 			for _, h := range holidays {
 				if h.On == spec {
-					l.Fail(k, "duplicate-key", fmt.Sprintf("%s is already there: %s", strings.TrimSpace(k.Value), h.Name), "take one of them out")
+					l.Fail(k, "duplicate-key", fmt.Sprintf("%s is already there: %s", strings.TrimSpace(k.Value), h.Name), "remove one of them")
 				}
 			}
 			holidays = append(holidays, hours.OwnHoliday{On: spec, Name: v.Value})
@@ -113,13 +113,13 @@ func (l *loader) readHolidays(h *hours.Plan, item *source.Node) {
 func (l *loader) addCalendar(h *hours.Plan, name, at *source.Node, without ...string) {
 	for _, c := range h.Calendars {
 		if c.Title() == name.Value {
-			l.Fail(name, "duplicate-name", fmt.Sprintf("the calendar %s is already there", source.Quoted(name.Value)), "take one of them out")
+			l.Fail(name, "duplicate-name", fmt.Sprintf("the calendar %s is already there", source.Quoted(name.Value)), "remove one of them")
 			return
 		}
 	}
 	if l.use(condition.Calendar, name.Value) {
 		if at != nil {
-			l.Fail(at, "conflicting-keys", "only from a public calendar can holidays be left out", "take them out of your own calendar")
+			l.Fail(at, "conflicting-keys", "holidays can be left out of public calendars only", "remove them from your own calendar")
 		}
 		if c := l.f.calendars[name.Value]; c != nil {
 			h.Calendars = append(h.Calendars, c)

@@ -35,7 +35,7 @@ func (l *loader) readListSource(made *list, name, n *source.Node) {
 	file, store := l.Child(n, "file"), l.Child(n, "store")
 	switch {
 	case file != nil && store != nil:
-		l.Fail(source.KeyOf(n, "store"), "conflicting-keys", "a list is either in a file or kept at run time", "take one of them out; run-time entries can be added to any list")
+		l.Fail(source.KeyOf(n, "store"), "conflicting-keys", "a list is either in a file or kept at run time", "remove one of them; run-time entries can be added to any list")
 	case file != nil:
 		if data, path, ok := l.include(file); ok {
 			l.readListFile(made, path, data)

@@ -112,7 +112,7 @@ func (l *loader) cutByComment(n *source.Node) bool {
 	}
 	at := l.Of(n)
 	at.Length = len([]rune(strings.TrimRight(l.Line(at.Line), " \t"))) - at.Column + 1
-	l.ErrorAt(at, "comment-cuts-text", "YAML takes what stands behind ` #` for a comment, which cuts a quoted text short", "write the condition behind `|`, on a line of its own")
+	l.ErrorAt(at, "comment-cuts-text", "YAML reads everything after ` #` as a comment, which cuts the quoted text short", "write the condition after `|`, on a line of its own")
 	l.Spoil(n)
 	return true
 }

@@ -60,7 +60,7 @@ func (l *loader) readOn(s *ruleSource) {
 		if name, ok := l.refer(condition.Number, item); ok {
 			if i, ok := l.f.numbersByName[name]; ok {
 				if s.rule.on[i] {
-					l.Fail(item, "duplicate-name", fmt.Sprintf("the number %s is already there", source.Quoted(name)), "take one of them out")
+					l.Fail(item, "duplicate-name", fmt.Sprintf("the number %s is already there", source.Quoted(name)), "remove one of them")
 				}
 				s.rule.on[i] = true
 			}
@@ -74,7 +74,7 @@ func (l *loader) readWhen(s *ruleSource) {
 		return
 	}
 	if strings.TrimSpace(n.Value) == "" {
-		l.Fail(n, "empty-condition", "the condition is empty", "write one, or take `when` out: then the rule always holds")
+		l.Fail(n, "empty-condition", "the condition is empty", "write one, or remove `when`: then the rule always holds")
 		return
 	}
 	s.rule.when, s.canonical = l.language.Condition(condition.Text{
@@ -92,7 +92,7 @@ func (l *loader) action(n *source.Node, ofRule bool) Decision {
 	for k, v := range source.Pairs(n) {
 		if !l.Usable(k) || chosen != "" && chosen != k.Value {
 			if chosen != "" && l.Usable(k) {
-				l.Fail(k, "conflicting-keys", fmt.Sprintf("one action is enough: %s is already there", source.Quoted(chosen)), "take one of them out, or make it two rules")
+				l.Fail(k, "conflicting-keys", fmt.Sprintf("one action is enough: %s is already there", source.Quoted(chosen)), "remove one of them, or make it two rules")
 			}
 			continue
 		}
@@ -110,7 +110,7 @@ func (l *loader) action(n *source.Node, ofRule bool) Decision {
 			d.Answer, _ = l.refer(condition.Answer, v)
 		case "handoff":
 			if !ofRule {
-				l.Fail(k, "not-allowed", "the end of the file can only reject or accept", "hand off in a last rule without `when`, and name here what happens when nobody picks up")
+				l.Fail(k, "not-allowed", "default and on_error can only reject or accept", "hand off in a last rule without `when`, and name here what happens when nobody picks up")
 				continue
 			}
 			l.handoff(&d, v)

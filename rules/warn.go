@@ -27,7 +27,7 @@ func (l *loader) warnOfUnused() {
 	} {
 		for name := range source.Pairs(l.Child(l.Root, section.name)) {
 			if !l.used[section.kind][name.Value] {
-				l.Warn(l.Of(name), "unused", fmt.Sprintf("the %s %s is never used", section.kind, source.Quoted(name.Value)), "use it, or take it out")
+				l.Warn(l.Of(name), "unused", fmt.Sprintf("the %s %s is never used", section.kind, source.Quoted(name.Value)), "use it, or remove it")
 			}
 		}
 	}
@@ -54,9 +54,9 @@ func (l *loader) warnOfSameConditions() {
 		o := l.rules[same]
 		hint := "join them, or change one"
 		if !l.terminal(o.rule.decision) {
-			hint = "it is only asked when what the first one does cannot be carried out"
+			hint = "it is only used when the action of the first one fails"
 		}
-		l.Warn(l.Of(s.when), "same-condition", fmt.Sprintf("rule %s has the condition of rule %s, at line %d", source.Quoted(s.rule.name), source.Quoted(o.rule.name), o.when.Line), hint)
+		l.Warn(l.Of(s.when), "same-condition", fmt.Sprintf("rule %s has the same condition as rule %s at line %d", source.Quoted(s.rule.name), source.Quoted(o.rule.name), o.when.Line), hint)
 	}
 }
 
@@ -78,7 +78,7 @@ func (l *loader) warnOfAllowLists() {
 			continue
 		}
 		l.Warn(l.Of(source.KeyOf(section, made.Name)), "allow-list-of-numbers",
-			fmt.Sprintf("only callers on %s get through, and it holds numbers only: callers who hide theirs never do", source.Quoted(made.Name)),
+			fmt.Sprintf("only callers on %s get through, and it holds only numbers: callers who hide theirs are always rejected", source.Quoted(made.Name)),
 			"add them by id: {id: \"BR.134...\"}")
 	}
 }

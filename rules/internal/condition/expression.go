@@ -47,11 +47,11 @@ func (x *expression) refuse(n exprNode, code, message, hint string) {
 func (x *expression) read() bool {
 	x.runes = []rune(x.Text.Text)
 	if strings.TrimSpace(x.Text.Text) == "" {
-		x.fail(0, len(x.runes), "empty-condition", x.what+" is empty", "write one, or take the key out")
+		x.fail(0, len(x.runes), "empty-condition", x.what+" is empty", "write one, or remove the key")
 		return false
 	}
 	if len(x.Text.Text) > maxCondition {
-		x.fail(0, 1, "condition-too-long", fmt.Sprintf("%s has %d bytes, and may have %d", x.what, len(x.Text.Text), maxCondition), "put long enumerations in a list, and ask listed(\"NAME\")")
+		x.fail(0, 1, "condition-too-long", fmt.Sprintf("%s has %d bytes, and may have %d", x.what, len(x.Text.Text), maxCondition), "put long enumerations in a list and use listed(\"NAME\")")
 		return false
 	}
 	tokens, err := lex(x.Text.Text)
@@ -61,11 +61,11 @@ func (x *expression) read() bool {
 	}
 	x.tokens = tokens
 	if len(x.tokens) == 0 {
-		x.fail(0, len(x.runes), "empty-condition", x.what+" is empty", "write one, or take the key out")
+		x.fail(0, len(x.runes), "empty-condition", x.what+" is empty", "write one, or remove the key")
 		return false
 	}
 	if at, deep := x.tooDeep(); deep {
-		x.fail(at.From, at.To, "condition-too-deep", fmt.Sprintf("%s is nested more than %d deep", x.what, maxConditionDepth), "take it apart")
+		x.fail(at.From, at.To, "condition-too-deep", fmt.Sprintf("%s is nested more than %d deep", x.what, maxConditionDepth), "split it into several rules")
 		return false
 	}
 	root, err := parse(x.Text.Text, x.config)
@@ -111,7 +111,7 @@ func (x *expression) syntaxError(err error) {
 	switch {
 	case strings.Contains(message, "maximum allowed nodes"):
 		code, message = "condition-too-long", fmt.Sprintf("%s has more than %d parts", x.what, maxConditionNodes)
-		hint = "put long enumerations in a list, and ask listed(\"NAME\")"
+		hint = "put long enumerations in a list and use listed(\"NAME\")"
 		from, to = 0, 1
 	case strings.HasPrefix(message, "literal not terminated"):
 		message, hint = "a quoted text does not end", "close the quote"
@@ -169,7 +169,7 @@ func (x *expression) unexpected(from, to int) (int, int, string, string) {
 
 func (x *expression) missingHint() string {
 	if x.Commented {
-		return "YAML takes what stands behind ` #` for a comment: write the condition behind `|`, on a line of its own"
+		return "YAML reads everything after ` #` as a comment: write the condition after `|`, on a line of its own"
 	}
 	return "something is missing behind this"
 }

@@ -183,7 +183,7 @@ func (x *expression) warnOfPast(s *stringNode, day time.Time, op string, c conte
 		return
 	}
 	from, to := x.extent(s)
-	x.doc.Warn(x.Place(from, to), "past-date", s.Value+" is past: this never holds again", "take it out, or write the next date")
+	x.doc.Warn(x.Place(from, to), "past-date", s.Value+" is past: this can never be true again", "remove it, or write the next date")
 }
 
 // allPast warns when every date of `today in [...]` is past.
@@ -198,7 +198,7 @@ func (x *expression) allPast(n *binaryNode, dates *arrayNode, c context) {
 		}
 	}
 	from, to := x.extent(dates)
-	x.doc.Warn(x.Place(from, to), "past-date", "all of these dates are past: this never holds again", "take it out, or write the next dates")
+	x.doc.Warn(x.Place(from, to), "past-date", "all of these dates are past: this can never be true again", "remove it, or write the next dates")
 }
 
 func nearWeekday(s string) string {

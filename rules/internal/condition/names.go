@@ -139,7 +139,7 @@ func (x *expression) inspectCall(n *callNode, c context) {
 		x.inspectArgument(name, n, c)
 		return
 	case slices.Contains(valueNames, name) && name != "now":
-		x.refuse(callee, "condition-type", fmt.Sprintf("%s is no function", name), fmt.Sprintf("write %s without brackets", name))
+		x.refuse(callee, "condition-type", fmt.Sprintf("%s is not a function", name), fmt.Sprintf("write %s without brackets", name))
 	case name == "now" || slices.Contains(clockBuiltins, name):
 		x.refuse(n, "not-allowed", fmt.Sprintf("%s() cannot be used: a decision has one instant", name), "use now, today, clock or weekday, without brackets")
 	case isBuiltin(name):
@@ -151,7 +151,7 @@ func (x *expression) inspectCall(n *callNode, c context) {
 				hint = fmt.Sprintf("did you mean %q?", near)
 			}
 		}
-		x.refuse(callee, "unknown-name", fmt.Sprintf("there is no function %s", source.Quoted(name)), hint)
+		x.refuse(callee, "unknown-name", fmt.Sprintf("there is not a function %s", source.Quoted(name)), hint)
 	}
 	for _, a := range n.Arguments {
 		x.inspect(a, c)
@@ -159,7 +159,7 @@ func (x *expression) inspectCall(n *callNode, c context) {
 }
 
 func (x *expression) refuseBuiltin(n exprNode, name string) {
-	x.refuse(n, "not-allowed", fmt.Sprintf("%s cannot be used in a condition", source.Quoted(name)), "what it makes could be large, or differ from time to time")
+	x.refuse(n, "not-allowed", fmt.Sprintf("%s cannot be used in a condition", source.Quoted(name)), "its result could be large, or change from call to call")
 }
 
 // inspectArgument checks what one of our own functions is given.
@@ -183,7 +183,7 @@ func (x *expression) inspectArgument(name string, n *callNode, c context) {
 			x.inspect(a, c)
 			return
 		}
-		x.refuse(a, "unknown-name", fmt.Sprintf("there is no %s", source.Quoted(a.Value)), fmt.Sprintf("a name stands in quotes: %s(%q)", name, a.Value))
+		x.refuse(a, "unknown-name", fmt.Sprintf("there is no %s", source.Quoted(a.Value)), fmt.Sprintf("put the name in quotes: %s(%q)", name, a.Value))
 	case *integerNode, *floatNode, *boolNode, *nilNode:
 		x.refuse(n.Arguments[0], "condition-type", fmt.Sprintf("%s takes a text", name), fmt.Sprintf("write %s", exampleOf(name)))
 	default:
@@ -231,14 +231,14 @@ func (x *expression) inspectBuiltin(n *builtinNode, c context) context {
 	}
 	if slices.Contains(growing, n.Name) {
 		if c.grows || c.predicates > 0 || len(c.variables) > 0 || n.Name == "replace" && len(n.Arguments) > 2 && !isLiteral(n.Arguments[2]) {
-			x.refuse(n, "not-allowed", fmt.Sprintf("%s cannot be used here: what it makes could be large", n.Name), "use it once, on a value, outside of let and of all, any and their like")
+			x.refuse(n, "not-allowed", fmt.Sprintf("%s cannot be used here: its result could be large", n.Name), "use it once, on a value, outside let, all, any and similar functions")
 		}
 		c.grows = true
 	}
 	if len(n.Arguments) > 1 {
 		if _, ok := n.Arguments[1].(*predicateNode); ok {
 			if c.predicates++; c.predicates > maxPredicates {
-				x.refuse(n, "not-allowed", fmt.Sprintf("%s is nested more than %d deep", n.Name, maxPredicates), "put the values in a list, and ask listed(\"NAME\")")
+				x.refuse(n, "not-allowed", fmt.Sprintf("%s is nested more than %d deep", n.Name, maxPredicates), "put the values in a list and use listed(\"NAME\")")
 			}
 		}
 	}
@@ -263,11 +263,11 @@ func (x *expression) inspectBinary(n *binaryNode, c context) context {
 		from, ok1 := n.Left.(*integerNode)
 		to, ok2 := n.Right.(*integerNode)
 		if !ok1 || !ok2 || to.Value-from.Value >= maxRange || to.Value-from.Value < 0 && from.Value-to.Value < 0 {
-			x.refuse(n, "not-allowed", fmt.Sprintf("a range must stand between two numbers no more than %d apart", maxRange), "compare with >= and <= instead")
+			x.refuse(n, "not-allowed", fmt.Sprintf("a range must lie between two numbers no more than %d apart", maxRange), "compare with >= and <= instead")
 		}
 	case "+":
 		if (len(c.variables) > 0 || c.predicates > 0) && !x.isArithmetic(n) {
-			x.refuse(n, "not-allowed", "texts cannot be joined behind let, or within all, any and their like", "what it makes could be large")
+			x.refuse(n, "not-allowed", "texts cannot be joined after let, or inside all, any and similar functions", "the result could be large")
 		}
 		return c
 	}

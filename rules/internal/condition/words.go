@@ -79,13 +79,13 @@ func typeError(message string) (string, string) {
 		case m[1] == "in" && l == "true or false":
 			hint = "write `x not in [...]`, not `not x in [...]`"
 		case l == "a text" && r == "a number" || l == "a number" && r == "a text":
-			hint = "a text stands in quotes, a number does not"
+			hint = "put quotes around a text, and none around a number"
 		case l == "true or false" || r == "true or false":
 			hint = "put brackets around what belongs together"
 		default:
-			hint = "compare like with like"
+			hint = "compare values of the same kind"
 		}
-		return fmt.Sprintf("%s stands between %s and %s, which do not go together", m[1], l, r), hint
+		return fmt.Sprintf("cannot use %s between %s and %s", m[1], l, r), hint
 	}
 	if m := mismatchedType.FindStringSubmatch(message); m != nil {
 		hint := "put brackets around what belongs together"
@@ -107,7 +107,7 @@ func typeError(message string) (string, string) {
 		return fmt.Sprintf("%s has no %s", typeWord(m[1]), m[2]), ""
 	}
 	if m := notCallable.FindStringSubmatch(message); m != nil {
-		return fmt.Sprintf("%s is no function", typeWord(m[1])), ""
+		return fmt.Sprintf("%s is not a function", typeWord(m[1])), ""
 	}
 	return plainWords(message), ""
 }

@@ -30,7 +30,7 @@ func (c checker) check(at, n *source.Node, s *shape) {
 		return
 	}
 	if tag := n.ShortTag(); strings.HasPrefix(tag, "!") && !strings.HasPrefix(tag, "!!") || tag == "!!binary" {
-		c.Refuse(n, "yaml-tag", fmt.Sprintf("YAML reads %s as a tag, and would drop it", source.Quoted(tag)), "put the value in quotes")
+		c.Refuse(n, "yaml-tag", fmt.Sprintf("YAML reads %s as a tag and would drop it", source.Quoted(tag)), "put the value in quotes")
 		return
 	}
 	switch n.Kind {
@@ -49,10 +49,10 @@ func (c checker) checkNull(at, n *source.Node, s *shape) {
 	}
 	c.Spoil(n)
 	if at == nil {
-		c.Fail(n, "empty-value", "there is nothing here", "write "+s.what+", or take the line out")
+		c.Fail(n, "empty-value", "there is nothing here", "write "+s.what+", or remove the line")
 		return
 	}
-	c.Fail(at, "empty-value", fmt.Sprintf("there is nothing after %s", source.Quoted(at.Value)), "write "+s.what+", or take the key out")
+	c.Fail(at, "empty-value", fmt.Sprintf("there is nothing after %s", source.Quoted(at.Value)), "write "+s.what+", or remove the key")
 }
 
 func (c checker) checkScalar(n *source.Node, s *shape) {
@@ -98,7 +98,7 @@ func (c checker) checkSequence(at, n *source.Node, s *shape) {
 		return
 	}
 	if s.filled && len(n.Content) == 0 {
-		c.Refuse(n, "empty-value", emptyMessage(at), "write at least one, or take the key out")
+		c.Refuse(n, "empty-value", emptyMessage(at), "write at least one, or remove the key")
 	}
 	for _, item := range n.Content {
 		c.check(nil, item, s.items)
@@ -118,7 +118,7 @@ func (c checker) checkMapping(at, n *source.Node, s *shape) {
 		return
 	}
 	if s.filled && len(n.Content) == 0 {
-		c.Refuse(n, "empty-value", emptyMessage(at), "write at least one, or take the key out")
+		c.Refuse(n, "empty-value", emptyMessage(at), "write at least one, or remove the key")
 		return
 	}
 	first := map[string]*source.Node{}
@@ -128,7 +128,7 @@ func (c checker) checkMapping(at, n *source.Node, s *shape) {
 			continue
 		}
 		if before, twice := first[k.Value]; twice {
-			c.Refuse(k, "duplicate-key", fmt.Sprintf("%s is already there, at line %d", source.Quoted(k.Value), before.Line), "take one of them out")
+			c.Refuse(k, "duplicate-key", fmt.Sprintf("%s is already there, at line %d", source.Quoted(k.Value), before.Line), "remove one of them")
 		} else {
 			first[k.Value] = k
 		}

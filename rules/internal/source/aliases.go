@@ -30,7 +30,7 @@ func (e *expander) expand(n *Node) *Node {
 	if n.Kind == yaml.AliasNode {
 		for _, o := range e.open {
 			if o.Alias == n.Alias {
-				e.fail(n, "alias-cycle", "the alias stands for something that holds it", "take one of the two out")
+				e.fail(n, "alias-cycle", "the alias refers to something that contains it", "remove one of the two")
 				return n
 			}
 		}

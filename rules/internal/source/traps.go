@@ -29,7 +29,7 @@ func (d *Document) syntaxError(err error) {
 	case strings.Contains(message, "cannot start any token") && strings.Contains(shown, "\t"):
 		hint = "YAML is indented with spaces, not tabs"
 	case strings.Contains(message, "mapping values are not allowed"):
-		hint = "a text that holds `: ` must stand in quotes, or behind `|` on a line of its own"
+		hint = "a text that holds `: ` must stand in quotes, or after `|` on a line of its own"
 	case strings.Contains(message, "did not find expected key"), strings.Contains(message, "did not find expected '-' indicator"):
 		hint = "the indentation of this line, or of the next, does not match the lines before it"
 	case strings.Contains(message, "unexpected end of stream"), strings.Contains(message, "did not find expected ','"):
@@ -61,14 +61,14 @@ func (d *Document) knownTraps() bool {
 
 // trapOf says what is wrong with a condition on one line that YAML takes for something else.
 func trapOf(value string) (code, message, hint string) {
-	const block = "write it behind `|`, on a line of its own"
+	const block = "write it after `|`, on a line of its own"
 	value = withoutComment(value)
 	if value == "" {
 		return "", "", ""
 	}
 	switch first := value[0]; {
 	case first == '!':
-		return "yaml-tag", "YAML reads what starts with ! as a tag, and drops it", negation(value)
+		return "yaml-tag", "YAML reads text that starts with ! as a tag and drops it", negation(value)
 	case first == '"' || first == '\'':
 		if n := quotedLength([]rune(value)); n < len([]rune(value)) {
 			return "yaml-quote", "YAML takes the quoted text as the whole condition", block + ", or turn it round"
@@ -99,7 +99,7 @@ func (d *Document) RefuseTag(n *Node) bool {
 	at := d.Of(n)
 	written := withoutComment(string([]rune(d.Line(at.Line))[at.Column-1:]))
 	at.Length = len([]rune(written))
-	d.ErrorAt(at, "yaml-tag", "YAML reads what starts with ! as a tag, and drops it: nothing would be left of the condition", negation(written))
+	d.ErrorAt(at, "yaml-tag", "YAML reads text that starts with ! as a tag and drops it: the condition would be empty", negation(written))
 	d.bad[n] = true
 	return true
 }
