@@ -3,9 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"regexp"
-	"strings"
 	"time"
 
 	"callrouter/cmd/callrouter/internal/report"
@@ -22,19 +20,6 @@ type testCmd struct {
 	JSON      bool     `name:"json" help:"Print one JSON object."`
 }
 
-// testReport is all that a run of tests came to.
-type testReport struct {
-	OK       bool                  `json:"ok"`
-	Passed   int                   `json:"passed"`
-	Failed   int                   `json:"failed"`
-	Cases    []ruletest.CaseResult `json:"cases"`
-	Coverage *ruletest.Coverage    `json:"coverage"`
-	Problems rules.Problems        `json:"problems"` // of files that could not be tested
-
-	empty []string
-	took  time.Duration
-}
-
 func (c *testCmd) Run(env *environment) error {
 	start := time.Now()
 	wanted, err := c.wanted()
@@ -42,7 +27,7 @@ func (c *testCmd) Run(env *environment) error {
 		return err
 	}
 	tests, problems := ruletest.Load(c.Files...)
-	r := testReport{Cases: tests.Run(wanted), Problems: problems, empty: tests.Empty()}
+	r := report.Tests{Cases: tests.Run(wanted), Problems: problems, Empty: tests.Empty(), FailUnder: c.FailUnder, Missing: c.Coverage}
 	if r.Problems == nil {
 		r.Problems = rules.Problems{}
 	}
@@ -60,9 +45,9 @@ func (c *testCmd) Run(env *environment) error {
 		covered := tests.Coverage()
 		r.Coverage = &covered
 	}
-	r.OK = r.Failed == 0 && len(problems) == 0 && !c.tooLittle(r.Coverage)
-	r.took = time.Since(start)
-	return c.report(env, &r)
+	r.OK = r.Failed == 0 && len(problems) == 0 && !r.TooLittle()
+	r.Took = time.Since(start)
+	return c.tell(env, &r)
 }
 
 // wanted says which tests to run; nil is all of them.
@@ -80,20 +65,16 @@ func (c *testCmd) wanted() (func(string) bool, error) {
 	return pattern.MatchString, nil
 }
 
-func (c *testCmd) tooLittle(covered *ruletest.Coverage) bool {
-	return covered != nil && covered.Percent < c.FailUnder
-}
-
-func (c *testCmd) report(env *environment, r *testReport) error {
+func (c *testCmd) tell(env *environment, r *report.Tests) error {
 	if c.JSON {
 		if err := json.NewEncoder(env.stdout).Encode(r); err != nil {
 			return err
 		}
 	} else {
-		c.print(env.stdout, r)
+		r.Print(env.stdout)
 	}
 	if c.JUnit != "" {
-		if err := writeJUnit(c.JUnit, r); err != nil {
+		if err := r.WriteJUnit(c.JUnit); err != nil {
 			return usage("--junit: %w", err)
 		}
 	}
@@ -105,78 +86,6 @@ func (c *testCmd) report(env *environment, r *testReport) error {
 	}
 	return nil
 }
-
-func (c *testCmd) print(w io.Writer, r *testReport) {
-	report.Problems(w, r.Problems)
-	for _, result := range r.Cases {
-		if !result.OK {
-			printFailure(w, result)
-		}
-	}
-	if c.Coverage && r.Coverage != nil {
-		printMissing(w, r.Coverage.Missing)
-	}
-	for _, path := range r.empty {
-		fmt.Fprintf(w, "%s has no tests\n", path)
-	}
-	fmt.Fprintf(w, "%d passed, %d failed", r.Passed, r.Failed)
-	if r.Coverage != nil {
-		fmt.Fprintf(w, "; coverage %s%%: rules %s, conditions %s", percentage(r.Coverage.Percent), ratio(r.Coverage.Rules), ratio(r.Coverage.Conditions))
-	}
-	fmt.Fprintf(w, " (%d ms)\n", r.took.Milliseconds())
-	if c.tooLittle(r.Coverage) {
-		fmt.Fprintf(w, "coverage is %s%%, and --fail-under asks for %v%%\n", percentage(r.Coverage.Percent), c.FailUnder)
-	}
-}
-
-func printFailure(w io.Writer, result ruletest.CaseResult) {
-	fmt.Fprintf(w, "FAIL  %s  %s:%d\n", result.Name, result.File, result.Line)
-	printField(w, "call", result.Call)
-	for _, field := range []struct {
-		name  string
-		value *string
-	}{{"expected", result.Expected}, {"got", result.Got}} {
-		if field.value != nil {
-			printField(w, field.name, *field.value)
-		}
-	}
-	if result.Decision != nil {
-		printField(w, "decision", report.Headline(*result.Decision))
-	}
-	if result.Why != nil {
-		printField(w, "why", *result.Why)
-	}
-	fmt.Fprintln(w)
-}
-
-// printField prints what may have several lines, one below the other.
-func printField(w io.Writer, name, text string) {
-	for line := range strings.SplitSeq(text, "\n") {
-		fmt.Fprintf(w, "      %-9s %s\n", name, line)
-		name = ""
-	}
-}
-
-func printMissing(w io.Writer, missing []ruletest.NotCovered) {
-	for _, m := range missing {
-		place := fmt.Sprintf("%s:%d:%d", m.File, m.Line, m.Column)
-		if m.Kind == "rule" {
-			fmt.Fprintf(w, "%s: rule %q never decided\n", place, m.Rule)
-		} else {
-			fmt.Fprintf(w, "%s: %s was never %s, in rule %q\n", place, m.Text, m.Never, m.Rule)
-		}
-	}
-	if len(missing) > 0 {
-		fmt.Fprintln(w)
-	}
-}
-
-func ratio(c ruletest.CoverageOf) string {
-	return fmt.Sprintf("%d/%d (%s%%)", c.Covered, c.Total, percentage(c.Percent))
-}
-
-// percentage is rounded down: 100% is never said of less.
-func percentage(p float64) string { return fmt.Sprintf("%.1f", float64(int(p*10))/10) }
 
 // someOf names a few of many, for a message.
 func someOf(all []string) string {

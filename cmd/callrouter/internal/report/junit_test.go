@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"encoding/xml"
@@ -16,12 +16,12 @@ func TestAJUnitReportIsXMLWhateverIsInIt(t *testing.T) {
 	nasty := "a & b <c> \"d\" ]]> \x01 \xff é 🎉\nnext"
 	folder := t.TempDir()
 	path := filepath.Join(folder, "report.xml")
-	r := &testReport{
+	r := &Tests{
 		Failed:   1,
 		Cases:    []ruletest.CaseResult{{File: nasty, Line: 3, Name: nasty, Call: nasty, Expected: &nasty, Got: &nasty, Why: &nasty}},
 		Problems: rules.Problems{{File: nasty, Line: 1, Column: 2, Code: "x", Message: nasty, Source: nasty}},
 	}
-	if err := writeJUnit(path, r); err != nil {
+	if err := r.WriteJUnit(path); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(path)

@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"encoding/xml"
@@ -45,8 +45,8 @@ type (
 	}
 )
 
-// writeJUnit writes a report. Whoever reads the file sees the old one or the whole new one.
-func writeJUnit(path string, r *testReport) error {
+// WriteJUnit writes them as a JUnit report. Whoever reads the file sees the old one or the whole new one.
+func (r *Tests) WriteJUnit(path string) error {
 	data, err := xml.MarshalIndent(junitOf(r), "", "  ")
 	if err != nil {
 		return err
@@ -54,8 +54,8 @@ func writeJUnit(path string, r *testReport) error {
 	return writeWhole(path, append([]byte(xml.Header), append(data, '\n')...))
 }
 
-func junitOf(r *testReport) junitReport {
-	out := junitReport{Time: seconds(r.took)}
+func junitOf(r *Tests) junitReport {
+	out := junitReport{Time: seconds(r.Took)}
 	index := map[string]int{}
 	suite := func(file string) *junitSuite {
 		i, ok := index[file]
