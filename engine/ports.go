@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -48,7 +49,11 @@ type ProviderError struct {
 }
 
 func (e *ProviderError) Error() string {
-	s := "positus: " + string(e.Kind)
+	const prefix = "positus: "
+	if strings.HasPrefix(e.Message, prefix) {
+		return e.Message // of a record: the whole text of the error that ended the call
+	}
+	s := prefix + string(e.Kind)
 	if e.Status != 0 {
 		s += fmt.Sprintf(" (HTTP %d", e.Status)
 		if e.Code != 0 {

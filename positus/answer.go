@@ -14,25 +14,27 @@ import (
 	"callrouter/engine"
 )
 
-// The platform's codes that an answer's meaning hangs on (Meta: troubleshooting).
+// The platform's codes that decide what a response means (Meta: troubleshooting).
 const (
 	callingDisabled = 138000 // with 401, though the token is good
 	noPermission    = 138006 // with 401, though the token is good
 	connectionError = 138004 // with 500; worth one more attempt
-	connectTimeout  = 138007 // with 500; the SDP came too late, and comes too late again
+	connectTimeout  = 138007 // with 500; the SDP came too late, and would again
 )
 
-// answered is the outcome of an attempt with an answer.
-func (c *Client) answered(k kind, res *http.Response, body []byte) *outcome {
+// responded returns the outcome of an attempt with a response.
+func (c *Client) responded(k kind, res *http.Response, body []byte) *outcome {
 	status := res.StatusCode
 	o := &outcome{after: retryAfter(res.Header, c.now())}
 	refusal, isJSON := readRefusal(body)
 	if status >= 200 && status < 300 {
 		switch {
-		case len(body) > maxAnswer:
-			return unreadable(o, k, status, "the answer is larger than 1 MiB")
+		case len(body) > maxResponse:
+			return unreadable(o, k, status,
+				"the response is larger than 1 MiB, so perhaps not from Positus: check --positus-url")
 		case len(bytes.TrimSpace(body)) > 0 && !isJSON:
-			return unreadable(o, k, status, "the answer is not JSON, so perhaps not from Positus: check --positus-url")
+			return unreadable(o, k, status,
+				"the response is not JSON, so perhaps not from Positus: check --positus-url")
 		case !refusal.said:
 			o.body = body
 			return o
@@ -55,7 +57,7 @@ func (c *Client) answered(k kind, res *http.Response, body []byte) *outcome {
 	return o
 }
 
-// unreadable is the outcome of an answer that says yes by its status and nothing else.
+// unreadable returns the outcome of a response that has the status of a success and a body that cannot be read.
 func unreadable(o *outcome, k kind, status int, why string) *outcome {
 	o.err = failure(k, engine.Unavailable, why, nil)
 	o.err.Status = status
@@ -71,15 +73,16 @@ var (
 		`|\bcall([_ ]?id)?( was| is)? (not found|unknown|invalid|does not exist|doesn't exist)`)
 )
 
-// classify says what a refusal means for the call, and what to do about it.
+// classify returns what a refusal means for the call, and a hint what to do about it.
 func classify(k kind, status int, r refusal) (engine.ProviderErrorKind, string) {
 	switch {
 	case r.code == callingDisabled || r.code == noPermission:
 		return engine.Refused, codeHint(r.code)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return engine.Unauthorized, "check POSITUS_TOKEN, and that the number belongs to its account"
+		return engine.Unauthorized, "no call can be accepted with this token: check POSITUS_TOKEN, and that the " +
+			"number belongs to its account"
 	case k.aboutCall() && inProgress.MatchString(r.text) && !isOver.MatchString(r.text):
-		return engine.InProgress, "the call was accepted before"
+		return engine.InProgress, "the call has been accepted already"
 	case k.aboutCall() && (isOver.MatchString(r.text) || noSuchCall.MatchString(r.text)):
 		return engine.Gone, "the call is over"
 	case k.aboutCall() && (status == http.StatusNotFound || status == http.StatusGone):
@@ -92,27 +95,27 @@ func classify(k kind, status int, r refusal) (engine.ProviderErrorKind, string) 
 	return engine.Refused, codeHint(r.code)
 }
 
-// codeHint says what to do about a code of the platform (Meta: troubleshooting).
+// codeHint returns what to do about a code of the platform (Meta: troubleshooting).
 func codeHint(code int) string {
 	switch code {
 	case 100:
 		return "a parameter is not valid; if it is the SDP, compare it with Meta's sample"
 	case 131044:
-		return "there is no payment method: add one in the WhatsApp Business account"
+		return "there is no payment method, so no call gets through: add one in the WhatsApp Business account"
 	case 131055:
-		return "SIP is enabled on this number, which disables the calling API: switch it off"
+		return "SIP is enabled on this number, which disables the calling API: switch SIP off"
 	case callingDisabled:
 		return "calling is not enabled on this number: enable it in Positus; the token is good"
 	case noPermission:
 		return "the user has not permitted calls: send a permission request first; the token is good"
 	case 138003:
-		return "a call with this user is going on already"
+		return "a call with this user is going on already: wait until it ends"
 	case connectionError:
-		return "WhatsApp could not connect the call"
+		return "WhatsApp could not connect the call: if this happens often, see the status of WhatsApp"
 	case connectTimeout:
-		return "the SDP answer came too late"
+		return "the SDP answer came too late, and the caller is gone: answer sooner"
 	case 138012:
-		return "the limit of connected calls to this user is reached: see call-permissions"
+		return "the limit of connected calls to this user is reached: call again later"
 	case 138018:
 		return "no app is subscribed to calls of this number: ask Positus"
 	}
@@ -124,20 +127,20 @@ func redirectHint(res *http.Response) string {
 	if u, err := url.Parse(res.Header.Get("Location")); err == nil && u.Host != "" {
 		host = u.Host
 	}
-	return fmt.Sprintf("a redirect (to %s), which is never followed, so that the token goes to one host only: "+
+	return fmt.Sprintf("a redirect (to %s) is never followed, so that the token goes to one host only: "+
 		"check --positus-url", host)
 }
 
-// refusal is what the body of an answer says against the request.
+// refusal is what the body of a response says against the request.
 type refusal struct {
-	said bool // it does say that it was not done
+	said bool // the body says that the request was not carried out
 	code int
 	text string
 }
 
-// readRefusal reads any of the shapes in which errors come: Positus' {"errors": [{code, title, details}], "message"},
+// readRefusal reads every shape of error: Positus' {"errors": [{code, title, details}], "message"},
 // Meta's {"error": {code, message, error_data: {details}}}, Laravel's {"message"} and {"errors": {field: [text]}},
-// {"success": false}. isJSON is false for a page, or nothing.
+// {"success": false}. isJSON is false for a page and for an empty body.
 func readRefusal(body []byte) (r refusal, isJSON bool) {
 	o, err := decodeObject(body)
 	if err != nil {
@@ -165,10 +168,10 @@ func readRefusal(body []byte) (r refusal, isJSON bool) {
 	return r, true
 }
 
-// maxErrors is how many errors of one answer are looked at.
+// maxErrors is how many errors of one response are read.
 const maxErrors = 20
 
-// fieldErrors are the texts of {field: [text]}.
+// fieldErrors returns the texts of {field: [text]}.
 func fieldErrors(e object) []string {
 	var texts []string
 	for _, v := range e {
@@ -191,7 +194,7 @@ func unique(list []string) []string {
 	return u
 }
 
-// failure makes an error that says of which request it is.
+// failure makes an error that names its request.
 func failure(k kind, meaning engine.ProviderErrorKind, text string, err error) *engine.ProviderError {
 	return &engine.ProviderError{Kind: meaning, Message: string(k) + ": " + text, Err: err}
 }
@@ -203,20 +206,21 @@ func sentence(text, hint string) string {
 	return text + "; " + hint
 }
 
-// checkSDP refuses what JSON cannot carry unchanged.
+// checkSDP refuses an SDP that JSON cannot carry unchanged.
 func checkSDP(k kind, sdp string) error {
 	if sdp == "" || !utf8.ValidString(sdp) {
-		return failure(k, engine.Refused, "the SDP is empty or not UTF-8, and was not sent: check who made it", nil)
+		return failure(k, engine.Refused,
+			"the SDP is empty or not UTF-8, and nothing was sent: check the answerer or agent that made it", nil)
 	}
 	return nil
 }
 
 var personal = regexp.MustCompile(`wacid\.[\w+/=-]+|\+?\d[\d\s().-]{6,}\d`)
 
-const maxText = 300 // bytes of the platform's text that are kept
+const maxText = 300 // bytes kept of the platform's text
 
-// scrub makes a text of the platform fit for a log: no phone number, no call id (it has the number in it), no control
-// character, not long.
+// scrub makes a text of the platform fit for a log: it takes out phone numbers, call ids (which contain a number) and
+// control characters, and shortens it.
 func scrub(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
@@ -231,5 +235,5 @@ func scrub(s string) string {
 	return s
 }
 
-// without takes the token out of a text that Positus sent back.
+// without takes the token out of a text from Positus.
 func (c *Client) without(s string) string { return strings.ReplaceAll(s, c.token, "[token]") }

@@ -117,7 +117,7 @@ func TestAnAnswerWithoutEndIsCutOff(t *testing.T) {
 			if p.Kind != want {
 				t.Errorf("%d: %v", status, p)
 			}
-			if n := <-written; n > 2*maxAnswer {
+			if n := <-written; n > 2*maxResponse {
 				t.Errorf("%d bytes were read", n)
 			}
 		})

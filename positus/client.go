@@ -49,10 +49,10 @@ type Config struct {
 
 // Client acts on calls through the Positus API. It is an [engine.Provider], and safe for concurrent use.
 //
-// Each attempt has 2 seconds. What can be repeated without harm is repeated, with growing and jittered pauses, as long
-// as the deadline of the context leaves room for another attempt; a context without a deadline gets 10 seconds. Each
-// kind of request has a circuit breaker of its own. All errors are a [*engine.ProviderError], and none has the token or
-// a phone number in it.
+// Each attempt has 2 seconds. A request that can be repeated without harm is repeated, with growing and jittered
+// pauses, while the context's deadline leaves time for another attempt; a context without a deadline gets 10 seconds.
+// Each kind of request has its own circuit breaker. Every error is a [*engine.ProviderError] without the token or a
+// phone number.
 type Client struct {
 	base    string
 	token   string
@@ -77,7 +77,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	if cfg.Token == "" ||
 		strings.ContainsFunc(cfg.Token, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return nil, errors.New("positus: the token is empty or has a space or a line break in it: " +
+		return nil, errors.New("the Positus token is empty or has a space or a line break in it: " +
 			"copy it again from the API tokens of your Positus account")
 	}
 	c := &Client{base: base, token: cfg.Token, log: cfg.Logger, now: cfg.Now, normal: cfg.Normal}
@@ -101,11 +101,12 @@ func New(cfg Config) (*Client, error) {
 func baseURL(s string) (string, error) {
 	u, err := url.Parse(s)
 	if err != nil {
-		return "", fmt.Errorf("positus: the URL of the API cannot be read: %w", err)
+		return "", fmt.Errorf("the URL of the Positus API cannot be read; check --positus-url: %w", err)
 	}
 	if u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" ||
 		u.Fragment != "" {
-		return "", fmt.Errorf("positus: the URL of the API must look like %s: scheme, host and path only", DefaultURL)
+		return "", fmt.Errorf("the URL of the Positus API must have a scheme, a host and a path only, like %s; check "+
+			"--positus-url", DefaultURL)
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }
@@ -113,7 +114,7 @@ func baseURL(s string) (string, error) {
 // Close frees idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Accept answers a call with an SDP answer, which is passed on byte for byte.
+// Accept answers a call with an SDP answer, sent byte for byte.
 func (c *Client) Accept(ctx context.Context, numberID, callID, sdp string) error {
 	if err := checkSDP(accept, sdp); err != nil {
 		return err
@@ -146,8 +147,8 @@ func (c *Client) act(ctx context.Context, k kind, numberID, callID string, body 
 	return err
 }
 
-// SendText sends a text message. The number is that of the user in digits, with or without "+". It is sent again only
-// if it is certain that it was not sent before.
+// SendText sends a text message to a user's number: digits, with or without "+". It repeats the message only if it is
+// certain that it was not sent before.
 func (c *Client) SendText(ctx context.Context, numberID, to, text string) error {
 	type textBody struct {
 		Body string `json:"body"`

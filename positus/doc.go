@@ -1,6 +1,10 @@
 // Package positus speaks with Positus: its API for calls and messages, and the webhooks it sends.
 //
-// Positus passes on what WhatsApp (Meta) says, not always in the same shape, and publishes few of its bodies, so
-// everything that comes in is read leniently: in Positus' flat form and in Meta's envelope, with fields missing or of
-// another type. What goes out has the documented shape and nothing else.
+// Positus forwards what WhatsApp (Meta) sends, not always in the same shape, and documents few of its bodies. So this
+// package reads everything leniently: Positus' flat form and Meta's envelope, with fields missing or of another type.
+// What it sends has the documented shape and nothing else.
+//
+// The way of a webhook: handler.go checks who sends it, webhook_wire.go decodes the body into wire structs (json.go is
+// how), webhook.go makes events of them. The way of a request: client.go, make.go and permissions.go say what is sent,
+// retry.go how often, transport.go sends it, answer.go reads the response.
 package positus

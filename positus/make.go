@@ -17,13 +17,14 @@ type MakeRequest struct {
 	SDP string // our SDP offer
 }
 
-// Make starts a call to a user, who must have permitted it (see [Client.CallPermissions]). Positus answers without a
-// call id; the call is known by the connect webhook that follows, which may come first. It is sent again only if it is
-// certain that it was not sent before.
+// Make starts a call to a user, who must have permitted it (see [Client.CallPermissions]). Positus responds without a
+// call id: the connect webhook has it, and may come before the response. The request is repeated only if it is certain
+// that it was not sent before.
 func (c *Client) Make(ctx context.Context, numberID string, m MakeRequest) error {
 	to := digitsOf(m.To)
 	if to == "" {
-		return failure(makeCall, engine.Refused, "the number to call has no digits, and nothing was sent", nil)
+		return failure(makeCall, engine.Refused,
+			"the number to call has no digits, and nothing was sent: check the number", nil)
 	}
 	if err := checkSDP(makeCall, m.SDP); err != nil {
 		return err
@@ -53,8 +54,8 @@ type makeBody struct {
 	} `json:"session"`
 }
 
-// newMakeBody has the SDP in both places, as Positus documents it, but calls it what it is: its sample says "answer",
-// and WhatsApp takes an offer (Meta: business-initiated calls).
+// newMakeBody puts the SDP in both places, as Positus documents it. The sdp_type is "offer", which WhatsApp takes
+// (Meta: business-initiated calls), although Positus' sample says "answer".
 func newMakeBody(to, sdp string) makeBody {
 	b := makeBody{To: to}
 	b.Connection.WebRTC.SDP = sdp
@@ -62,8 +63,8 @@ func newMakeBody(to, sdp string) makeBody {
 	return b
 }
 
-// Pending says whether a call of ours to this user was made within the last two minutes and has not shown up yet.
-// Asking ends it: the next call is somebody else's.
+// Pending reports whether Make started a call to this user within the last two minutes and its webhook is still
+// missing. Returning true ends it, so that the user's next call is not mistaken for one of ours.
 func (c *Client) Pending(userDigits string) bool {
 	d := digitsOf(userDigits)
 	return d != "" && c.makes.take(c.normal(d))
@@ -74,7 +75,7 @@ const (
 	maxPending = 1000 // WhatsApp allows as many calls at once (Meta: calling FAQ)
 )
 
-// pendingMakes are the numbers that were called a moment ago.
+// pendingMakes holds the numbers whose connect webhook is still missing.
 type pendingMakes struct {
 	now func() time.Time
 	mu  sync.Mutex
@@ -98,7 +99,7 @@ func (p *pendingMakes) add(to string) {
 	p.at = append(p.at, pendingMake{to, p.now().Add(pendingFor)})
 }
 
-// take ends the oldest that is pending for a number, and says whether there was one.
+// take removes the oldest entry of a number, and reports whether there was one.
 func (p *pendingMakes) take(to string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

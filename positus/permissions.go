@@ -9,7 +9,7 @@ import (
 	"callrouter/engine"
 )
 
-// Permissions is whether a user may be called, and asked for permission (Meta: user call permissions).
+// Permissions tells whether a user may be called, or asked for permission (Meta: user call permissions).
 type Permissions struct {
 	Status  string    // no_permission, temporary or permanent; no_permission too for a number that cannot be called
 	Expires time.Time // of a temporary permission; zero otherwise
@@ -23,7 +23,7 @@ type PermittedAction struct {
 	Limits  []PermissionLimit
 }
 
-// PermissionLimit is how often an action is allowed within a period. The figures change; none is to be written into
+// PermissionLimit is how often an action is allowed within a period. WhatsApp changes the figures: never write one into
 // code.
 type PermissionLimit struct {
 	Period  string // ISO 8601, such as PT24H
@@ -32,7 +32,7 @@ type PermissionLimit struct {
 	Expires time.Time // when the next is allowed; zero if it was not sent
 }
 
-// CanCall says whether a call may be started now.
+// CanCall reports whether a call may be started now.
 func (p Permissions) CanCall() bool {
 	for _, a := range p.Actions {
 		if a.Name == "start_call" {
@@ -42,7 +42,7 @@ func (p Permissions) CanCall() bool {
 	return false
 }
 
-// CallPermissions asks whether a user may be called. WhatsApp limits how often it may be asked (613, Meta:
+// CallPermissions returns whether a user may be called. WhatsApp limits the number of such requests (code 613, Meta:
 // troubleshooting).
 func (c *Client) CallPermissions(ctx context.Context, numberID, userWaID string) (Permissions, error) {
 	body, err := c.do(ctx, request{
@@ -52,21 +52,22 @@ func (c *Client) CallPermissions(ctx context.Context, numberID, userWaID string)
 	if err != nil {
 		return Permissions{}, err
 	}
-	answer, err := decodeObject(body)
+	response, err := decodeObject(body)
 	if err != nil {
-		return Permissions{}, failure(permissions, engine.Unavailable, "the answer has nothing in it", err)
+		return Permissions{}, failure(permissions, engine.Unavailable,
+			"the response has nothing in it: ask Positus whether the API has changed", err)
 	}
-	// Positus wraps what WhatsApp answers.
-	if answer.has("calling") {
-		answer = answer.object("calling")
+	// Positus wraps WhatsApp's response.
+	if response.has("calling") {
+		response = response.object("calling")
 	}
-	if !answer.has("permission") {
-		return Permissions{}, failure(permissions, engine.Unavailable, "the answer says nothing about a permission",
-			nil)
+	if !response.has("permission") {
+		return Permissions{}, failure(permissions, engine.Unavailable, "the response has no permission in it: "+
+			"ask Positus whether the API has changed", nil)
 	}
-	permission := answer.object("permission")
+	permission := response.object("permission")
 	p := Permissions{Status: permission.text("status"), Expires: permission.instant("expiration_time")}
-	for _, a := range answer.objects("actions") {
+	for _, a := range response.objects("actions") {
 		action := PermittedAction{Name: a.text("action_name"), Allowed: a.flag("can_perform_action")}
 		for _, l := range a.objects("limits") {
 			action.Limits = append(action.Limits, PermissionLimit{

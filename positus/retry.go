@@ -30,26 +30,26 @@ const (
 	message     kind = "message"
 )
 
-// repeatable says whether doing it twice is the same as doing it once.
+// repeatable reports whether doing it twice is the same as doing it once.
 func (k kind) repeatable() bool { return k != makeCall && k != message }
 
-// aboutCall says whether it acts on a call that exists.
+// aboutCall reports whether it acts on a call that exists.
 func (k kind) aboutCall() bool { return k == accept || k == reject || k == hangUp }
 
 const (
 	firstPause     = 200 * time.Millisecond
 	longestPause   = 3 * time.Second
-	leastAttempt   = 250 * time.Millisecond // an attempt with less time than this is not worth making
+	leastAttempt   = 250 * time.Millisecond // with less time left there is no attempt
 	withoutEnd     = 10 * time.Second       // for a context without a deadline
 	breakerWindow  = 10 * time.Second
-	breakerLeast   = 8   // attempts in the window before the breaker judges
-	breakerFailing = 0.5 // of them failed
+	breakerLeast   = 8   // attempts in the window before the breaker can open
+	breakerFailing = 0.5 // share of failed attempts that opens the breaker
 	breakerPause   = 2 * time.Second
 )
 
 type breaker = circuitbreaker.CircuitBreaker[any]
 
-// breakers has one for each kind of request, so that failing accepts never block hang-ups.
+// breakers makes one for each kind of request, so that failing accepts never block hang-ups.
 func breakers(log *slog.Logger) map[kind]breaker {
 	m := map[kind]breaker{}
 	for _, k := range []kind{accept, reject, hangUp, makeCall, permissions, message} {
@@ -65,7 +65,7 @@ func breakers(log *slog.Logger) map[kind]breaker {
 	return m
 }
 
-// openBreaker is the outcome of an attempt that was not made.
+// openBreaker returns the outcome of an attempt that the breaker forbids.
 func openBreaker(k kind, b breaker) *outcome {
 	return &outcome{
 		again:  true,
@@ -76,7 +76,7 @@ func openBreaker(k kind, b breaker) *outcome {
 	}
 }
 
-// retryPolicy repeats what an attempt's outcome says is to be repeated, after the pause it says.
+// retryPolicy repeats what an outcome marks with retry, after the outcome's wait.
 func retryPolicy() retrypolicy.RetryPolicy[*outcome] {
 	return retrypolicy.NewBuilder[*outcome]().
 		HandleIf(func(o *outcome, _ error) bool { return o != nil && o.retry }).
@@ -85,8 +85,8 @@ func retryPolicy() retrypolicy.RetryPolicy[*outcome] {
 		Build()
 }
 
-// do sends a request until it has a definite answer, or repeating is harmful, or there is no time left. It answers the
-// body of the answer.
+// do sends a request until it has a definite response, or repeating could do harm, or there is no time left. It returns
+// the body of the response.
 func (c *Client) do(ctx context.Context, r request) ([]byte, error) {
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
@@ -95,7 +95,8 @@ func (c *Client) do(ctx context.Context, r request) ([]byte, error) {
 	}
 	payload, err := r.payload()
 	if err != nil {
-		return nil, failure(r.kind, engine.Refused, "the request could not be written as JSON", err)
+		return nil, failure(r.kind, engine.Refused, "the request could not be written as JSON, and nothing was sent",
+			err)
 	}
 	var last *outcome // the executor drops the outcome if the context ends meanwhile
 	var unsure, once, sent bool
@@ -106,7 +107,7 @@ func (c *Client) do(ctx context.Context, r request) ([]byte, error) {
 			o.err.Repeated, o.err.Unsent = unsure, !sent
 			if o.either && unsure && r.kind == accept {
 				// WhatsApp says "already In Progress/Completed/Failed" in one breath (Meta: user-initiated calls).
-				// After an accept whose answer was lost, it is that accept which is in progress.
+				// After an accept whose response was lost, it is that accept which is in progress.
 				o.err.Kind = engine.InProgress
 			}
 			o.again = o.again && !(o.once && once)
@@ -119,7 +120,8 @@ func (c *Client) do(ctx context.Context, r request) ([]byte, error) {
 	})
 	switch {
 	case last == nil:
-		e := failure(r.kind, engine.Unavailable, "there was no time left, and nothing was sent", ctx.Err())
+		e := failure(r.kind, engine.Unavailable,
+			"there was no time left, and nothing was sent: if this repeats, check the network and the load", ctx.Err())
 		e.Unsent = true
 		return nil, e
 	case last.err != nil:
@@ -135,7 +137,7 @@ func (r request) payload() ([]byte, error) {
 	return encode(r.body)
 }
 
-// plan decides whether there is another attempt, and after which pause.
+// plan decides whether there is another attempt, and how long to wait before it.
 func plan(ctx context.Context, o *outcome, attempts int) {
 	if !o.again {
 		return
@@ -153,22 +155,22 @@ func plan(ctx context.Context, o *outcome, attempts int) {
 		return
 	}
 	if o.after > 0 {
-		// Whoever was told to come back at the same instant should not.
+		// Positus may have told many clients to come back at the same instant: spread them.
 		wait = min(wait+rand.N(min(o.after/4, 500*time.Millisecond)+1), left)
 	}
 	o.wait, o.retry = wait, true
 }
 
-// pause is the jittered pause after so many attempts: between half and all of a time that doubles.
+// pause returns the jittered pause after so many attempts: between half and all of a time that doubles.
 func pause(attempts int) time.Duration {
 	d := longestPause
-	if attempts < 6 { // 200 ms doubled five times is more than the longest
+	if attempts < 6 { // doubled five times, 200 ms is more than the longest
 		d = min(firstPause<<(attempts-1), longestPause)
 	}
 	return d/2 + rand.N(d/2+1)
 }
 
-// retryAfter reads the header of that name: seconds or an HTTP date (RFC 9110). It answers -1 for anything else.
+// retryAfter reads the header of that name: seconds or an HTTP date (RFC 9110). It returns -1 for anything else.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
 	if s, err := strconv.ParseUint(v, 10, 31); err == nil || errors.Is(err, strconv.ErrRange) {

@@ -332,9 +332,9 @@ func TestGivingUpEndsItAtOnce(t *testing.T) {
 
 func TestNetworkErrorsSayWhatToDo(t *testing.T) {
 	for want, err := range map[string]error{
-		"DNS":                     &net.DNSError{Err: "no such host", Name: "positus.example"},
-		"check the network":       errors.New("connect: connection refused"),
-		"no answer from Positus ": context.DeadlineExceeded,
+		"DNS":                       &net.DNSError{Err: "no such host", Name: "positus.example"},
+		"check the network":         errors.New("connect: connection refused"),
+		"no response from Positus ": context.DeadlineExceeded,
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			c, e := New(

@@ -19,11 +19,11 @@ import (
 
 const (
 	attemptTimeout = 2 * time.Second
-	maxAnswer      = 1 << 20 // bytes of an answer that are read
+	maxResponse    = 1 << 20 // bytes read of a response
 )
 
-// httpClient is a client that follows no redirect, so that the token goes to one host only, and that asks no proxy of
-// the environment.
+// httpClient returns a client that follows no redirect, so that the token goes to one host only, and that ignores the
+// proxies of the environment.
 func httpClient(given *http.Client) *http.Client {
 	c := http.Client{}
 	if given != nil {
@@ -47,7 +47,7 @@ func httpClient(given *http.Client) *http.Client {
 	return &c
 }
 
-// request is one request of the API, however often it is tried.
+// request is one request to the API, which may take several attempts.
 type request struct {
 	kind   kind
 	method string
@@ -57,17 +57,17 @@ type request struct {
 	log    slog.Attr
 }
 
-// outcome is what became of one attempt.
+// outcome is the result of one attempt.
 type outcome struct {
-	err    *engine.ProviderError // nil: it was done
+	err    *engine.ProviderError // nil if it was carried out
 	body   []byte
-	fault  bool          // Positus is to blame, so it counts against the breaker
+	fault  bool          // of Positus, so it counts against the breaker
 	again  bool          // repeating may help and does no harm
-	once   bool          // repeat it one single time
-	unsure bool          // it may have been carried out all the same
-	unsent bool          // the breaker let nothing through
-	either bool          // the answer leaves open whether the call is in progress or over
-	after  time.Duration // what Retry-After asks for; negative if it does not
+	once   bool          // repeat it only once
+	unsure bool          // it may have been carried out in spite of the error
+	unsent bool          // the breaker is open, so nothing was sent
+	either bool          // the response leaves open whether the call is in progress or over
+	after  time.Duration // the Retry-After header; negative if there is none
 	wait   time.Duration // pause before the next attempt
 	retry  bool          // there will be a next attempt
 }
@@ -98,7 +98,9 @@ func (c *Client) send(parent context.Context, r request, payload []byte) *outcom
 	if err != nil {
 		return &outcome{
 			after: -1,
-			err:   failure(r.kind, engine.Refused, "the request could not be made", withoutURL(err)),
+			err: failure(r.kind, engine.Refused,
+				"the request could not be made, and nothing was sent: check --positus-url and positus_id",
+				withoutURL(err)),
 		}
 	}
 	res, err := c.http.Do(req)
@@ -106,11 +108,11 @@ func (c *Client) send(parent context.Context, r request, payload []byte) *outcom
 		return c.broken(parent, r.kind, err, sent.Load())
 	}
 	defer func() { _ = res.Body.Close() }() // nothing is written to it
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxResponse+1))
 	if err != nil && res.StatusCode < 300 {
 		return c.broken(parent, r.kind, err, true)
 	}
-	return c.answered(r.kind, res, body)
+	return c.responded(r.kind, res, body)
 }
 
 func (c *Client) request(ctx context.Context, r request, payload []byte) (*http.Request, error) {
@@ -135,7 +137,7 @@ func (c *Client) request(ctx context.Context, r request, payload []byte) (*http.
 	return req, nil
 }
 
-// broken is the outcome of an attempt without an answer.
+// broken returns the outcome of an attempt without a response.
 func (c *Client) broken(parent context.Context, k kind, err error, sent bool) *outcome {
 	o := &outcome{
 		after:  -1,
@@ -146,12 +148,12 @@ func (c *Client) broken(parent context.Context, k kind, err error, sent bool) *o
 	}
 	if errors.Is(parent.Err(), context.Canceled) {
 		o.again, o.fault = false, false
-		o.err.Message = string(k) + ": it was given up before Positus answered"
+		o.err.Message = string(k) + ": cancelled before Positus responded, so it may or may not have been carried out"
 	}
 	return o
 }
 
-// networkHint says what to look at.
+// networkHint returns what went wrong with the network, and what to check.
 func networkHint(err error) string {
 	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError
@@ -163,12 +165,12 @@ func networkHint(err error) string {
 		return "the certificate of the Positus API is not valid: check --positus-url, the clock and the root " +
 			"certificates"
 	case errors.As(err, &network) && network.Timeout():
-		return "no answer from Positus in time: check the network, and the status of Positus"
+		return "no response from Positus in time: check the network, and the status of Positus"
 	}
 	return "Positus cannot be reached: check the network and --positus-url"
 }
 
-// withoutURL takes the URL off an error: it may have a phone number in it.
+// withoutURL takes the URL off an error, because it may contain a phone number.
 func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
