@@ -6,5 +6,5 @@
 //
 // The way of a webhook: handler.go checks who sends it, webhook_wire.go decodes the body into wire structs (json.go is
 // how), webhook.go makes events of them. The way of a request: client.go, make.go and permissions.go say what is sent,
-// retry.go how often, transport.go sends it, answer.go reads the response.
+// retry.go how often, transport.go sends it, response.go reads the response.
 package positus

@@ -29,7 +29,7 @@ type situation struct {
 }
 
 func TestAnswers(t *testing.T) {
-	files, err := filepath.Glob("testdata/answers/*.json")
+	files, err := filepath.Glob("testdata/responses/*.json")
 	if err != nil || len(files) < 40 {
 		t.Fatalf("%d situations: %v", len(files), err)
 	}
