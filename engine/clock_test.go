@@ -78,7 +78,7 @@ func TestInstanceWithAnotherClock(t *testing.T) {
 	})
 }
 
-// Instances whose clocks differ by some seconds agree on what is when, without anybody being told of it.
+// Instances whose clocks differ by some seconds agree on what is when, and no operator hears of it.
 func TestClockThatIsSomeSecondsAhead(t *testing.T) {
 	for _, ahead := range []time.Duration{-4 * time.Second, 4 * time.Second} {
 		inWorld(t, clockRules, func(w *world) {

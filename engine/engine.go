@@ -140,8 +140,8 @@ func (e *Engine) Start(ctx context.Context) error {
 }
 
 // Stop accepts no new work and waits for work in hand until ctx ends. Actions under way finish. Calls that only wait
-// are left to other instances. Audio that still plays after a moment is cut off with a hang-up. The error says whether
-// work was still in hand when ctx ended.
+// are left to other instances. Audio that still plays after a moment is cut off with a hang-up. It returns an
+// error if work was still in hand when ctx ended, or if the store could not record the departure.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.mu.Lock()
 	e.stopping = true

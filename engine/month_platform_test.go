@@ -42,7 +42,7 @@ func (m *month) caller(i int) {
 	m.mu.Unlock()
 }
 
-// stay waits until a call is over, and says whether it was picked up.
+// stay waits until a call is over, and reports whether it was picked up.
 func (m *month) stay(i int, patience, talk time.Duration, stays bool) (picked bool) {
 	m.mu.Lock()
 	changed := m.calls[i].changed
@@ -150,7 +150,7 @@ func (m *month) HangUp(ctx context.Context, _, id string) error {
 	return err
 }
 
-// ended is told of the end of each call.
+// ended receives the end of each call.
 func (m *month) ended(c *engine.Call) {
 	i := m.index(c.ID)
 	m.mu.Lock()

@@ -175,7 +175,7 @@ func (m *month) shift() {
 	}
 }
 
-// draw answers a number below n.
+// draw returns a number below n.
 func (m *month) draw(n int) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

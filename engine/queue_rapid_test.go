@@ -58,7 +58,7 @@ type lookAgent struct {
 	capacity int
 }
 
-// room says whether the agent could be rung.
+// room reports whether the agent could be rung.
 func (l lookAgent) room() bool { return l.Available() && len(l.Slots) < l.capacity }
 
 var everybody = []string{"ana", "bruno", "carla", "dora"}
@@ -299,8 +299,8 @@ func (d *desks) lookOffers(t *rapid.T, c *engine.Call) {
 	}
 }
 
-// outrun says whether, at the instant of an offer, an agent whom the other queue shares was free for an earlier call as
-// well, and that queue was faster: who yields one agent to each earlier call cannot know that.
+// outrun reports whether, at the instant of an offer, an agent whom the other queue shares was free for an earlier
+// call as well, and that queue was faster: who yields one agent to each earlier call cannot know that.
 func (d *desks) outrun(earlier *engine.Call, o engine.Offer) bool {
 	for _, c := range d.calls {
 		for _, b := range c.Offers {
@@ -313,7 +313,7 @@ func (d *desks) outrun(earlier *engine.Call, o engine.Offer) bool {
 	return false
 }
 
-// waitedAt says whether a call waited before and after another one's offer was made, and could have had its agent.
+// waitedAt reports whether a call waited before and after another one's offer was made, and could have had its agent.
 func waitedAt(c *engine.Call, o engine.Offer) bool {
 	if slices.ContainsFunc(c.Offers, func(b engine.Offer) bool { return b.Agent == o.Agent && b.At.Before(o.At) }) {
 		return false

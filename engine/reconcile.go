@@ -6,9 +6,14 @@ import "cmp"
 // knows. It is used after the store was away or lost data. It returns the record to store, or nil if the stored one
 // stands. It changes neither; the result has a revision newer than both.
 //
-// A record with a confirmed action wins over one without. Otherwise an ended record wins over a live one of the same
-// owner, and the later revision wins between two that are both live or both ended. A record with only the caller's end
-// adds that end to the other one.
+// The first of these rules that applies decides:
+//   - A tombstone, which has only the caller's end, adds that end to the other record.
+//   - A record whose action Positus confirmed wins over one without.
+//   - Of two live or two ended records the one with the higher revision wins; at equal revisions the stored one stands.
+//   - An ended record wins over a live one, unless the live one is stored, has another owner, and the ended one has no
+//     confirmed action: then that owner decides.
+//
+// The caller's end of the losing record is added to the winner.
 func Reconcile(stored, known *Call) *Call {
 	n := reconcile(stored, known)
 	if n == nil {

@@ -14,7 +14,7 @@ type records interface {
 	// read returns the record as it is now.
 	read(r *runner) (*Call, error)
 	// write changes the record. It returns errChanged if somebody else changed it first; r.c is then the record as it
-	// is now, and the runner decides again. It may block for StoreWait.
+	// is now, and the runner decides again. With a store that fails it may block for a few times StoreWait.
 	write(r *runner, change func(n *Call)) error
 	// reachable returns errStore if facts cannot be read and agents cannot be reserved, nil otherwise.
 	reachable() error

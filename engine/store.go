@@ -36,18 +36,19 @@ type Calls interface {
 	Insert(ctx context.Context, c *Call) (existing *Call, err error)
 	// Get reads a call by [Key], or returns ErrNotFound.
 	Get(ctx context.Context, key string) (*Call, error)
-	// Update replaces old by next if the call still has old's revision (ErrConflict otherwise), in one step with the
-	// slots: holds in next and not in old are taken (ErrBusy if one cannot be: nothing is written then), holds in both
-	// are extended or change their kind, holds in old and not in next are given back. A hold of kind ringing is only
-	// taken from an agent who is connected and available, and whose slots are fewer than its capacity; an active one is
-	// kept in any case, since the agent talks. The time a hold lasts is counted on the store's clock. It returns next
-	// with its new revision. Repeating an Update whose reply was lost returns ErrConflict: read the call again.
+	// Update replaces old by next if the call still has old's revision; otherwise it returns ErrConflict.
 	//
-	// A step that takes a slot for ringing may name, in Step.Seen, the revision of the queue that it was decided by:
-	// if the calls that wait have changed since, it is ErrBusy too. ErrGate is possible where ErrBusy is. A wrap-up is
-	// never refused.
+	// The slots change in the same step. Holds in next and not in old are taken; if one cannot be, Update returns
+	// ErrBusy and writes nothing. Holds in both are extended or change their kind. Holds in old and not in next are
+	// given back. A ringing hold is only taken from an agent who is connected and available and has fewer slots taken
+	// than its capacity. An active hold is kept in any case, since the agent talks. A wrap-up is never refused. Holds
+	// expire by the store's clock.
 	//
-	// It wakes the subscribers of the call and its agents; see [Wakes].
+	// A step that takes a ringing slot may name, in Step.Seen, the queue revision it was decided by. If the waiting
+	// calls have changed since, Update returns ErrBusy too. ErrGate is possible where ErrBusy is.
+	//
+	// Update returns next with its new revision, and wakes the topics that the change concerns; see [Wakes]. Repeating
+	// an Update whose reply was lost returns ErrConflict: read the call again.
 	Update(ctx context.Context, old, next *Call) (*Call, error)
 	// Reassert writes back a record as an instance knows it, with its slots, after the store was away or lost data. It
 	// merges the record with the stored one; see [Reconcile]. Repeating it is harmless.

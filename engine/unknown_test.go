@@ -177,7 +177,7 @@ func TestWokenInAcceptItHangsUpNobodysCall(t *testing.T) {
 	})
 }
 
-// Positus never takes the hang-up, nor says that the call is over: after a day it is given up, and told of.
+// Positus never takes the hang-up, nor says that the call is over: after a day the router gives up and reports it.
 func TestHangUpIsGivenUpAfterADay(t *testing.T) {
 	inWorld(t, ringing, func(w *world) {
 		w.present("ana")

@@ -271,7 +271,7 @@ func (w *webhooks) play(t *rapid.T, s script, all *sync.WaitGroup) {
 	})
 }
 
-// leave ends a call on the caller's side, unless it is over, and says whether it was picked up.
+// leave ends a call on the caller's side, unless it is over, and reports whether it was picked up.
 func (w *webhooks) leave(id string) (picked bool) {
 	picked = slices.Contains(w.actions(id), "accept")
 	w.end(id)
