@@ -57,7 +57,7 @@ func (e *Engine) sinceBeat() time.Duration { return e.uptime() - time.Duration(e
 func (e *Engine) leaseOver() bool { return e.sinceBeat() >= e.Timing.Lease }
 
 // holdTakeOvers stops takeovers for two thirds of a lease. After an outage or a loss of data the store lists few
-// instances as alive. Each beats at least twice in that time, so whoever is missing afterwards is gone.
+// instances as alive. Every live one beats in that time, so whoever is missing afterwards is gone.
 func (e *Engine) holdTakeOvers() { e.takeOverAt.Store(int64(e.uptime() + e.Timing.Lease*2/3)) }
 
 // mayTakeOver reports whether that time is over.
