@@ -18,7 +18,7 @@ import (
 	"callrouter/engine"
 )
 
-// answerLimit is the most that is read of an answerer's response, in bytes. An SDP answer is about 1 KiB.
+// answerLimit bounds an answerer's response, in bytes. An SDP answer is about 1 KiB.
 const answerLimit = 256 << 10
 
 // Answerer implements [engine.Answerer] over HTTP. It is safe for concurrent use.
@@ -29,8 +29,8 @@ type Answerer struct {
 
 var _ engine.Answerer = (*Answerer)(nil)
 
-// NewAnswerer makes an Answerer. The URLs it is given may be internal ones; it follows no redirects and uses no proxy,
-// so what it is told of a call goes to the URL in the rules file and nowhere else. A nil logger logs nowhere.
+// NewAnswerer makes an Answerer. It may post to internal URLs. It follows no redirects and uses no proxy, so a call's
+// details go to the URL in the rules file and nowhere else. A nil logger logs nothing.
 func NewAnswerer(logger *slog.Logger) *Answerer {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
@@ -51,9 +51,9 @@ func NewAnswerer(logger *slog.Logger) *Answerer {
 // Close frees idle connections.
 func (a *Answerer) Close() { a.client.CloseIdleConnections() }
 
-// Answer posts r as JSON and returns the sdp of a 200 {"sdp": ...}, byte for byte and unchecked. How long it may take
-// is ctx's to say. Any other response is an error that holds the status and the beginning of the body, without what
-// looks like numbers of people or secrets.
+// Answer posts r as JSON and returns the sdp of a 200 {"sdp": ...}, byte for byte and unchecked. Only ctx limits
+// the time it takes. Any other response is an error with the status and the beginning of the body, without what looks
+// like phone numbers or secrets.
 func (a *Answerer) Answer(ctx context.Context, target string, r engine.AnswerRequest) (string, error) {
 	started := time.Now()
 	sdp, err := a.answer(ctx, target, r)
@@ -83,7 +83,7 @@ func (a *Answerer) answer(ctx context.Context, target string, r engine.AnswerReq
 	got, err := io.ReadAll(io.LimitReader(resp.Body, answerLimit+1))
 	switch {
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
-		return "", fmt.Errorf("HTTP %d: redirects are not followed; write the address it leads to in the rules file",
+		return "", fmt.Errorf("HTTP %d: redirects are not followed; put the address that it leads to in the rules file",
 			resp.StatusCode)
 	case resp.StatusCode != http.StatusOK:
 		return "", fmt.Errorf("HTTP %d, want 200: %s", resp.StatusCode, excerpt(got))
@@ -104,7 +104,7 @@ func (a *Answerer) answer(ctx context.Context, target string, r engine.AnswerReq
 	return answer.SDP, nil
 }
 
-// host is what may be shown of a URL: its path and query may hold a secret.
+// host returns the part of a URL that a message may show: the path and the query may contain a secret.
 func host(target string) string {
 	u, err := url.Parse(target)
 	if err != nil || u.Host == "" {
@@ -113,7 +113,7 @@ func host(target string) string {
 	return u.Host
 }
 
-// bare takes the URL out of an error of net/http.
+// bare takes the URL off an error of net/http, because it may contain a secret.
 func bare(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err
@@ -121,10 +121,10 @@ func bare(err error) error {
 	return err
 }
 
-// private is what looks like a phone number, however it is written, or like a token or key.
+// private matches what looks like a phone number, however it is written, or like a token or key.
 var private = regexp.MustCompile(`[0-9][0-9 ().-]{5,}[0-9]|[A-Za-z0-9+/_=.-]{24,}`)
 
-// excerpt is the beginning of a response, for a message on one line.
+// excerpt returns the beginning of a response, for a message on one line.
 func excerpt(body []byte) string {
 	const most = 200
 	cut := len(body) > most

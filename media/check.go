@@ -10,9 +10,9 @@ import (
 	"github.com/pion/sdp/v3"
 )
 
-// CheckAnswer says why WhatsApp could not use an SDP answer to an offer, all reasons in one error, each with its line
-// and what it should be; nil if it could. The answer goes out byte for byte, so nothing of it is repaired (Meta:
-// calling FAQ, user-initiated calls). Only the answer is judged: of an odd offer what can be read is compared with.
+// CheckAnswer returns why WhatsApp could not use an SDP answer to an offer: one error with all reasons, each with its
+// line and what it should be. Nothing in the answer is repaired, because it goes out byte for byte (Meta: calling FAQ,
+// user-initiated calls). Only the answer is checked: an odd offer is compared as far as it can be read.
 func (m *Media) CheckAnswer(offer, answer string) error {
 	c := &answerCheck{offer: readOffer(offer), text: answer, lines: splitLines(answer)}
 	if !c.parses() {
@@ -28,24 +28,24 @@ func (m *Media) CheckAnswer(offer, answer string) error {
 }
 
 type answerCheck struct {
-	offer    *offer
-	text     string
-	lines    []line
-	problems []string
+	offer  *offer
+	text   string
+	lines  []line
+	faults []string
 }
 
 func (c *answerCheck) err() error {
-	if len(c.problems) == 0 {
+	if len(c.faults) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the SDP answer cannot be used: %s", strings.Join(c.problems, "; "))
+	return fmt.Errorf("the SDP answer cannot be used: %s", strings.Join(c.faults, "; "))
 }
 
 func (c *answerCheck) add(format string, args ...any) {
-	c.problems = append(c.problems, fmt.Sprintf(format, args...))
+	c.faults = append(c.faults, fmt.Sprintf(format, args...))
 }
 
-// parses says whether there is any point in looking further.
+// parses reports whether the answer is SDP at all.
 func (c *answerCheck) parses() bool {
 	if strings.TrimSpace(c.text) == "" {
 		c.add("it is empty")
@@ -126,7 +126,7 @@ func (c *answerCheck) codecs() {
 }
 
 func (c *answerCheck) transport() {
-	mid := cmp.Or(c.offer.mid, "audio") // what WhatsApp calls it, should the offer not say
+	mid := cmp.Or(c.offer.mid, "audio") // WhatsApp's name, for an offer without one
 	if mids, at := attributes(c.lines, "mid"); len(mids) != 1 {
 		c.add("there are %d a=mid lines; want exactly one, a=mid:%s", len(mids), mid)
 	} else if mids[0] != mid {

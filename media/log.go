@@ -7,8 +7,8 @@ import (
 	"github.com/pion/logging"
 )
 
-// logs sends what the WebRTC library logs to slog. Nothing it says is more than a detail: what becomes of a call is
-// told by errors. Its trace and debug output is dropped, because it may hold credentials of the connection.
+// logs passes the WebRTC library's log on to slog, one level lower: errors tell what happens to a call, the log only
+// adds details. The library's trace and debug output is dropped, because it may contain credentials of the connection.
 type logs struct{ logger *slog.Logger }
 
 // NewLogger implements logging.LoggerFactory.

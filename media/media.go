@@ -11,27 +11,27 @@ import (
 )
 
 const (
-	// gatherWithin is how long the addresses for an answer may take to gather. They are this machine's own, so it is
-	// only ever reached when something is wrong.
+	// gatherWithin limits the gathering of addresses for an answer. They are this machine's own, so the limit is
+	// reached only if something is wrong.
 	gatherWithin = 3 * time.Second
 	// defaultConnectWithin: WhatsApp itself gives up 20 s after the accept (Meta: troubleshooting).
 	defaultConnectWithin = 10 * time.Second
 )
 
-// Config is what a Media needs.
+// Config is what a [Media] needs.
 type Config struct {
-	// Logger is where details of connections go; left out: nowhere.
+	// Logger gets details of connections; nothing is logged if nil.
 	Logger *slog.Logger
-	// PublicIP is the address under which this machine is reached from the Internet, where that is not one of its own
-	// (NAT 1:1, as cloud machines have it). Left out: the address from which packets to the caller's relay leave.
+	// PublicIP is the address of this machine on the Internet, if it is not one of the machine's own (NAT 1:1, as in
+	// most clouds). If empty, the local address from which packets to the caller's relay leave is used.
 	PublicIP string
 	// Loopback keeps all audio on 127.0.0.1, for a stand-in of WhatsApp on the same machine.
 	Loopback bool
-	// ConnectWithin is how long a connection may take to come up; zero: 10 s.
+	// ConnectWithin is how long a connection may take to come up; 10 s if zero.
 	ConnectWithin time.Duration
 }
 
-// Media implements [engine.Media]. It is safe for concurrent use and holds nothing itself that must be closed.
+// Media implements [engine.Media]. It is safe for concurrent use and needs no closing.
 type Media struct {
 	logger        *slog.Logger
 	publicIP      netip.Addr
@@ -53,7 +53,7 @@ func New(c Config) (*Media, error) {
 	if c.PublicIP != "" {
 		ip, err := netip.ParseAddr(c.PublicIP)
 		if err != nil {
-			return nil, fmt.Errorf("public IP for audio: %w; write an address such as 203.0.113.7", err)
+			return nil, fmt.Errorf("public IP for audio: %w; use an address such as 203.0.113.7", err)
 		}
 		m.publicIP = ip.Unmap()
 	}
@@ -61,8 +61,8 @@ func New(c Config) (*Media, error) {
 }
 
 // Answer prepares to play an Ogg Opus file to the caller who made the offer. Errors say what is wrong with the offer or
-// the file. Line ends that an offer lost on its way are repaired. Nothing is sent to the caller before
-// [engine.Playback.Run]. The Playback must be closed.
+// the file. Lost line ends of the offer are repaired. The caller gets nothing before [engine.Playback.Run]. The
+// Playback must be closed.
 func (m *Media) Answer(ctx context.Context, offer, file string) (engine.Playback, error) {
 	o, err := parseOffer(offer)
 	if err != nil {
@@ -79,11 +79,11 @@ func (m *Media) Answer(ctx context.Context, offer, file string) (engine.Playback
 	}
 	if err := p.answer(ctx, o); err != nil {
 		p.Close()
-		return nil, fmt.Errorf("answering with audio: %w", err)
+		return nil, fmt.Errorf("cannot play audio to the caller: %w", err)
 	}
 	if err := m.CheckAnswer(offer, p.sdp); err != nil {
 		p.Close()
-		return nil, fmt.Errorf("answering with audio: %w", err)
+		return nil, fmt.Errorf("cannot play audio to the caller: %w", err)
 	}
 	return p, nil
 }

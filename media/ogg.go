@@ -10,7 +10,7 @@ import (
 	"callrouter/media/ogg"
 )
 
-// opusRate is the clock of Opus in RTP, in samples a second, whatever the audio was sampled at (RFC 7587).
+// opusRate is the clock of Opus in RTP, in samples a second, whatever the sample rate of the audio (RFC 7587).
 const opusRate = 48000
 
 // opusPacket is one packet as it goes into one RTP packet.
@@ -29,8 +29,7 @@ type opusFile struct {
 	partial []byte   // the beginning of a packet that continues on the next page; nil if none does
 }
 
-// openOpus opens a file and reads it through once, so that whatever is wrong with it is known before a call is
-// accepted.
+// openOpus opens a file and reads all of it once, so that a damaged file shows before a call is accepted.
 func openOpus(path string) (*opusFile, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -101,7 +100,7 @@ func (f *opusFile) rewind() error {
 
 var errChecksum = errors.New("is damaged: the checksum of a page is wrong")
 
-// next returns the next packet of audio, or io.EOF after the last. The payload is the caller's to keep.
+// next returns the next packet of audio, or io.EOF after the last.
 func (f *opusFile) next() (opusPacket, error) {
 	payload, err := f.nextRaw()
 	if err != nil {
@@ -143,7 +142,7 @@ func (f *opusFile) readPage() error {
 	case page.Serial != f.serial:
 		return errors.New("holds more than one stream; a call takes one")
 	case page.Continued != (f.partial != nil):
-		return errors.New("is damaged: a packet that goes on over two pages has lost a part")
+		return errors.New("is damaged: a packet that spans two pages has lost a part")
 	}
 	ended, open := page.Split()
 	if len(ended) > 0 {
@@ -157,7 +156,7 @@ func (f *opusFile) readPage() error {
 // Close ends every later read with an error.
 func (f *opusFile) Close() error { return f.file.Close() }
 
-// opusSamples is how long a packet plays, in samples at opusRate, read from its first bytes (RFC 6716, section 3.1).
+// opusSamples returns how long a packet plays, in samples at opusRate, from its first bytes (RFC 6716, section 3.1).
 func opusSamples(packet []byte) (uint32, error) {
 	const longest = 120 * opusRate / 1000
 	if len(packet) == 0 {

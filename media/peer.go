@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// lostAfter is how long the other side may be silent, answers to ICE checks included, before the connection counts
-	// as broken. WhatsApp gives up after 30 s (Meta: troubleshooting).
+	// lostAfter is how long the other side may send nothing, ICE responses included, before the connection counts as
+	// broken. WhatsApp gives up after 30 s (Meta: troubleshooting).
 	lostAfter = 10 * time.Second
-	// idleAtMost is how long a prepared answer may stand before Run: longer than any answer window.
+	// idleAtMost is how long a prepared answer may wait for Run: longer than any answer window.
 	idleAtMost = 60 * time.Second
 )
 
-// newPeer makes a connection for one offer, bound to the local addresses from which its relay is reached.
+// newPeer makes a connection for one offer, bound to the local addresses that reach its relay.
 func (m *Media) newPeer(o *offer) (*webrtc.PeerConnection, error) {
 	codecs, err := offeredCodecs(o)
 	if err != nil {
@@ -46,8 +46,8 @@ func (m *Media) newPeer(o *offer) (*webrtc.PeerConnection, error) {
 	return api.NewPeerConnection(webrtc.Configuration{})
 }
 
-// offeredCodecs are exactly those that WhatsApp offers: with the library's default codecs telephone-event would be lost
-// from the answer.
+// offeredCodecs registers exactly WhatsApp's codecs: with the library's defaults, the answer would lose
+// telephone-event.
 func offeredCodecs(o *offer) (*webrtc.MediaEngine, error) {
 	codecs := &webrtc.MediaEngine{}
 	list := []webrtc.RTPCodecParameters{{
@@ -77,7 +77,7 @@ func (m *Media) settings(o *offer) (webrtc.SettingEngine, error) {
 		return s, err
 	}
 	s.LoggerFactory = logs{m.logger}
-	// Left to itself the library answers an ICE-lite offer with a=setup:passive, and WhatsApp waits for us for ever.
+	// Left to itself the library answers an ICE-lite offer with a=setup:passive, and then both sides wait for ever.
 	if err := s.SetAnsweringDTLSRole(webrtc.DTLSRoleClient); err != nil {
 		return s, err
 	}
@@ -111,8 +111,8 @@ func (m *Media) settings(o *offer) (webrtc.SettingEngine, error) {
 	return s, nil
 }
 
-// localAddresses are the addresses, at most one of each IP version, from which packets to the offer's relay leave this
-// machine: the routing table knows better than a list of interfaces which of them that is.
+// localAddresses returns the addresses, at most one of each IP version, from which packets to the offer's relay leave
+// this machine. It asks the routing table, because a list of interfaces does not tell which one is used.
 func (m *Media) localAddresses(o *offer) ([]netip.Addr, error) {
 	if m.loopback {
 		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}, nil
@@ -135,12 +135,12 @@ func (m *Media) localAddresses(o *offer) ([]netip.Addr, error) {
 		}
 	}
 	if len(locals) == 0 {
-		return nil, fmt.Errorf("no way to the caller's audio: %w", why)
+		return nil, fmt.Errorf("no way to the caller's audio: %w; check the network of this machine", why)
 	}
 	return locals, nil
 }
 
-// sourceAddress asks the routing table; connecting a UDP socket sends nothing.
+// sourceAddress connects a UDP socket, which consults the routing table and sends nothing.
 func sourceAddress(to netip.Addr) (netip.Addr, error) {
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, 9)))
 	if err != nil {

@@ -60,15 +60,14 @@ func (m *Media) newPlayback(o *offer, audio *opusFile) (*playback, error) {
 
 func (p *playback) lose() { p.isLost.Do(func() { close(p.lost) }) }
 
-// drain reads and forgets until there is nothing more to read.
+// drain reads and discards until reading fails.
 func drain(read func([]byte) error) {
 	for b := make([]byte, 1500); read(b) == nil; {
 	}
 }
 
-// answer makes the SDP answer. The caller's candidates are kept back: with one of them the library would start at once,
-// before the call is accepted, and audio or checks that come early start the timer that the caller sees (Meta: calling
-// FAQ).
+// answer makes the SDP answer. It withholds the caller's candidates: with one of them the library would connect at
+// once, before the call is accepted, and early packets start the timer that the caller sees (Meta: calling FAQ).
 func (p *playback) answer(ctx context.Context, o *offer) error {
 	if err := p.peer.SetRemoteDescription(webrtc.SessionDescription{
 		Type: webrtc.SDPTypeOffer, SDP: o.withoutCandidates(),
@@ -93,7 +92,7 @@ func (p *playback) answer(ctx context.Context, o *offer) error {
 	defer timer.Stop()
 	select {
 	case <-gathered:
-	case <-timer.C: // whoever checks the answer sees whether there are enough addresses in it
+	case <-timer.C: // CheckAnswer reports an answer without addresses
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -119,8 +118,8 @@ func (p *playback) addTrack(o *offer) error {
 	return nil
 }
 
-// SDP is the complete answer, with CRLF line ends. It is the same at every call: WhatsApp wants the same bytes should
-// it be told twice.
+// SDP returns the complete answer, with CRLF line ends. It is always the same, because WhatsApp wants the same bytes if
+// it gets the answer twice.
 func (p *playback) SDP() string { return p.sdp }
 
 // Run connects, calls up once, and plays the file from start to end at its pace. It returns nil after the last packet
@@ -137,7 +136,7 @@ func (p *playback) Run(ctx context.Context, up func()) error {
 	case <-p.lost:
 		return p.broken()
 	case <-timer.C:
-		return fmt.Errorf("%w: no connection within %s; see whether UDP to WhatsApp's relays may leave this machine",
+		return fmt.Errorf("%w: no connection within %s; check that the firewall lets UDP to WhatsApp's relays out",
 			engine.ErrNoMedia, p.connectWithin)
 	case <-ctx.Done():
 		return ctx.Err()
@@ -146,7 +145,7 @@ func (p *playback) Run(ctx context.Context, up func()) error {
 	return p.play(ctx, timer)
 }
 
-// start hands over the caller's candidates, upon which the library begins to connect. One that works is enough.
+// start gives the caller's candidates to the library, which then begins to connect. One usable candidate is enough.
 func (p *playback) start() error {
 	var refused []error
 	for _, c := range p.candidates {
@@ -161,7 +160,7 @@ func (p *playback) start() error {
 	return nil
 }
 
-// play sends every packet at its own instant, counted from one start, so that delays do not add up.
+// play sends every packet at its own time after one common start, so that delays do not add up.
 func (p *playback) play(ctx context.Context, timer *time.Timer) error {
 	header := rtp.Header{
 		Version: 2, Marker: true, SequenceNumber: uint16(rand.Uint32()), Timestamp: rand.Uint32(),
@@ -175,7 +174,7 @@ func (p *playback) play(ctx context.Context, timer *time.Timer) error {
 			if p.isOver() {
 				return p.broken()
 			}
-			return fmt.Errorf("audio file, while playing it: %w", err)
+			return fmt.Errorf("the audio file failed during playback, and the caller heard only a part: %w", err)
 		}
 		if waitErr := p.wait(ctx, timer, time.Until(due)); waitErr != nil || err == io.EOF {
 			return waitErr
@@ -215,7 +214,7 @@ func (p *playback) broken() error {
 	return fmt.Errorf("%w: the connection was closed or lost", engine.ErrNoMedia)
 }
 
-// Close ends the connection and waits until everything that belonged to it is freed.
+// Close ends the connection and returns when all its goroutines and sockets are gone.
 func (p *playback) Close() error {
 	p.closing.Do(func() {
 		p.lose()

@@ -15,13 +15,13 @@ const (
 	payloadDigits = "126" // telephone-event: the keys the caller presses
 )
 
-// line is one line of an SDP, with its place for messages.
+// line is one line of an SDP, with its number for messages.
 type line struct {
 	number int // from 1
 	text   string
 }
 
-// attribute is the value of an a= line with this key; a bare attribute has the value "".
+// attribute returns the value of an a= line with this key; a bare attribute has the value "".
 func (l line) attribute(key string) (string, bool) {
 	rest, ok := strings.CutPrefix(l.text, "a="+key)
 	if !ok || (rest != "" && rest[0] != ':') {
@@ -38,7 +38,7 @@ func splitLines(text string) []line {
 	return lines
 }
 
-// attributes are the values of all a= lines with this key, and the lines they are on.
+// attributes returns the values of all a= lines with this key, and their lines.
 func attributes(lines []line, key string) (values []string, at []line) {
 	for _, l := range lines {
 		if v, ok := l.attribute(key); ok {
@@ -48,7 +48,7 @@ func attributes(lines []line, key string) (values []string, at []line) {
 	return values, at
 }
 
-// attribute is the value of the first a= line with this key, or "".
+// attribute returns the value of the first a= line with this key, or "".
 func attribute(lines []line, key string) string {
 	if values, _ := attributes(lines, key); len(values) > 0 {
 		return values[0]
@@ -56,7 +56,7 @@ func attribute(lines []line, key string) string {
 	return ""
 }
 
-// formats maps payload types to what a=rtpmap says of them, in lower case.
+// formats maps payload types to their formats in a=rtpmap, in lower case.
 func formats(lines []line) map[string]string {
 	m := map[string]string{}
 	values, _ := attributes(lines, "rtpmap")
@@ -67,8 +67,8 @@ func formats(lines []line) map[string]string {
 	return m
 }
 
-// repair gives every line the CRLF that it should have had. On its way an offer may lose the last line end, have bare
-// LFs, or have its line ends spelled out as backslash r backslash n.
+// repair ends every line in CRLF. Offers arrive without the last line end, with bare LFs, or with line ends spelled out
+// as backslash r backslash n.
 func repair(text string) string {
 	if !strings.ContainsAny(text, "\r\n") {
 		text = strings.NewReplacer(`\r\n`, "\n", `\n`, "\n").Replace(text)
@@ -83,7 +83,7 @@ func repair(text string) string {
 	return b.String()
 }
 
-// candidate is what this package reads of an a=candidate value.
+// candidate is the part of an a=candidate value that this package needs.
 type candidate struct {
 	component string
 	protocol  string
@@ -110,7 +110,7 @@ type offer struct {
 	candidates []candidate // the same, read
 }
 
-// readOffer reads what can be read of an offer.
+// readOffer reads an offer as far as it can be read.
 func readOffer(text string) *offer {
 	o := &offer{text: repair(text)}
 	o.lines = splitLines(o.text)
@@ -126,7 +126,7 @@ func readOffer(text string) *offer {
 	return o
 }
 
-// parseOffer reads an offer that is to be answered here, and says what is wrong with one that cannot be.
+// parseOffer reads an offer that this package is to answer. The error says why it cannot.
 func parseOffer(text string) (*offer, error) {
 	o := readOffer(text)
 	if err := o.validate(); err != nil {
@@ -155,7 +155,7 @@ func (o *offer) validate() error {
 		}
 	}
 	if setup := attribute(o.lines, "setup"); setup != "actpass" && setup != "passive" {
-		return fmt.Errorf("a=setup:%s leaves this side no active part; want actpass", setup)
+		return fmt.Errorf("a=setup:%s does not let this side start DTLS; want actpass", setup)
 	}
 	for _, value := range o.raw {
 		c, err := parseCandidate(value)
@@ -167,7 +167,7 @@ func (o *offer) validate() error {
 	return nil
 }
 
-// withoutCandidates is the offer for a connection that must not send anything yet.
+// withoutCandidates returns the offer for a connection that must not send anything yet.
 func (o *offer) withoutCandidates() string {
 	var b strings.Builder
 	for _, l := range o.lines {
@@ -178,8 +178,8 @@ func (o *offer) withoutCandidates() string {
 	return b.String()
 }
 
-// trimCandidates keeps of an answer's candidates the first of component 1 for each IP version: RTCP is multiplexed, and
-// the offer has one of each as well.
+// trimCandidates keeps an answer's first candidate of component 1 for each IP version, as in WhatsApp's offers. RTCP is
+// multiplexed, so it needs no component 2.
 func trimCandidates(text string) string {
 	var b strings.Builder
 	var have4, have6 bool
