@@ -1,6 +1,7 @@
 package fake
 
-// What the API does to a call. Each takes the lock itself and returns why it is refused, nil if it is carried out.
+// What the API does to a call. Each function takes the lock itself, and returns a refusal, or nil if it was carried
+// out.
 
 // accept puts the call through, with the business's SDP answer.
 func (c *Call) accept(sdp string) *refusal {
@@ -30,8 +31,8 @@ func (c *Call) accept(sdp string) *refusal {
 	return nil
 }
 
-// acceptable says why an accept is refused; s.mu is held. A call whose window is over by the wall clock ends here, even
-// if its timer has not run.
+// acceptable returns why an accept is refused, nil if it is not; s.mu is held. A call whose window is over by the wall
+// clock ends here, even if its timer has not run.
 func (c *Call) acceptable(sdp string) *refusal {
 	s := c.server
 	if c.outbound() {
@@ -69,8 +70,8 @@ func (c *Call) reject() *refusal {
 	return nil
 }
 
-// hangUp ends a call that was accepted. One that still rings can be ended in the same way, since Meta wants it done so
-// after a pre_accept (Meta: troubleshooting).
+// hangUp ends a call that was accepted. It also ends one that still rings, as Meta asks for after a pre_accept (Meta:
+// troubleshooting).
 func (c *Call) hangUp() *refusal {
 	if !c.finishNow(End{By: Business}) {
 		return alreadyOver("Terminate")

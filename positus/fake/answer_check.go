@@ -20,12 +20,12 @@ import (
 //   - no a=ice-lite: the business is the full ICE agent;
 //   - exactly one fingerprint, sha-256;
 //   - ice-ufrag and ice-pwd;
-//   - one candidate at least that is UDP, of component 1, with an IP address (no name);
+//   - at least one UDP candidate of component 1 with an IP address (no name);
 //   - the offer's mid, alone in the BUNDLE group;
 //   - a=rtcp-mux;
 //   - no direction but sendrecv.
 //
-// That an answer must be the same as in a pre_accept is not checked: Positus has no pre_accept.
+// It does not compare with the answer of a pre_accept: Positus has no pre_accept.
 func CheckAnswer(offer, answer string) error {
 	a := parseAnswer(answer)
 	mid := attribute(offer, "mid")
@@ -45,28 +45,28 @@ func CheckAnswer(offer, answer string) error {
 		func() string { return a.checkCodec(126, "telephone-event/8000") },
 		a.checkDirection,
 	} {
-		if problem := check(); problem != "" {
-			a.problems = append(a.problems, problem)
+		if reason := check(); reason != "" {
+			a.reasons = append(a.reasons, reason)
 		}
 	}
-	if len(a.problems) == 0 {
+	if len(a.reasons) == 0 {
 		return nil
 	}
-	return &AnswerError{Problems: a.problems}
+	return &AnswerError{Reasons: a.reasons}
 }
 
 // AnswerError lists what is wrong with an SDP answer.
 type AnswerError struct {
-	Problems []string // one sentence each, with the line at fault
+	Reasons []string // one sentence each, with the line at fault
 }
 
 func (e *AnswerError) Error() string {
-	return "fake: SDP answer refused: " + strings.Join(e.Problems, "; ")
+	return "fake: SDP answer refused: " + strings.Join(e.Reasons, "; ")
 }
 
 type answerText struct {
-	lines    []string
-	problems []string
+	lines   []string
+	reasons []string
 }
 
 func parseAnswer(answer string) *answerText {
@@ -114,7 +114,7 @@ func (a *answerText) checkMedia() string {
 	return ""
 }
 
-// checkOnly wants the attribute exactly once, with that value.
+// checkOnly requires the attribute exactly once, with that value.
 func (a *answerText) checkOnly(name, want string) string {
 	got := a.all("a=" + name + ":")
 	if len(got) != 1 || got[0] != "a="+name+":"+want {
@@ -142,7 +142,7 @@ func (a *answerText) checkFingerprint() string {
 	return ""
 }
 
-// checkCredential wants an ICE user fragment or password of the length that RFC 8839 asks for.
+// checkCredential requires an ICE user fragment or password of the length that RFC 8839 asks for.
 func (a *answerText) checkCredential(name string, length int) string {
 	got := a.all("a=" + name + ":")
 	if len(got) != 1 || len(got[0]) < len("a="+name+":")+length {
@@ -172,7 +172,7 @@ func (a *answerText) checkMux() string {
 	return ""
 }
 
-// checkCodec wants the payload type in the m= line, with its name in an rtpmap line.
+// checkCodec requires the payload type in the m= line, with its name in an rtpmap line.
 func (a *answerText) checkCodec(payloadType int, codec string) string {
 	number := strconv.Itoa(payloadType)
 	for _, media := range a.all("m=") {

@@ -89,8 +89,8 @@ func TestCheckAnswerNamesTheLineAtFault(t *testing.T) {
 			if !errors.As(fake.CheckAnswer(offer, tc.answer), &wrong) {
 				t.Fatal("taken")
 			}
-			if tc.answer != "" && len(wrong.Problems) != 1 {
-				t.Errorf("%d problems: %q", len(wrong.Problems), wrong.Problems)
+			if tc.answer != "" && len(wrong.Reasons) != 1 {
+				t.Errorf("%d reasons: %q", len(wrong.Reasons), wrong.Reasons)
 			}
 			if !strings.Contains(wrong.Error(), tc.want) {
 				t.Errorf("got %q, want %q in it", wrong.Error(), tc.want)

@@ -71,7 +71,7 @@ type requestBody struct {
 	} `json:"text"`
 }
 
-// run carries the request out, or not, and prepares the reply.
+// run carries the request out, unless a fault or a refusal prevents it, and prepares the reply.
 func (x *exchange) run() {
 	s := x.server
 	var ref *refusal
@@ -225,7 +225,7 @@ func (x *exchange) applyMessage() (any, *refusal) {
 	}, nil
 }
 
-// permissions answers what Meta says about one user, as Positus wraps it (Meta: user call permissions).
+// permissions returns Meta's body about one user, as Positus wraps it (Meta: user call permissions).
 func (x *exchange) permissions() (any, *refusal) {
 	user := x.r.URL.Query().Get("user_wa_id")
 	if user == "" {

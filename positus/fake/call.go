@@ -10,7 +10,7 @@ import (
 // State is how far a call has come.
 type State string
 
-// A call rings, is accepted or rejected, and ends; a call that nobody answers ends without the middle.
+// A call rings, is accepted or rejected, and ends; a call that nobody answers goes from ringing to ended.
 const (
 	Ringing  State = "ringing"
 	Accepted State = "accepted"
@@ -35,7 +35,7 @@ type Event struct {
 	By    Party
 }
 
-// End is how a call ended, which is what its terminate webhook says.
+// End is how a call ended, as in its terminate webhook.
 type End struct {
 	At       time.Time
 	By       Party
@@ -44,7 +44,7 @@ type End struct {
 	Duration time.Duration // since it was accepted, 0 if it never was
 }
 
-// Call is one call, in the hand of whoever plays the phone.
+// Call is one call, from the side of its phone.
 type Call struct {
 	ID       string // wacid.…, with + / = in it
 	NumberID string // Positus number id that is called, empty if no id has the number
@@ -113,7 +113,7 @@ func (c *Call) Answer() string {
 	return c.answer
 }
 
-// Wait returns once the call is in that state or has been; it fails when the call ended without it, or ctx did.
+// Wait returns once the call has reached a state. It fails if the call ends without it, or if ctx ends.
 func (c *Call) Wait(ctx context.Context, state State) error {
 	for {
 		c.server.mu.Lock()
@@ -136,7 +136,7 @@ func (c *Call) Wait(ctx context.Context, state State) error {
 	}
 }
 
-// HangUp is the phone's owner hanging up, or declining a call that make started. It reports whether the call was live.
+// HangUp makes the phone's owner hang up, or decline a call that make started. It reports whether the call was live.
 func (c *Call) HangUp() bool { return c.finishNow(End{By: Caller}) }
 
 // Expire lets the answer window run out now. It reports whether the call was still ringing.
@@ -167,7 +167,7 @@ func (c *Call) finishNow(e End) bool {
 	return c.finish(e)
 }
 
-// The rest wants s.mu held, unless it says otherwise.
+// The functions below need s.mu, unless their comments say otherwise.
 
 func (c *Call) enter(state State, by Party) {
 	c.state = state
@@ -175,7 +175,7 @@ func (c *Call) enter(state State, by Party) {
 	c.changed.fire()
 }
 
-// pickedUp puts the call through and starts what the phone does from then on.
+// pickedUp puts the call through and starts what the phone does afterwards.
 func (c *Call) pickedUp(by Party) {
 	c.enter(Accepted, by)
 	c.acceptedAt = c.server.now()
@@ -195,7 +195,7 @@ func (c *Call) pickedUp(by Party) {
 	}
 }
 
-// finish ends the call, once, and sends what follows from that.
+// finish ends the call, once, and sends the webhooks that follow.
 func (c *Call) finish(e End) bool {
 	if c.state == Ended {
 		return false

@@ -9,7 +9,7 @@ import (
 
 // newCallID makes an id in the observed wire format: "wacid." and base64 of the user's number, 32 random hexadecimal
 // digits and the business number, each with its length in front. The tail is this package's own: it makes every id end
-// in "+/A=", so that whoever puts one into a URL, a path or a file name unescaped is found out.
+// in "+/A=", so that code that puts one into a URL, a path or a file name unescaped fails its tests.
 func newCallID(r *rand.Rand, user, business string, outbound bool) string {
 	way := byte(0x12)
 	if outbound {

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Dials is how the server behaves, for all calls, until Adjust changes it. The zero value is Positus as documented.
+// Dials are how the server behaves, for all calls, until Adjust changes them. The zero value is Positus as documented.
 type Dials struct {
 	// Errors is the body of every refusal.
 	Errors ErrorShape
-	// Latency is waited before a request of that kind is processed.
+	// Latency is the wait before a request of that kind is processed.
 	Latency map[Kind]time.Duration
 	// SkipSDPCheck takes any text as the SDP of an accept or a make.
 	SkipSDPCheck bool
@@ -19,10 +19,10 @@ type Dials struct {
 	Form Form
 	// Delivery is how webhooks travel.
 	Delivery DeliveryDials
-	// Permission is what call-permissions answers: "temporary" if empty, "permanent" or "no_permission"; with the last,
-	// make is refused with 138006 (Meta: user call permissions).
+	// Permission is the status that call-permissions returns: "temporary" if empty, "permanent" or "no_permission";
+	// with the last, make is refused with 138006 (Meta: user call permissions).
 	Permission string
-	// PickUpAfter answers a call that make started, after that long; zero leaves it to Call.PickUp.
+	// PickUpAfter picks up a call that make started, after that long; zero leaves it to Call.PickUp.
 	PickUpAfter time.Duration
 	// Statuses posts the status webhooks of a call that make started (RINGING, ACCEPTED, REJECTED), which Meta
 	// documents (Meta: business-initiated calls) and Positus does not.
@@ -31,9 +31,9 @@ type Dials struct {
 
 // DeliveryDials is how webhooks travel. By default each is posted once, at once, and those of one call in order.
 type DeliveryDials struct {
-	// Delay is waited before each webhook.
+	// Delay is the wait before each webhook.
 	Delay time.Duration
-	// Jitter adds a random wait of up to that long, and lets the webhooks of one call overtake each other.
+	// Jitter adds a random wait of up to that long, so that the webhooks of one call can overtake each other.
 	Jitter time.Duration
 	// Repeat posts every webhook again, that long after the first time: {0, time.Second} makes three.
 	Repeat []time.Duration
@@ -94,13 +94,13 @@ type Fault struct {
 	Code   int
 	// RetryAfter is sent as the Retry-After header: seconds, a date, or rubbish.
 	RetryAfter string
-	// Process carries the request out all the same, so that the reply lies.
+	// Process carries the request out although the reply says otherwise.
 	Process bool
 	// LoseReply carries the request out and then resets the connection.
 	LoseReply bool
-	// DelayReply is waited between carrying the request out and replying.
+	// DelayReply is the wait between carrying the request out and replying.
 	DelayReply time.Duration
-	// Hang never replies and carries nothing out: it lasts until the client gives up.
+	// Hang carries nothing out and never replies; the request lasts until the client gives up.
 	Hang bool
 }
 

@@ -66,7 +66,7 @@ func (c *Call) WaitHeard(ctx context.Context, n int) ([]Packet, error) {
 	}
 }
 
-// WaitConnected returns once a Media phone has its encrypted connection to whoever answered.
+// WaitConnected returns once a Media phone has an encrypted connection to the other side.
 func (c *Call) WaitConnected(ctx context.Context) error {
 	if c.peer == nil {
 		return errNoMedia
@@ -106,8 +106,7 @@ type peer struct {
 	arrived  signal
 }
 
-// newPeer makes a peer and puts its port, certificate and stream into the fields of an offer, whose ICE credentials it
-// takes over.
+// newPeer makes a peer with the ICE credentials of an offer's fields, and sets the fields' port, fingerprint and SSRC.
 func newPeer(f *offerFields, now func() time.Time) (*peer, error) {
 	api, err := loopbackAPI(f.ufrag, f.pwd)
 	if err != nil {
@@ -245,7 +244,7 @@ func (p *peer) hear(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 	})
 }
 
-// readFeedback notes RTCP about what the phone sends: it too keeps a silent call alive.
+// readFeedback notes RTCP about what the phone sends, because it keeps a silent call alive.
 func (p *peer) readFeedback() {
 	for _, sender := range p.pc.GetSenders() {
 		for {
@@ -263,7 +262,7 @@ func (p *peer) sign() {
 	p.lastSign = time.Now()
 }
 
-// silence returns how long ago the last sign of life was.
+// silence returns the time since the last packet.
 func (p *peer) silence() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()

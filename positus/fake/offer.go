@@ -33,8 +33,8 @@ type offerFields struct {
 	ssrc        uint32
 }
 
-// TextOffer makes an offer as WhatsApp makes them, which nobody answers to: the relay's addresses are on loopback, the
-// ports real, the keys random. The same seed makes the same offer.
+// TextOffer makes an offer like WhatsApp's with nobody behind it: the relay's addresses are on loopback, the ports are
+// real, the keys random. The same seed makes the same offer.
 func TextOffer(kind OfferKind, seed uint64, at time.Time) string {
 	return kind.text(randomFields(kind, rand.New(rand.NewPCG(seed, seed)), at))
 }

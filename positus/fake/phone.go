@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Phone is who calls, and all that happens in that call by itself. The zero value of each field is the ordinary case: a
-// call that rings until it is answered, refused, or out of time, and once answered lasts until someone hangs up.
+// Phone is a caller, and everything that happens in the call without further instructions. The zero value of each field
+// is the ordinary case: the call rings until it is answered, refused or out of time, and lasts until someone hangs up.
 //
 // What a business meets on this platform, and how to play it:
 //
@@ -34,7 +34,7 @@ import (
 //	SDP in the older place, plain, wrapped  Form.SDP, Form.WrapSDP
 //	sdp_type "answer" on an inbound call    the default; Form.SDPType puts it right
 //	no payment method: 131044               Server.PostError
-//	a stale connect                         Age: 10 * time.Minute, with NoTerminate if nothing else shall come
+//	a stale connect                         Age: 10 * time.Minute, with NoTerminate if nothing else is to come
 //	a webhook from elsewhere                Config.WebhookClient with another source, DeliveryDials.Header
 //	accept's reply comes after terminate    HangUpOnAccept
 //	lost, late and false replies            Faults, Server.FailNext
@@ -101,7 +101,7 @@ func (s *Server) Call(p Phone) (*Call, error) {
 // first phone hold for that body. A phone with TerminateFirst has bodies of its own.
 func (s *Server) CallBatch(phones ...Phone) ([]*Call, error) {
 	if len(phones) == 0 {
-		return nil, errors.New("fake: a batch of no calls: give one phone at least")
+		return nil, errors.New("fake: a batch without calls: pass at least one phone")
 	}
 	var calls []*Call
 	for _, p := range phones {
@@ -191,7 +191,7 @@ func (s *Server) resolve(to string) (numberID, business string, err error) {
 	return "", to, nil
 }
 
-// newCall makes a ringing call; s.mu is held. It is found by its id only after register.
+// newCall makes a ringing call; s.mu is held. Its id finds it only after register.
 func (s *Server) newCall(p Phone, numberID, business string, made bool) *Call {
 	user := p.Number
 	setDefault(&user, p.UserID)
@@ -210,7 +210,7 @@ func (s *Server) newCall(p Phone, numberID, business string, made bool) *Call {
 	return c
 }
 
-// register makes a call known, ringing; s.mu is held.
+// register adds a ringing call to the server; s.mu is held.
 func (s *Server) register(c *Call) {
 	s.calls[c.ID] = c
 	s.order = append(s.order, c)

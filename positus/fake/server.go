@@ -1,6 +1,6 @@
 // Package fake is a stand-in for Positus that runs: the calling part of its HTTP API with a state machine behind each
 // call, the webhooks it posts, and the phones of the people who call. It refuses what WhatsApp would refuse, misbehaves
-// when a dial says so, and keeps a log of all it was asked, which is what a test or a demonstration is judged by.
+// when a dial asks for it, and logs every request for tests and demonstrations to check.
 //
 //	srv := fake.New(fake.Config{Token: "secret", Numbers: map[string]string{"5dbbbf01": "551131361234"}})
 //	if err := srv.Start(); err != nil { … }
@@ -26,7 +26,7 @@ import (
 	"time"
 )
 
-// Config is all that a Server depends on. Only Token and Numbers are required.
+// Config is what a [Server] needs. Only Token and Numbers are required.
 type Config struct {
 	// Addr is where Start listens, "127.0.0.1:0" if empty.
 	Addr string
@@ -38,9 +38,9 @@ type Config struct {
 	WebhookURL string
 	// WebhookClient posts the webhooks; the default gives up after 20 s, as Meta does (Meta: calling FAQ).
 	WebhookClient *http.Client
-	// Logger gets a line for each request and webhook, without phone numbers. Nil: nothing is logged.
+	// Logger gets a line for each request and webhook, without phone numbers; silent if nil.
 	Logger *slog.Logger
-	// Now is the wall clock for timestamps and for the answer window, time.Now if nil. Waiting is always done on Go's
+	// Now is the wall clock for timestamps and for the answer window, time.Now if nil. Waiting always uses Go's
 	// own timers, so that a server made inside a synctest bubble follows the bubble's clock without it.
 	Now func() time.Time
 	// Seed makes call ids, offers, windows and jitter repeatable. Zero picks one and logs it.
@@ -52,7 +52,7 @@ type Config struct {
 	NoMediaAfter time.Duration
 	// SilenceAfter ends a call in which the business went silent, RTCP included, 30 s if zero (Meta: troubleshooting).
 	SilenceAfter time.Duration
-	// Dials is how the server behaves at first; Adjust changes it later.
+	// Dials are how the server behaves at first; Adjust changes them later.
 	Dials Dials
 }
 
@@ -146,7 +146,7 @@ func (s *Server) Start() error {
 	return nil
 }
 
-// URL is the address of the API as a client is configured with it, "http://127.0.0.1:PORT/v2", empty before Start.
+// URL returns the address of the API for a client's configuration, "http://127.0.0.1:PORT/v2", empty before Start.
 func (s *Server) URL() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,7 +163,7 @@ func (s *Server) SetWebhookURL(url string) {
 	s.webhookURL = url
 }
 
-// Close stops listening, drops requests and webhooks in flight, hangs up every phone without telling anyone, and
+// Close stops listening, drops requests and webhooks in flight, hangs up every phone without a webhook, and
 // returns when the last goroutine is gone. Closing twice is harmless.
 func (s *Server) Close() error {
 	s.mu.Lock()
@@ -220,7 +220,7 @@ func (s *Server) pause(d time.Duration, stop <-chan struct{}) bool {
 
 func (s *Server) now() time.Time { return s.cfg.Now() }
 
-// signal wakes all who wait for a change; both methods want the lock of what changes held.
+// signal wakes all that wait for a change. Both methods need the lock of what changes.
 type signal struct{ ch chan struct{} }
 
 func (g *signal) wait() <-chan struct{} {

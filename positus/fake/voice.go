@@ -128,7 +128,7 @@ func (v *voice) digit(p digitPacket) error {
 	return v.write(payloadDigits, p.first, p.payload)
 }
 
-// rest moves the clock on by the time that a key press took: its packets all bear the time of its start.
+// rest advances the RTP clock by the length of a key press, whose packets all have the timestamp of its start.
 func (v *voice) rest() {
 	v.mu.Lock()
 	defer v.mu.Unlock()

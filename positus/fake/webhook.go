@@ -17,14 +17,14 @@ type Delivery struct {
 	Time    time.Time // when it was sent
 	Event   string    // connect, terminate, status, errors, or raw for Post
 	CallIDs []string  // the calls in its body
-	Attempt int       // 1, and more for retries of a webhook that was not taken
+	Attempt int       // 1, and more for retries of a webhook that was not accepted
 	Body    []byte
 	Status  int           // of the reply, 0 when there was none
 	Latency time.Duration // until the reply, by Go's own clock
 	Err     string        // why there was no reply
 }
 
-// Delivered reports whether the webhook was taken: any 2xx.
+// Delivered reports whether the receiver accepted the webhook: any 2xx.
 func (d Delivery) Delivered() bool { return d.Status >= 200 && d.Status < 300 }
 
 // Deliveries returns every attempt to post a webhook so far, in order of completion.
@@ -39,8 +39,8 @@ func (s *Server) WaitDelivery(ctx context.Context, match func(Delivery) bool) (D
 	return waitIn(ctx, s, &s.deliveries, &s.delivered, "webhook", match)
 }
 
-// Post posts any body to the webhook URL, once and at once, and returns what came of it: unknown events, rubbish, a
-// captured webhook replayed. The error is nil whenever there was a reply.
+// Post posts any body to the webhook URL, once and at once, and returns the result: for unknown events, rubbish, or
+// a captured webhook. The error is nil whenever there was a reply.
 func (s *Server) Post(ctx context.Context, body []byte) (Delivery, error) {
 	s.mu.Lock()
 	url, header := s.webhookURL, s.dials.Delivery.Header
@@ -138,7 +138,7 @@ func (s *Server) post(o outgoing) {
 	})
 }
 
-// attempts posts until the webhook is taken or its retries are used up.
+// attempts posts until the receiver accepts the webhook or the retries are used up.
 func (s *Server) attempts(o outgoing, from int) {
 	for n := from; ; n++ {
 		if s.attempt(s.ctx, o, n).Delivered() || n > o.retries || !s.pause(o.every, nil) {
