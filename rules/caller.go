@@ -22,9 +22,8 @@ type Caller struct {
 	Area    string // geographic area code, "" if there is none
 }
 
-// NewCaller makes a Caller of what a webhook says: the caller's number with its
-// country code, "" if withheld, the user id and the profile name, each of which
-// may be "". It refuses nobody: digits that are no valid number stand for
+// NewCaller makes a Caller of what a webhook says: the caller's number with its country code, "" if withheld, the user
+// id and the profile name, each of which may be "". It refuses nobody: digits that are no valid number stand for
 // themselves, and what is no number at all is an id.
 func NewCaller(from, userID, name string) Caller {
 	c := Caller{ID: from, Name: name}
@@ -40,7 +39,7 @@ func NewCaller(from, userID, name string) Caller {
 }
 
 // Key is what lists and histories know the caller by: the number, or else
-// "id:" and the id, or "" for a caller of whom nothing is known.
+// "id:" and the id, or "" for a caller about whom nothing is known.
 func (c Caller) Key() string {
 	switch {
 	case c.Number != "":
@@ -51,9 +50,8 @@ func (c Caller) Key() string {
 	return ""
 }
 
-// ParseEntry reads one entry of a list: a phone number in any form that
-// [phone.Normalize] reads, or "id:" and a user id for a caller who hides the
-// number. The key is that of Caller.Key.
+// ParseEntry reads one entry of a list: a phone number in any form that [phone.Normalize] reads, or "id:" and a user id
+// for a caller who hides the number. The key is that of Caller.Key.
 func ParseEntry(s string) (key string, err error) {
 	s = strings.TrimSpace(s)
 	id, isID := strings.CutPrefix(s, idPrefix)
@@ -66,8 +64,8 @@ func ParseEntry(s string) (key string, err error) {
 	return idPrefix + id, nil
 }
 
-// AnyCaller is a caller from the country of a business number of the file who stands on none of its lists and is named in
-// none of its conditions: whom the rules have in mind when they have nobody in mind.
+// AnyCaller is a caller from the country of a business number of the file who is on none of its lists and in none of
+// its conditions: the caller that a dry run takes when none is given.
 func (f *File) AnyCaller(number string) Caller {
 	n, _ := f.Number(number)
 	country := NewCaller(strings.TrimPrefix(n.Phone, "+"), "", "").Country
@@ -86,7 +84,7 @@ func (f *File) AnyCaller(number string) Caller {
 	}
 }
 
-// knows says whether the file has something to say of this very caller.
+// knows reports whether the file names this very caller, in a list or in a condition.
 func (f *File) knows(c Caller) bool {
 	key := c.Key()
 	return slices.ContainsFunc(f.lists, func(l *list) bool { _, ok := l.entries[key]; return ok }) ||

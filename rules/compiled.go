@@ -7,16 +7,16 @@ import (
 	"callrouter/rules/internal/source"
 )
 
-// Compiled is a rules file that was compiled and whose tests were not run, with where its rules stand: what packages that
-// test or analyse rules files work on.
+// Compiled is a rules file that was compiled and whose tests were not run, with where its rules stand: what packages
+// that test or analyse rules files work on.
 type Compiled struct {
 	File *File // nil if the file has errors
 
 	l *loader
 }
 
-// Compile makes a File of a document that was parsed from data. Mistakes are reported to the document; what has passed by now
-// is warned of.
+// Compile makes a File of a document that was parsed from data. Mistakes are reported to the document; what has passed
+// by now is warned of.
 func Compile(doc *source.Document, data []byte, now time.Time) *Compiled {
 	l := newLoader(doc, now)
 	l.compile(data)

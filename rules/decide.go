@@ -9,11 +9,11 @@ import (
 	"callrouter/rules/internal/condition"
 )
 
-// Decide says what is done with a call: the first rule, from index from on, that holds; else the default. When evaluating
-// fails, it is on_error with [Decision.Err] saying which condition failed and why.
+// Decide says what is done with a call: the first rule, from index from on, that holds; else the default. When
+// evaluating fails, it is on_error with [Decision.Err] saying which condition failed and why.
 //
-// If the Needs are not none, the Decision is void: fetch the facts and decide again with a new [Input] of the same instant.
-// It does not allocate unless it fails or needs facts.
+// If the Needs are not none, the Decision is void: fetch the facts and decide again with a new [Input] of the same
+// instant. It does not allocate unless it fails or needs facts.
 func (f *File) Decide(in Input, from int) (Decision, Needs) {
 	s := f.borrow()
 	defer f.giveBack(s)

@@ -43,8 +43,8 @@ type Decision struct {
 // Default is the decision when no rule decides.
 func (f *File) Default() Decision { return f.fallback }
 
-// OnError is the decision when the rules cannot be evaluated: the file's on_error, or its default's action where on_error
-// is left out. It is by on_error in both cases, and holds err.
+// OnError is the decision when the rules cannot be evaluated: the file's on_error, or its default's action where
+// on_error is left out. It is by on_error in both cases, and holds err.
 func (f *File) OnError(err error) Decision {
 	d := f.onError
 	d.Err = err
@@ -78,7 +78,7 @@ func (r Result) Words() string {
 	return "failed"
 }
 
-// Trace tells of one rule that was looked at: what became of it, why, and the values that its condition read.
+// Trace is what became of one rule that was looked at, why, and the values that its condition read.
 type Trace struct {
 	Rule   string         `json:"rule"`
 	Line   int            `json:"line"`

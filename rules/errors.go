@@ -8,7 +8,7 @@ import (
 	"callrouter/rules/internal/condition"
 )
 
-// factError says that a condition needs a fact which the store could not give.
+// factError is a fact that a condition needs and the store could not give.
 type factError struct {
 	text string
 	err  error
@@ -18,7 +18,7 @@ func (e *factError) Error() string { return e.text + ": " + e.err.Error() }
 
 func (e *factError) Unwrap() error { return e.err }
 
-// conditionError says that a condition failed when it was run.
+// conditionError is the failure of a condition when it was run.
 type conditionError struct {
 	text string
 	err  error
@@ -42,8 +42,8 @@ func (e *lackingCalls) Error() string {
 	return fmt.Sprintf("the calls of the last %v are not known", e.last)
 }
 
-// lackingFact is panicked with when a fact was asked for that [atom.needs] did not name. It cannot happen: needs name every
-// fact that the condition could ask for.
+// lackingFact is panicked with when a fact was asked for that the needs of the atom do not name. It cannot happen: needs name
+// every fact that the condition could ask for.
 type lackingFact struct{ name string }
 
 func (e *lackingFact) Error() string { return e.name + " is not known" }

@@ -114,7 +114,7 @@ func (f *File) run(a *condition.Atom, in *input, s *scratch) Truth {
 	return IsFalse
 }
 
-// switched says whether one of the hours that the atom reads is opened or closed by hand.
+// switched reports whether one of the hours that the atom reads is opened or closed by hand.
 func (in *input) switched(a *condition.Atom) bool {
 	if in.switches == nil {
 		return false
@@ -127,7 +127,7 @@ func (in *input) switched(a *condition.Atom) bool {
 	return false
 }
 
-// lacksAny says whether one of the facts has not been fetched.
+// lacksAny reports whether one of the facts has not been fetched.
 func (in *input) lacksAny(n *condition.Needs) bool {
 	if in.key != "" {
 		for _, l := range n.Lists {

@@ -9,8 +9,8 @@ import (
 	"callrouter/rules/internal/condition"
 )
 
-// Explain is the same evaluation as [File.Decide], and tells of every rule that it looked at. Like there, nothing but the
-// Needs counts if they are not none.
+// Explain is the same evaluation as [File.Decide], and returns a trace of every rule that it looked at. As there, only
+// the Needs count if they are not none.
 func (f *File) Explain(in Input, from int) (Decision, []Trace, Needs) {
 	s := f.borrow()
 	defer f.giveBack(s)
@@ -62,7 +62,7 @@ func (e *explainer) why(c *condition.Condition) string {
 	return strings.Join(parts, "; ")
 }
 
-// walk goes the way that holds went. It answers with the atoms that made the condition what it is: the one that made an
+// walk goes the way that holds went. It returns the atoms that made the condition what it is: the one that made an
 // `and` false or an `or` true, or all of them.
 func (e *explainer) walk(c *condition.Condition) (Truth, []string) {
 	switch c.Op {

@@ -8,7 +8,7 @@ import (
 	"callrouter/rules/internal/condition"
 )
 
-// Number is a business number the file answers for.
+// Number is a business number of the file.
 type Number struct {
 	Name      string
 	Phone     string // normal form, as [phone.Normalize] writes it
@@ -170,8 +170,8 @@ func (f *File) Hours(name string) *hours.Plan {
 	return f.hours[i]
 }
 
-// ListedUntil returns until when a caller, by key, is on a list by an entry of the file; the zero time if there is no such
-// entry, or one without an end.
+// ListedUntil returns until when a caller, by key, is on a list by an entry of the file; the zero time if there is no
+// such entry, or one without an end.
 func (f *File) ListedUntil(list, key string) time.Time {
 	if l := f.listsByName[list]; l != nil {
 		return l.entries[key]
@@ -201,8 +201,8 @@ func (f *File) Atoms(number string) []*condition.Atom {
 	return all
 }
 
-// Open says whether hours are open at an instant, by their plan or by a switch in rt (which may be nil). known is false if
-// the file has no such hours.
+// Open reports whether hours are open at an instant, by their plan or by a switch in rt (which may be nil). known is
+// false if the file has no such hours.
 func (f *File) Open(name string, at time.Time, rt *Runtime) (open, known bool) {
 	i, known := f.hoursByName[name]
 	if !known {

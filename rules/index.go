@@ -8,11 +8,11 @@ import (
 	"callrouter/rules/internal/condition"
 )
 
-// Of many rules few can hold for a call. A rule that asks for `payload == "a"` is only looked at when the payload is "a";
-// one that asks for the night is not looked at by day. Order is kept: the lowest rule that holds wins, and what is looked at
-// is looked at as a whole. A rule is only ever left out because of a part that is false and that stands behind nothing that
-// could fail or ask the store: so leaving it out changes neither the decision nor what is fetched. Explain looks at every
-// rule, and tests compare the two.
+// Of many rules few can hold for a call. A rule that asks for `payload == "a"` is only looked at when the payload is
+// "a"; one that asks for the night is not looked at by day. Order is kept: the lowest rule that holds wins, and what is
+// looked at is looked at as a whole. A rule is only ever left out because of a part that is false and that stands
+// behind nothing that could fail or ask the store: so leaving it out changes neither the decision nor what is fetched.
+// Explain looks at every rule, and tests compare the two.
 
 // guarded are the values that can be looked up, and where a call has them.
 var guarded = []guardedValue{
@@ -86,7 +86,7 @@ func (p *numberIndex) fill(f *File, number int, name string) {
 	p.group(rest)
 }
 
-// excluded says whether the rule asks for another number.
+// excluded reports whether the rule asks for another number.
 func (p *numberIndex) excluded(parts []*condition.Condition, number string) bool {
 	return slices.ContainsFunc(parts, func(c *condition.Condition) bool {
 		return c.Op == condition.Leaf && c.Atom.Guard != nil && c.Atom.Guard.Value == "number" && !slices.Contains(c.Atom.Guard.Texts, number)

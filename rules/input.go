@@ -16,7 +16,8 @@ type Call struct {
 // Switch opens or closes hours by hand until an instant. It is [hours.Switch].
 type Switch = hours.Switch
 
-// Runtime is what is set at run time and held in memory. It is not changed while an [Input] that was made with it is used.
+// Runtime is what is set at run time and held in memory. It is not changed while an [Input] that was made with it is
+// used.
 type Runtime struct {
 	Switches map[string]Switch  // by name of the hours
 	Entries  map[string][]Entry // run-time entries by list, of lists that are not kept in the store
@@ -51,7 +52,7 @@ type Needs struct {
 	Calls  []time.Duration
 }
 
-// None says that nothing is to be fetched.
+// None reports whether there is nothing to fetch.
 func (n Needs) None() bool { return len(n.Lists) == 0 && len(n.Queues) == 0 && len(n.Calls) == 0 }
 
 // Input is one evaluation: one call, one instant, one set of facts. It belongs to the [File] that made it, and does not
@@ -70,11 +71,11 @@ type input struct {
 	env      any // an environment, boxed once
 	minute   *minute
 	cursors  []cursor
-	seen     Observer // told of every part of a condition that is explained; nil: nobody
+	seen     Observer // called for every part of a condition that is explained; may be nil
 }
 
-// AtRuntime is what was set at run time that this evaluation is subject to: which hours are switched open (true) or closed,
-// and on which lists of the file the caller stands by an entry of that kind.
+// AtRuntime is what was set at run time that this evaluation is subject to: which hours are switched open (true) or
+// closed, and on which lists of the file the caller stands by an entry of that kind.
 func (in Input) AtRuntime() (switched map[string]bool, listed []string) {
 	for i, s := range in.switches {
 		if s.Active(in.now) {

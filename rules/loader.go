@@ -51,7 +51,7 @@ func (l *loader) placeOf(s *ruleSource) source.Span {
 	return l.Of(s.node)
 }
 
-// use notes that something refers to a name, and says whether the file defines it.
+// use notes that something refers to a name, and reports whether the file defines it.
 func (l *loader) use(k condition.Kind, name string) bool {
 	if l.used[k] == nil {
 		l.used[k] = map[string]bool{}

@@ -17,6 +17,6 @@ const (
 	Warning = source.Warning
 )
 
-// ErrUnreadable is what [Problems.Err] wraps when a file could not be read, as opposed to being wrong. Such a problem has
-// the code "unreadable-file".
+// ErrUnreadable is what [Problems.Err] wraps when a file could not be read, as opposed to being wrong. Such a problem
+// has the code "unreadable-file".
 var ErrUnreadable = source.ErrUnreadable

@@ -70,7 +70,7 @@ type list struct {
 	numbers int                  // entries that are numbers, not ids
 }
 
-// has says whether a caller is on the list of the file.
+// has reports whether a caller is on the list of the file.
 func (l *list) has(key string, now time.Time) bool {
 	until, ok := l.entries[key]
 	return ok && (until.IsZero() || now.Before(until))
@@ -114,7 +114,7 @@ func find[T any](all []T, is func(T) bool) (T, bool) {
 	return none, false
 }
 
-// numberIndex is the index of the rules that answer for one number.
+// numberIndex is the index of the rules of one business number.
 type numberIndex struct {
 	all    []int32 // every rule
 	values []valueIndex

@@ -15,7 +15,7 @@ import (
 // reserve is what is kept, at the end of answer_within, for the default.
 const reserve = 2 * time.Second
 
-// terminal says whether a rule that holds always decides: nothing behind it is looked at.
+// terminal reports whether a rule that holds always decides: nothing behind it is looked at.
 func (l *loader) terminal(d Decision) bool {
 	if d.Action == Accept {
 		a, _ := l.f.Answer(d.Answer)
@@ -24,7 +24,7 @@ func (l *loader) terminal(d Decision) bool {
 	return d.Action == Reject
 }
 
-// named says whether an answer has a key, be it right or wrong.
+// named reports whether an answer has a key, be it right or wrong.
 func (l *loader) named(answer, name string) bool {
 	return l.Has(l.Child(l.Child(l.Root, "answers"), answer), name)
 }
@@ -123,8 +123,8 @@ func btoi(b bool) int {
 	return 0
 }
 
-// checkTimeForAll warns of hand-offs that cannot ring every agent in time, alone or together with the hand-offs that may
-// come before them on the same number.
+// checkTimeForAll warns of hand-offs that cannot ring every agent in time, alone or together with the hand-offs that
+// may come before them on the same number.
 func (l *loader) checkTimeForAll() {
 	left, sum := l.available()
 	warned := map[*ruleSource]bool{}

@@ -225,8 +225,8 @@ func pathOf(path, name string) string {
 	return path + "." + name
 }
 
-// The loader itself, and not the table, is asked what it takes: a key that the schema does not know is one that it refuses,
-// and what it then says it knows is what the schema knows.
+// The loader itself, and not the table, is asked what it takes: a key that the schema does not know is one that it
+// refuses, and what it then says it knows is what the schema knows.
 func TestTheLoaderSaysTheKeysOfTheSchema(t *testing.T) {
 	var schema any
 	if err := json.Unmarshal(JSONSchema(), &schema); err != nil {

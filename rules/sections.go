@@ -24,8 +24,8 @@ const (
 	defaultMaxCall      = time.Hour
 )
 
-// collectNames gathers the names of a file before anything is looked up, so that a mistake in what is named does not make
-// the name unknown.
+// collectNames gathers the names of a file before anything is looked up, so that a mistake in what is named does not
+// make the name unknown.
 func (l *loader) collectNames() {
 	for k, section := range map[condition.Kind]string{
 		condition.Number: "numbers", condition.Hours: "hours", condition.Calendar: "calendars", condition.List: "lists", condition.Agent: "agents",
@@ -198,7 +198,7 @@ func (l *loader) readAnswers() {
 	}
 }
 
-// audio reads a sound file that is played to callers, and answers its absolute path.
+// audio reads a sound file that is played to callers, and returns its absolute path.
 func (l *loader) audio(n *source.Node) string {
 	data, path, ok := l.include(n)
 	if !ok {

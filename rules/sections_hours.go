@@ -165,8 +165,8 @@ func (l *loader) readDates(h *hours.Plan, n *source.Node) {
 	}
 }
 
-// dateUntil is the instant from which a list entry no longer counts: a date counts to its last second in the file's zone,
-// an instant is exclusive.
+// dateUntil is the instant from which a list entry no longer counts: a date counts to its last second in the file's
+// zone, an instant is exclusive.
 func dateUntil(s string, loc *time.Location) (time.Time, error) {
 	if day, err := time.Parse(time.DateOnly, s); err == nil {
 		y, m, d := day.Date()

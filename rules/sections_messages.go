@@ -104,8 +104,8 @@ func (l *loader) readPlaceholder(m *message, n *source.Node, runes []rune, from,
 	}
 }
 
-// cutByComment says whether a condition on one line lost its end to a ` #` that YAML took for a comment: a quote is open
-// where it ends.
+// cutByComment reports whether a condition on one line lost its end to a ` #`, which begins a comment in YAML: a quote
+// is open where it ends.
 func (l *loader) cutByComment(n *source.Node) bool {
 	if !l.Commented(n) || !condition.EndsInQuote(n.Value) {
 		return false

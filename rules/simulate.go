@@ -36,8 +36,8 @@ func (s Simulation) TextErr() error { return s.textError }
 
 var errStoreDown = errors.New("the store cannot be reached")
 
-// Simulate decides one made-up call as the engine would, without doing anything. The error says that g or the call names
-// something the file does not have, with the nearest name.
+// Simulate decides one made-up call as the engine would, without doing anything. The error says that g or the call
+// names something the file does not have, with the nearest name.
 func (f *File) Simulate(call Call, at time.Time, g Given) (Simulation, error) {
 	return f.simulate(call, at, g, nil)
 }

@@ -8,7 +8,7 @@ import (
 	"callrouter/rules/internal/source"
 )
 
-// warnings says what is not wrong, and probably not meant. It is asked of files without errors only.
+// warnings reports what is not wrong but probably not meant. Only files without errors get warnings.
 func (l *loader) warnings() {
 	l.checkTimeForAll()
 	l.warnOfUnused()
@@ -83,8 +83,8 @@ func (l *loader) warnOfAllowLists() {
 	}
 }
 
-// allows says whether a list decides who gets through: who is not on it is rejected by a rule, or everything but being on
-// it ends in a reject.
+// allows reports whether a list decides who gets through: who is not on it is rejected by a rule, or everything but
+// being on it ends in a reject.
 func (l *loader) allows(list string) bool {
 	isListed := func(c *condition.Condition) bool {
 		return c.Op == condition.Leaf && len(c.Atom.Reads) == 1 && c.Atom.Reads[0].Text == c.Atom.Text && l.asksFor(c.Atom.Text, list)

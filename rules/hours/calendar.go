@@ -47,8 +47,8 @@ func (c *ownCalendar) Holiday(y int, m time.Month, d int) (string, bool) {
 	return "", false
 }
 
-// PublicCalendar returns the calendar of a country's public holidays, by ISO code in small letters, less the holidays named
-// in without. The error names what there is.
+// PublicCalendar returns the calendar of a country's public holidays, by ISO code in small letters, less the holidays
+// named in without. The error names what there is.
 func PublicCalendar(code string, without []string) (Calendar, error) {
 	all, ok := publicHolidays[code]
 	if !ok {
@@ -130,16 +130,15 @@ func (c *publicHolidayCalendar) year(y int) *holidayYear {
 	return worked
 }
 
-// workOut finds the holidays of a year: the days themselves and the days on
-// which they are observed, which may belong to a holiday of the year before or
-// after (New Year's Day on a Saturday is observed on 31 December).
+// workOut finds the holidays of a year: the days themselves and the days on which they are observed, which may belong
+// to a holiday of the year before or after (New Year's Day on a Saturday is observed on 31 December).
 func (c *publicHolidayCalendar) workOut(y int) *holidayYear {
 	var days holidayYear
 	mark := func(t time.Time, name string) {
 		if t.IsZero() {
 			return
 		}
-		// The library answers with local midnights, or an hour off where
+		// The library returns local midnights, or an hour off where
 		// clocks are set at midnight: noon is surely on the day that is meant.
 		day := civilOf(t.Add(12 * time.Hour))
 		if day.year == y && days[day.month-1][day.day-1] == "" {

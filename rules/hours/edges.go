@@ -16,16 +16,16 @@ func (h *Plan) Edges(from, to time.Time, switched bool) []time.Time {
 	return all
 }
 
-// ClockTurns returns the instants, from one to another, at which a clock of the zone comes to show one of the minutes of the
-// day, and those at which it is set.
+// ClockTurns returns the instants, from one to another, at which a clock of the zone comes to show one of the minutes
+// of the day, and those at which it is set.
 func ClockTurns(loc *time.Location, from, to time.Time, minutes []int) []time.Time {
 	var all []time.Time
 	onWalls(loc, from, to, func(civil) []int { return minutes }, func(t time.Time) { all = append(all, t) })
 	return all
 }
 
-// onWalls adds the instants, from one to another, at which a clock of the zone comes to show one of the minutes of the day,
-// and those at which it is set.
+// onWalls adds the instants, from one to another, at which a clock of the zone comes to show one of the minutes of the
+// day, and those at which it is set.
 func onWalls(loc *time.Location, from, to time.Time, minutes func(day civil) []int, add func(time.Time)) {
 	for p := zonePeriodAt(from, loc); ; p = p.next() {
 		start, end := from, to

@@ -1,5 +1,5 @@
-// Package hours knows when a business is open: plans of opening hours with their windows, dates, holidays and time zones, and
-// the dates, times and durations that people write. It is the only place that knows public holidays.
+// Package hours knows when a business is open: plans of opening hours with their windows, dates, holidays and time
+// zones, and the dates, times and durations that people write. It is the only place that knows public holidays.
 package hours
 
 import (
@@ -10,9 +10,8 @@ import (
 // yearAhead is how far opens and closes look: "never within a year".
 const yearAhead = 1
 
-// Switch opens or closes hours by hand, whatever their plan says, until an
-// instant. It always has an end: a switch without one, or past it, does not
-// count.
+// Switch opens or closes hours by hand, whatever their plan says, until an instant. It always has an end: a switch
+// without one, or past it, does not count.
 type Switch struct {
 	Open   bool
 	Until  time.Time // exclusive
@@ -37,10 +36,9 @@ type Exception struct {
 	Windows []Window // none: closed
 }
 
-// Open reports whether the hours are open at an instant. What the clock on the
-// wall shows at that instant decides, and nothing else: a local time that is
-// skipped never comes, one that comes twice is open (or closed) both times. It
-// does not allocate.
+// Open reports whether the hours are open at an instant. What the clock on the wall shows at that instant decides, and
+// nothing else: a local time that is skipped never comes, one that comes twice is open (or closed) both times. It does
+// not allocate.
 func (h *Plan) Open(now time.Time, sw *Switch) bool {
 	if sw.Active(now) {
 		return sw.Open
@@ -95,9 +93,8 @@ func (h *Plan) exceptionOn(day civil) *Exception {
 	return exception
 }
 
-// Opens is the next instant after now at which the hours go from closed to
-// open: open now, it is the opening after they close. It is false if there is
-// none within a year.
+// Opens is the next instant after now at which the hours go from closed to open: open now, it is the opening after they
+// close. It is false if there is none within a year.
 func (h *Plan) Opens(now time.Time, sw *Switch) (time.Time, bool) { return h.turns(true, now, sw) }
 
 // Closes is the next instant after now at which the hours go from open to
@@ -119,9 +116,8 @@ func (h *Plan) NeverOpens(from time.Time) bool {
 	})
 }
 
-// turns finds the first instant after now, within a year, at which open
-// becomes want. Between two neighbouring candidates open cannot change, so
-// looking at the candidates is exact, and a year of them is quick.
+// turns finds the first instant after now, within a year, at which open becomes want. Between two neighbouring
+// candidates open cannot change, so looking at the candidates is exact, and a year of them is quick.
 func (h *Plan) turns(want bool, now time.Time, sw *Switch) (time.Time, bool) {
 	limit := now.AddDate(yearAhead, 0, 0)
 	turnsAt := func(t time.Time) bool {

@@ -194,9 +194,9 @@ func BenchmarkOpensOfHoursThatNeverOpen(b *testing.B) {
 	}
 }
 
-// referencePlans are the plans for which every minute of a year is compared
-// with the reference in hours_reference_test.go. The years have had clocks set:
-// at midnight in São Paulo and Asunción, by half an hour on Lord Howe.
+// referencePlans are the plans for which every minute of a year is compared with the reference in
+// reference_test.go. The years have had clocks set: at midnight in São Paulo and Asunción, by half an hour on
+// Lord Howe.
 var referencePlans = []struct{ zone, country, weekly, dates string }{
 	{"America/Sao_Paulo", "br", "mon-thu 09:00-18:00; fri 09:00-12:00 13:00-17:00 22:00-06:00; sat 23:30-00:30; sun 00:00-24:00",
 		"2018-12-24 09:00-12:00; 12-25 10:00-11:00; 12-31 closed; 2018-02-10..2018-02-14 20:00-02:00; 2018-11-03 22:00-01:30"},

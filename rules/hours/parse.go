@@ -9,9 +9,8 @@ import (
 
 const MinutesPerDay = 24 * 60
 
-// Window is a stretch of opening hours, [start, end) in minutes of the day. If
-// the end is not after the start it runs past midnight, and belongs to the day
-// on which it starts.
+// Window is a stretch of opening hours, [start, end) in minutes of the day. If the end is not after the start it runs
+// past midnight, and belongs to the day on which it starts.
 type Window struct{ Start, End int }
 
 func (w Window) overnight() bool { return w.End <= w.Start }
@@ -121,9 +120,8 @@ func parseWeekday(s string) (time.Weekday, error) {
 	return 0, fmt.Errorf("unknown day %q: days are mon, tue, wed, thu, fri, sat, sun, ranges as mon-fri, lists as mon,wed, or daily", s)
 }
 
-// CheckExceptions refuses dates of which nobody could say which counts: the same
-// day twice, or ranges that overlap. The indices are those of the two in
-// h.dates, the first one first; they mean nothing if err is nil.
+// CheckExceptions refuses exceptions that contradict each other: the same day twice, or ranges that overlap. The
+// indices are those of the two in h.dates, the first one first; they mean nothing if err is nil.
 func (h *Plan) CheckExceptions() (i, j int, err error) {
 	for j, b := range h.Exceptions {
 		for i, a := range h.Exceptions[:j] {

@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// painted is the reference for open: every minute that the wall can show, with
-// the ones painted in which it is open. It is made from the text of the plan,
-// day by day, and shares nothing with hours but the holidays.
+// painted is the reference for open: every minute that the wall can show, with the ones painted in which it is open. It
+// is made from the text of the plan, day by day, and shares nothing with hours but the holidays.
 type painted struct {
 	loc     *time.Location
 	first   time.Time // midnight as if in UTC

@@ -17,10 +17,9 @@ var durationUnits = [...]struct {
 	unit time.Duration
 }{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"ms", time.Millisecond}}
 
-// ParseDuration reads a duration as it is written in a rules file and in
-// flags: "90s", "1h30m", "7d", "1d12h", "500ms". A day is 24 hours. Only whole
-// numbers are read, units go from the largest to the smallest, and the result
-// is more than zero. The error says what to write.
+// ParseDuration reads a duration as it is written in a rules file and in flags: "90s", "1h30m", "7d", "1d12h", "500ms".
+// A day is 24 hours. Only whole numbers are read, units go from the largest to the smallest, and the result is more
+// than zero. The error says what to write.
 func ParseDuration(s string) (time.Duration, error) {
 	d, err := ParseDurationOrZero(s)
 	if err == nil && d == 0 {
@@ -101,11 +100,9 @@ func unitProblem(unit string) string {
 // timeForms tells an author how an instant is written.
 const timeForms = `write 2026-11-23T22:15:00-03:00, "2026-11-23 22:15" or 18:00`
 
-// ParseTime reads an instant: RFC 3339; "2026-11-23 22:15" (":30" optional) as
-// a clock in loc would show it; or "18:00", the next time after now that a
-// clock in loc shows it. A local time that exists twice, when clocks are set
-// back, is the first of the two; one that does not exist, when they are set
-// forward, is refused. The result is in loc.
+// ParseTime reads an instant: RFC 3339; "2026-11-23 22:15" (":30" optional) as a clock in loc would show it; or
+// "18:00", the next time after now that a clock in loc shows it. A local time that exists twice, when clocks are set
+// back, is the first of the two; one that does not exist, when they are set forward, is refused. The result is in loc.
 func ParseTime(s string, loc *time.Location, now time.Time) (time.Time, error) {
 	s = strings.TrimSpace(s)
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
@@ -192,8 +189,8 @@ func wallInstants(wall time.Time, loc *time.Location) []time.Time {
 	}
 }
 
-// HasWholeMinutes reports whether the offsets of all time zones are whole minutes at an instant: only then does a minute begin
-// everywhere at once. The last zone followed in 1972.
+// HasWholeMinutes reports whether the offsets of all time zones are whole minutes at an instant: only then does a
+// minute begin everywhere at once. The last zone followed in 1972.
 func HasWholeMinutes(t time.Time) bool { return t.Unix() >= wholeMinutesSince }
 
 // wholeMinutesSince is 1973-01-01T00:00:00Z.

@@ -1,5 +1,5 @@
-// Package phone brings phone numbers into the one form in which they are compared, and tells their country and area. It is
-// the only place that knows how numbers are written.
+// Package phone brings phone numbers into the one form in which they are compared, and tells their country and area. It
+// is the only place that knows how numbers are written.
 package phone
 
 import (
@@ -14,17 +14,15 @@ import (
 // errPhoneForm ends every error about a number.
 var errPhoneForm = errors.New("write it with its country code, as in +55 43 99995-1234")
 
-// Normalize brings a phone number, as somebody wrote it, into the one form
-// in which numbers are compared: E.164 with "+", as it is dialled today. A
-// Brazilian mobile has its ninth digit (554399951234 is +5543999951234;
-// landlines never get one), Mexico is +52 and ten digits (5215512345678 is
-// +525512345678), Argentina +54 and ten (5491112345678 is +541112345678).
+// Normalize brings a phone number, as somebody wrote it, into the one form in which numbers are compared: E.164 with
+// "+", as it is dialled today. A Brazilian mobile has its ninth digit (554399951234 is +5543999951234; landlines never
+// get one), Mexico is +52 and ten digits (5215512345678 is +525512345678), Argentina +54 and ten (5491112345678 is
+// +541112345678).
 //
-// Common ways of writing are read (spaces, dashes, dots, brackets, a leading 00,
-// a trunk "(0)"), the "+" may be left out, but not the country code: that is
-// never guessed. So a number without "+" that could also be a Brazilian one
-// without its country code is refused. Whether the number is valid is judged
-// after normalising. The error says what to write.
+// Common ways of writing are read (spaces, dashes, dots, brackets, a leading 00, a trunk "(0)"), the "+" may be left
+// out, but not the country code: that is never guessed. So a number without "+" that could also be a Brazilian one
+// without its country code is refused. Whether the number is valid is judged after normalising. The error says what to
+// write.
 //
 // Numbers in webhooks always have their country code; Received reads those.
 func Normalize(raw string) (string, error) {
@@ -108,9 +106,8 @@ func parseNormal(digits string) (n *phonenumbers.PhoneNumber, ok bool) {
 	return n, phonenumbers.IsValidNumber(n)
 }
 
-// todaysForm rewrites the older spellings that WhatsApp still sends (Meta,
-// phone numbers: the prefix of Brazilian and Mexican numbers may be modified).
-// It expects digits with the country code and leaves all others alone.
+// todaysForm rewrites the older spellings that WhatsApp still sends (Meta, phone numbers: the prefix of Brazilian and
+// Mexican numbers may be modified). It expects digits with the country code and leaves all others alone.
 func todaysForm(digits string) string {
 	switch {
 	case len(digits) == 12 && strings.HasPrefix(digits, "55") &&
@@ -133,8 +130,8 @@ type Number struct {
 	Area    string // geographic area code, "" if there is none
 }
 
-// Received reads a number that a webhook brought, which always has its country code. It refuses no digits: a caller whose
-// number is not valid calls all the same. ok is false for what is no number at all, such as a user id.
+// Received reads a number that a webhook brought, which always has its country code. It refuses no digits: a caller
+// whose number is not valid calls all the same. ok is false for what is no number at all, such as a user id.
 func Received(raw string) (number Number, ok bool) {
 	digits, _, err := writtenDigits(raw)
 	if err != nil {

@@ -126,8 +126,8 @@ func (c *Coverage) sort() {
 	})
 }
 
-// partsOf are the parts of a condition that can be true and false, in the order in which they stand there. A literal can
-// only ever be what it is.
+// partsOf are the parts of a condition that can be true and false, in the order in which they stand there. A literal
+// can only ever be what it is.
 func partsOf(c *condition.Condition) []*condition.Condition {
 	switch {
 	case c == nil:

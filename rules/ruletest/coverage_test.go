@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// What is not covered is told at its place, to the character, and each rule's part for itself even where rules share it.
+// What is not covered is told at its place, to the character, and each rule's part for itself even where rules share
+// it.
 func TestWhatTestsLeaveOutIsToldAtItsPlace(t *testing.T) {
 	tests, problems := load(loadedAt, "testdata/coverage/tests.yaml")
 	if len(problems) > 0 {

@@ -34,7 +34,7 @@ type tested struct {
 }
 
 // Load reads rules files and test files, and checks them as [Load] does, but for running the tests. Files that have
-// errors are left out of the Tests and told of in the Problems; warnings are not.
+// errors are left out of the Tests, and their errors are in the Problems. Warnings are not.
 func Load(paths ...string) (*Tests, rules.Problems) { return load(time.Now(), paths...) }
 
 func load(now time.Time, paths ...string) (*Tests, rules.Problems) {
@@ -84,8 +84,8 @@ func (t *Tests) addRules(doc *source.Document, data []byte) *tested {
 	return of
 }
 
-// isTestFile says whether a document was meant as a test file: it has tests, or a path as its rules, and nothing that only
-// a rules file has.
+// isTestFile reports whether a document was meant as a test file: it has tests, or a path as its rules, and nothing
+// that only a rules file has.
 func isTestFile(root *source.Node) bool {
 	is := false
 	for k, v := range source.Pairs(root) {

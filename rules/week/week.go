@@ -10,8 +10,8 @@ import (
 	"callrouter/rules/internal/condition"
 )
 
-// Interval is a stretch of time, [Start, End), in which one call is decided in one way. As JSON, fields that do not apply
-// are null.
+// Interval is a stretch of time, [Start, End), in which one call is decided in one way. As JSON, fields that do not
+// apply are null.
 type Interval struct {
 	Start   time.Time    `json:"start"`
 	End     time.Time    `json:"end"`
@@ -25,9 +25,10 @@ type Interval struct {
 
 var errNoTime = errors.New("a stretch of time must end after it starts")
 
-// Intervals returns how a made-up call is decided from one instant to another, without a gap: neighbours differ. Between two
-// instants at which something that the conditions read can change there is one decision, so no more than those instants
-// are looked at, each as [rules.File.Simulate] would. What is given holds all the time: hours that are switched stay so.
+// Intervals returns how a made-up call is decided from one instant to another, without a gap: neighbours differ.
+// Between two instants at which something that the conditions read can change there is one decision, so no more than
+// those instants are looked at, each as [rules.File.Simulate] would. What is given holds all the time: hours that are
+// switched stay so.
 //
 // A condition that reads fractions of a second is looked at once a second. The error is that of Simulate.
 func Intervals(f *rules.File, call rules.Call, from, to time.Time, g rules.Given) ([]Interval, error) {
@@ -62,15 +63,15 @@ func intervalOf(s rules.Simulation, start time.Time) Interval {
 	}
 }
 
-// sameAs says whether two intervals are decided in the same way.
+// sameAs reports whether two intervals are decided in the same way.
 func (i Interval) sameAs(o Interval) bool {
 	same := func(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
 	return i.Action == o.Action && i.By == o.By && same(i.Rule, o.Rule) &&
 		same(i.Queue, o.Queue) && same(i.Answer, o.Answer) && same(i.Message, o.Message)
 }
 
-// turns are the instants after from and before to, in order, at which a part of a condition that this call can meet comes
-// to something else than before. Only there can the decision change.
+// turns are the instants after from and before to, in order, at which a part of a condition that this call can meet
+// comes to something else than before. Only there can the decision change.
 func turns(f *rules.File, call rules.Call, from, to time.Time, g rules.Given) []time.Time {
 	t := &turning{f: f, call: call, given: g, from: from, to: to, truths: map[*condition.Atom]rules.Truth{}, at: map[time.Time]bool{}}
 	m := momentsOf(f, call, from, to, g)

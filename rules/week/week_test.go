@@ -15,8 +15,8 @@ import (
 	"callrouter/rules/hours"
 )
 
-// clockWeeks are weeks in which clocks are set, by an hour or by half of one, at night and at midnight, and one in which
-// they are not.
+// clockWeeks are weeks in which clocks are set, by an hour or by half of one, at night and at midnight, and one in
+// which they are not.
 var clockWeeks = []struct{ zone, from string }{
 	{"America/New_York", "2026-03-05"},
 	{"America/New_York", "2026-10-29"},
@@ -31,8 +31,8 @@ var clockWeeks = []struct{ zone, from string }{
 	{"America/Sao_Paulo", "2026-11-23"},
 }
 
-// TestAWeekIsWhatEveryMinuteOfItIs compares the intervals of made-up files with a dry run at each minute, and at the last
-// instant before each change. CALLROUTER_TEST_WEEKS is how many files are made up for each week.
+// TestAWeekIsWhatEveryMinuteOfItIs compares the intervals of made-up files with a dry run at each minute, and at the
+// last instant before each change. CALLROUTER_TEST_WEEKS is how many files are made up for each week.
 func TestAWeekIsWhatEveryMinuteOfItIs(t *testing.T) {
 	files := testrun.Pick(1, 2, 2)
 	if n, err := strconv.Atoi(os.Getenv("CALLROUTER_TEST_WEEKS")); err == nil {

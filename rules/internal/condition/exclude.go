@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Exclude says whether two conditions cannot both hold for one call, as far as that is plain to see: one asks for what the
-// other rules out, of things that do not change while a call is decided.
+// Exclude reports whether two conditions cannot both hold for one call, as far as that is plain to see: one asks for
+// what the other rules out, of things that do not change while a call is decided.
 func Exclude(a, b *Condition) bool {
 	for _, p := range Conjuncts(a) {
 		for _, q := range Conjuncts(b) {
@@ -32,7 +32,7 @@ func contradict(p, q *Condition) bool {
 	return false
 }
 
-// fixed says whether an atom reads the call alone: then it stays what it is while the call is decided.
+// fixed reports whether an atom reads the call alone: then it stays what it is while the call is decided.
 func fixed(a *Atom) bool {
 	return len(a.Reads) > 0 && !slices.ContainsFunc(a.Reads, func(r *Read) bool {
 		return !strings.HasPrefix(r.Text, "caller.") && r.Text != "number" && r.Text != "payload"
@@ -50,7 +50,7 @@ func equality(text string) (name, value string, ok bool) {
 	return name, inner, ok && !strings.ContainsAny(inner, `"'\`)
 }
 
-// Always says whether a condition holds whatever happens.
+// Always reports whether a condition holds whatever happens.
 func Always(c *Condition) bool {
 	return c == nil || c.Op == Leaf && c.Atom.Text == "true"
 }

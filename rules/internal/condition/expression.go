@@ -10,8 +10,8 @@ import (
 	"callrouter/rules/internal/source"
 )
 
-// Bounds of a condition. They are checked before it is parsed: the parser recurses, and a stack that overflows cannot be
-// recovered from.
+// Bounds of a condition. They are checked before it is parsed: the parser recurses, and a stack that overflows cannot
+// be recovered from.
 const (
 	maxCondition      = 4 << 10 // bytes
 	maxConditionDepth = 64      // brackets, and operators that stand before what they are for
@@ -43,7 +43,7 @@ func (x *expression) refuse(n exprNode, code, message, hint string) {
 	x.fail(from, to, code, message, hint)
 }
 
-// read parses the text. It answers false if nothing more can be said of it.
+// read parses the text. It returns false, after it has reported a mistake, if the text has no tree.
 func (x *expression) read() bool {
 	x.runes = []rune(x.Text.Text)
 	if strings.TrimSpace(x.Text.Text) == "" {
@@ -174,7 +174,7 @@ func (x *expression) missingHint() string {
 	return "something is missing behind this"
 }
 
-// endsEarly says whether the last token asks for another.
+// endsEarly reports whether another token must follow the last one.
 func (x *expression) endsEarly() bool {
 	last := x.tokens[len(x.tokens)-1]
 	return last.Kind == operatorToken || last.Is(bracketToken, "(", "[", "{")
@@ -322,7 +322,7 @@ func childrenOf(n exprNode) []exprNode {
 	return slices.DeleteFunc(slices.Clone(all), func(c exprNode) bool { return c == nil })
 }
 
-// anywhere says whether a node or something in it is so.
+// anywhere reports whether is holds for a node or anything in it.
 func anywhere(n exprNode, is func(exprNode) bool) bool {
 	if is(n) {
 		return true

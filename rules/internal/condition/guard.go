@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Guard is a part of a condition that few calls meet: a value is one of some texts, starts with a text, or the caller is on
-// a list of the file.
+// Guard is a part of a condition that few calls meet: a value is one of some texts, starts with a text, or the caller
+// is on a list of the file.
 type Guard struct {
 	Value  string // "caller.country"; empty for a list
 	Prefix bool
@@ -67,7 +67,7 @@ func textsOf(n exprNode) ([]string, bool) {
 	return texts, len(texts) > 0
 }
 
-// isSafe says whether a part of a condition can neither fail nor ask the store.
+// isSafe reports whether a part of a condition can neither fail nor ask the store.
 func (x *expression) isSafe(n exprNode) bool {
 	switch n := n.(type) {
 	case *stringNode, *integerNode, *floatNode, *boolNode:

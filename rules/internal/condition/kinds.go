@@ -21,7 +21,7 @@ const (
 	Rule     Kind = "rule"
 )
 
-// NoSuch says that a file has nothing of a kind by a name.
+// NoSuch is the message that a file has nothing of a kind by a name.
 func NoSuch(k Kind, name string) string {
 	if k == Hours {
 		return "there are no hours " + source.Quoted(name)

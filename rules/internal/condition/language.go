@@ -1,10 +1,10 @@
-// Package condition compiles the conditions of rules, and the expressions in messages. A [Condition] is a tree of and, or and
-// not over [Atom]s; each atom is a [Program] of the expression language, with what it reads and needs.
+// Package condition compiles the conditions of rules, and the expressions in messages. A [Condition] is a tree of and,
+// or and not over [Atom]s; each atom is a [Program] of the expression language, with what it reads and needs.
 //
-// Reading downwards: language.go is what a rules file uses; expression.go is one text, its tokens, its tree and its places;
-// names.go and literals.go refuse what the type checker would accept; compile.go splits the tree into atoms; traits.go,
-// reads.go, guard.go and reading.go find out what an atom asks for; words.go says the library's errors in an author's words;
-// library.go is the only file that knows the library's inner packages.
+// Reading downwards: language.go is what a rules file uses; expression.go is one text, its tokens, its tree and its
+// places; names.go and literals.go refuse what the type checker would accept; compile.go splits the tree into atoms;
+// traits.go, reads.go, guard.go and reading.go find out what an atom asks for; words.go says the library's errors in an
+// author's words; library.go is the only file that knows the library's inner packages.
 package condition
 
 import (
@@ -16,7 +16,8 @@ import (
 	"callrouter/rules/internal/source"
 )
 
-// Language compiles the expressions of one file. Equal atoms are compiled once, and shared by all conditions that have them.
+// Language compiles the expressions of one file. Equal atoms are compiled once, and shared by all conditions that have
+// them.
 type Language struct {
 	doc    *source.Document
 	names  Names
@@ -60,8 +61,8 @@ type Text struct {
 	Commented bool                           // YAML drops the rest of its line as a comment
 }
 
-// Condition compiles a condition. canonical is the same for conditions that differ only in how they are written. Mistakes
-// are reported to the document: the condition is nil then.
+// Condition compiles a condition. canonical is the same for conditions that differ only in how they are written.
+// Mistakes are reported to the document: the condition is nil then.
 func (l *Language) Condition(t Text) (c *Condition, canonical string) {
 	x := &expression{Language: l, Text: t, what: theCondition}
 	if !x.read() {
@@ -99,8 +100,8 @@ func (l *Language) Placeholder(text Text) (*Program, Needs) {
 	return program, x.traitsOf(x.root).needs
 }
 
-// Finish numbers the atoms that several rules share, so that an evaluation can remember their truths. Call it after the last
-// condition was compiled.
+// Finish numbers the atoms that several rules share, so that an evaluation can remember their truths. Call it after the
+// last condition was compiled.
 func (l *Language) Finish() {
 	for _, a := range l.Atoms {
 		if l.uses[a] > 1 && a.Clock < 0 {

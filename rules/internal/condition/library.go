@@ -17,10 +17,10 @@ import (
 	"github.com/expr-lang/expr/vm"
 )
 
-// This file alone imports the inner packages of github.com/expr-lang/expr. expr.Compile would hide what is needed here: the
-// tokens and nodes with their places, for errors that point at the offending part; one configuration for thousands of small
-// programs; the type of a result. The inner packages are not covered by the library's promise of compatibility: go.mod pins
-// v1.17.8, and raising it begins with reading what changed in them.
+// This file alone imports the inner packages of github.com/expr-lang/expr. expr.Compile would hide what is needed here:
+// the tokens and nodes with their places, for errors that point at the offending part; one configuration for thousands
+// of small programs; the type of a result. The inner packages are not covered by the library's promise of
+// compatibility: go.mod pins v1.17.8, and raising it begins with reading what changed in them.
 
 type (
 	// Program is a compiled expression.

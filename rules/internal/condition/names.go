@@ -22,14 +22,14 @@ var (
 		"free": Queue, "online": Queue, "waiting": Queue, "calls": "",
 	}
 
-	// readingMethods are the methods of a time, a month or a day of the week that only read it, and give the same on every
-	// machine.
+	// readingMethods are the methods of a time, a month or a day of the week that only read it, and give the same on
+	// every machine.
 	readingMethods = []string{
 		"Year", "Month", "Day", "Hour", "Minute", "Second", "Nanosecond", "Weekday", "YearDay", "Unix", "UnixMilli", "Format", "String",
 	}
 
-	// allowedBuiltins are the functions of the expression language that conditions may use: those whose result depends on
-	// their arguments alone and is no larger than they are.
+	// allowedBuiltins are the functions of the expression language that conditions may use: those whose result depends
+	// on their arguments alone and is no larger than they are.
 	allowedBuiltins = []string{
 		"all", "any", "one", "none", "filter", "map", "count", "sum", "find", "findIndex", "findLast", "findLastIndex",
 		"len", "abs", "ceil", "floor", "round", "int", "float", "string", "min", "max", "mean", "median",
@@ -55,8 +55,8 @@ type context struct {
 	negated    bool
 }
 
-// inspect reports what the type checker would not: unknown names with the nearest one, what is not allowed, literals that
-// can never be equal to what they are compared with.
+// inspect reports what the type checker would not: unknown names with the nearest one, what is not allowed, literals
+// that can never be equal to what they are compared with.
 func (x *expression) inspect(n exprNode, c context) {
 	switch n := n.(type) {
 	case *identifierNode:
@@ -275,7 +275,7 @@ func (x *expression) inspectBinary(n *binaryNode, c context) context {
 	return c
 }
 
-// isArithmetic says whether a sum is surely one of numbers: a number stands in it.
+// isArithmetic reports whether a sum is surely one of numbers: a number stands in it.
 func (x *expression) isArithmetic(n *binaryNode) bool {
 	for _, side := range []exprNode{n.Left, n.Right} {
 		switch side := side.(type) {

@@ -6,8 +6,8 @@ import (
 	"callrouter/rules/hours"
 )
 
-// reading is what of the passing time a part of a condition reads, and so where it can turn. All of it is on the clock of
-// the file, and includes the instants at which that clock is set.
+// reading is what of the passing time a part of a condition reads, and so where it can turn. All of it is on the clock
+// of the file, and includes the instants at which that clock is set.
 type reading struct {
 	Minutes     []int    // of the day: where the date, an hour, or a clock time that is compared with begins or is over
 	Hours       []string // whose windows it reads
@@ -29,8 +29,8 @@ var (
 	}()
 )
 
-// Reading finds out by its tree what an atom reads of the passing time. A part whose form is not known counts as reading all
-// there is.
+// Reading finds out by its tree what an atom reads of the passing time. A part whose form is not known counts as
+// reading all there is.
 func (a *Atom) Reading() reading {
 	root, err := parse(a.Text, nil)
 	if err != nil {
@@ -71,8 +71,8 @@ func (r *reading) readValue(name string) {
 	}
 }
 
-// readComparison reads the comparison of clock with a literal, or with several: it can turn where the clock begins to show
-// it, where it no longer does, and where the day begins anew.
+// readComparison reads the comparison of clock with a literal, or with several: it can turn where the clock begins to
+// show it, where it no longer does, and where the day begins anew.
 func (r *reading) readComparison(n *binaryNode) bool {
 	var literals []exprNode
 	switch n.Operator {
@@ -112,7 +112,7 @@ func isClock(n exprNode) bool {
 	return ok && name.Value == "clock"
 }
 
-// readCall reads a call of one of our functions or of a method of now. It answers false for any other.
+// readCall reads a call of one of our functions or of a method of now. It returns false for any other.
 func (r *reading) readCall(n *callNode) bool {
 	switch callee := n.Callee.(type) {
 	case *memberNode:

@@ -53,8 +53,8 @@ func (x *expression) compileRead(text string) *Read {
 	return r
 }
 
-// isRead says whether a node is a value of the environment, a member of one, or a call of one of our functions or of a
-// method with arguments that are literals or reads.
+// isRead reports whether a node is a value of the environment, a member of one, or a call of one of our functions or of
+// a method with arguments that are literals or reads.
 func isRead(n exprNode, variables []string) bool {
 	switch n := n.(type) {
 	case *identifierNode:

@@ -42,7 +42,7 @@ func (x *expression) addTraits(t *traits, n exprNode) {
 	}
 }
 
-// readsMinute says whether a method is one of now whose result is the same for a whole minute.
+// readsMinute reports whether a method is one of now whose result is the same for a whole minute.
 func readsMinute(n *memberNode) bool {
 	base, ok1 := n.Node.(*identifierNode)
 	method, ok2 := n.Property.(*stringNode)

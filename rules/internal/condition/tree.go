@@ -3,8 +3,8 @@ package condition
 import "time"
 
 // A condition is a tree of and, or and not over atoms. The tree is walked here and the atoms are run by the expression
-// language, so every part of a condition has a truth of its own that can be told and counted, and parts that several rules
-// share are run once. Walking the tree gives exactly what the language would give for the condition as a whole.
+// language, so every part of a condition has a truth of its own that can be told and counted, and parts that several
+// rules share are run once. Walking the tree gives exactly what the language would give for the condition as a whole.
 type Condition struct {
 	Op    Operator
 	Parts []*Condition // of and, or (two or more) and not (one)
@@ -48,7 +48,7 @@ func (c *Condition) SafeParts() []*Condition {
 	return parts
 }
 
-// OfClock says whether a part reads nothing but the clock.
+// OfClock reports whether a part reads nothing but the clock.
 func (c *Condition) OfClock() bool {
 	only := true
 	c.Each(func(a *Atom) { only = only && a.Clock >= 0 })

@@ -124,7 +124,7 @@ func Reason(err error) error {
 	return errors.New(plainWords(machine.Message))
 }
 
-// isGoError says whether an error comes from the Go runtime and would tell an author nothing.
+// isGoError reports whether an error comes from the Go runtime: its text would tell an author nothing.
 func isGoError(err error) bool {
 	var runtime interface{ RuntimeError() }
 	return errors.As(err, &runtime)

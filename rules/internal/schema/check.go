@@ -9,8 +9,8 @@ import (
 	"callrouter/rules/internal/source"
 )
 
-// CheckRules compares a document with the shape of a rules file, reports what does not fit, and marks the nodes that cannot
-// be used.
+// CheckRules compares a document with the shape of a rules file, reports what does not fit, and marks the nodes that
+// cannot be used.
 func CheckRules(d *source.Document) { checker{d}.check(nil, d.Root, fileShape) }
 
 // CheckTests is checkRules for a test file.
@@ -19,8 +19,8 @@ func CheckTests(d *source.Document) { checker{d}.check(nil, d.Root, testFileShap
 // checker compares a document with a shape.
 type checker struct{ *source.Document }
 
-// check compares a node with its shape, reports what does not fit, and marks the nodes that cannot be used. at is the key
-// that the node belongs to, for a value that is missing; it may be nil.
+// check compares a node with its shape, reports what does not fit, and marks the nodes that cannot be used. at is the
+// key that the node belongs to, for a value that is missing; it may be nil.
 func (c checker) check(at, n *source.Node, s *shape) {
 	if source.IsNull(n) {
 		c.checkNull(at, n, s)

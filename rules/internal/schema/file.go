@@ -16,7 +16,7 @@ var (
 	someNames   = &shape{what: "a list of names", items: aName, filled: true}
 )
 
-// conditionShape is known to the check, for there YAML swallows what it takes for a tag.
+// conditionShape is known to the check, because YAML drops a condition that looks like a tag.
 var conditionShape = &shape{what: "a condition", scalar: word}
 
 var fileShape = &shape{what: "a rules file", keys: []key{

@@ -136,7 +136,8 @@ func pathTo(path, name string) string {
 	return path + "." + name
 }
 
-// scalarSchema is the schema of one value as an editor reads it, which is not always as Load does: YAML 1.2 knows no dates.
+// scalarSchema is the schema of one value as an editor reads it, which is not always as Load does: YAML 1.2 knows no
+// dates.
 func scalarSchema(s *shape) object {
 	var o object
 	switch s.scalar {

@@ -52,7 +52,7 @@ func keyPattern(path string) string {
 	return namePattern.String()
 }
 
-// leftOut says whether a key that the shape has makes no sense at a path: the end of a file cannot hand off.
+// leftOut reports whether a key that the shape has makes no sense at a path: the end of a file cannot hand off.
 func leftOut(path, key string) bool {
 	return (path == "default" || path == "on_error") && key == "handoff"
 }

@@ -1,5 +1,5 @@
-// Package schema is the shape of rules files and test files: which keys may stand where, and what kind of value each has. One
-// table makes both the check of a file and the JSON Schema for editors.
+// Package schema is the shape of rules files and test files: which keys may stand where, and what kind of value each
+// has. One table makes both the check of a file and the JSON Schema for editors.
 package schema
 
 import (

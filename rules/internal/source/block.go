@@ -2,9 +2,8 @@ package source
 
 import "slices"
 
-// block reads a block scalar. How far its lines are indented depends on what
-// is around it, and with an indentation indicator the lines themselves do not
-// tell: the indentation that gives the value is the right one.
+// block reads a block scalar. How far its lines are indented depends on what is around it, and with an indentation
+// indicator the lines themselves do not tell: the indentation that gives the value is the right one.
 func (w *walker) block(want []rune) (marks []mark, ok bool) {
 	folded := w.peek() == '>'
 	chomp := rune(0)

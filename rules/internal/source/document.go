@@ -1,5 +1,5 @@
-// Package source reads YAML files so that every mistake in them can be reported at its place. A [Document] knows where in the
-// file each node and each character of a text stands; a [Problem] is a mistake with that place and a hint.
+// Package source reads YAML files so that every mistake in them can be reported at its place. A [Document] knows where
+// in the file each node and each character of a text stands; a [Problem] is a mistake with that place and a hint.
 //
 // It is the only place that knows YAML.
 package source
@@ -49,8 +49,8 @@ func (d *Document) At(line, column, length int) Span {
 // Line returns the text of a line, counted from 1, without its end. Past the last line it is empty.
 func (d *Document) Line(n int) string { return d.text.line(n) }
 
-// Parse reads data as one YAML document, expands its aliases and merge keys, and sets Root. It returns false, after it has
-// reported a problem, if the file cannot be checked any further.
+// Parse reads data as one YAML document, expands its aliases and merge keys, and sets Root. It returns false, after it
+// has reported a problem, if the file cannot be checked any further.
 func (d *Document) Parse(data []byte) bool {
 	if !d.ReadText(data) || !d.checkNesting() {
 		return false
@@ -83,8 +83,8 @@ func (d *Document) Parse(data []byte) bool {
 	return true
 }
 
-// ReadText makes data the text of the document without parsing it. It returns false, after it has reported a problem, if the
-// data is not UTF-8.
+// ReadText makes data the text of the document without parsing it. It returns false, after it has reported a problem,
+// if the data is not UTF-8.
 func (d *Document) ReadText(data []byte) bool {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	d.text = newText(d.Path, data)

@@ -42,7 +42,8 @@ func Pairs(n *Node) iter.Seq2[*Node, *Node] {
 	}
 }
 
-// KeyOf returns the key node of an entry, where problems of the whole entry are reported. It returns n if there is no such key.
+// KeyOf returns the key node of an entry, where problems of the whole entry are reported. It returns n if there is no
+// such key.
 func KeyOf(n *Node, name string) *Node {
 	for k := range Pairs(n) {
 		if k.Value == name {

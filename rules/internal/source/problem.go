@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// ErrUnreadable is what [Problems.Err] wraps when the rules file itself could not be read, as opposed to being wrong. Such
-// a problem has the code "unreadable-file".
+// ErrUnreadable is what [Problems.Err] wraps when the rules file itself could not be read, as opposed to being wrong.
+// Such a problem has the code "unreadable-file".
 var ErrUnreadable = errors.New("the file cannot be read")
 
 // CodeUnreadable is the code of a problem that stands for a file that cannot be read.
@@ -25,8 +25,8 @@ const (
 	Warning Severity = "warning"
 )
 
-// Problem is one thing that is wrong with a rules file, at its place. Line and Column start at 1; Column and Length count
-// characters (not bytes) of the offending text itself, a literal with its quotes.
+// Problem is one thing that is wrong with a rules file, at its place. Line and Column start at 1; Column and Length
+// count characters (not bytes) of the offending text itself, a literal with its quotes.
 type Problem struct {
 	Severity Severity `json:"severity"`
 	Code     string   `json:"code"` // a stable word in kebab case
@@ -42,13 +42,13 @@ type Problem struct {
 // Problems is everything that is wrong with a file, sorted by file, line and column.
 type Problems []Problem
 
-// HasErrors says whether any of the problems keeps the file from being loaded.
+// HasErrors reports whether any of the problems keeps the file from being loaded.
 func (ps Problems) HasErrors() bool {
 	return slices.ContainsFunc(ps, func(p Problem) bool { return p.Severity == Error })
 }
 
-// Err is nil when there are only warnings, wraps [ErrUnreadable] when a file could not be read, and is otherwise an error
-// that holds every problem as it is printed.
+// Err is nil when there are only warnings, wraps [ErrUnreadable] when a file could not be read, and is otherwise an
+// error that holds every problem as it is printed.
 func (ps Problems) Err() error {
 	if !ps.HasErrors() {
 		return nil
@@ -66,8 +66,8 @@ func (ps Problems) Err() error {
 	return errors.New(b.String())
 }
 
-// String is the problem as it is printed for people: place, message, the line with the offending text underlined, and the
-// hint.
+// String is the problem as it is printed for people: place, message, the line with the offending text underlined, and
+// the hint.
 func (p Problem) String() string {
 	var b strings.Builder
 	b.WriteString(p.File)

@@ -6,20 +6,17 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// scalarPos is the 1-based line and column, in characters, at which the file
-// has the character at a rune offset of a scalar's value. It reads the file
-// again as YAML does, so folded lines, escapes, doubled quotes and block
-// indentation are accounted for. An offset at or past the end is the place
-// behind the last character. If the file does not say how the value came about
-// the place is that of the node.
+// scalarPos is the 1-based line and column, in characters, at which the file has the character at a rune offset of a
+// scalar's value. It reads the file again as YAML does, so folded lines, escapes, doubled quotes and block indentation
+// are accounted for. An offset at or past the end is the place behind the last character. If the file does not say how
+// the value came about the place is that of the node.
 func scalarPos(src *text, n *Node, off int) (line, col int) {
 	line, col, _ = scalarSpan(src, n, off, off)
 	return line, col
 }
 
-// scalarSpan is scalarPos for the first of the characters [from, to) of a
-// value, with the length they have in the file: as far as they stand on that
-// line, escapes as they are written, and never less than 1.
+// scalarSpan is scalarPos for the first of the characters [from, to) of a value, with the length they have in the file:
+// as far as they stand on that line, escapes as they are written, and never less than 1.
 func scalarSpan(src *text, n *Node, from, to int) (line, col, length int) {
 	marks, ok := scalarMarks(src, n)
 	if !ok || len(marks) == 0 {
@@ -41,9 +38,8 @@ func scalarSpan(src *text, n *Node, from, to int) (line, col, length int) {
 	return first.line, first.from, max(1, end-first.from)
 }
 
-// nodeSpan is where a node stands in the file and how long it is there, as far
-// as it stands on its first line: a scalar with its quotes, an alias with its
-// star, of a mapping the first key, of anything else its first character.
+// nodeSpan is where a node stands in the file and how long it is there, as far as it stands on its first line: a scalar
+// with its quotes, an alias with its star, of a mapping the first key, of anything else its first character.
 func nodeSpan(src *text, n *Node) (line, col, length int) {
 	line, col, length = n.Line, n.Column, 1
 	switch {

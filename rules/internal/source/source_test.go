@@ -151,9 +151,8 @@ func TestLinesOfAFile(t *testing.T) {
 	}
 }
 
-// scribe writes a scalar in some style, noting for each character of the value
-// where it puts it. Every letter it writes is another one, so that none can be
-// taken for its neighbour.
+// scribe writes a scalar in some style, noting for each character of the value where it puts it. Every letter it writes
+// is another one, so that none can be taken for its neighbour.
 type scribe struct {
 	t         *rapid.T
 	lineBreak string
@@ -288,9 +287,8 @@ func (s *scribe) block(indent int, explicit bool) {
 	}
 }
 
-// TestEachOffsetIsAtItsVeryCharacter writes random values in every style and
-// compares each position with where the character was put; in block styles,
-// where YAML says what the value is, with the letters, each of which is unique.
+// TestEachOffsetIsAtItsVeryCharacter writes random values in every style and compares each position with where the
+// character was put; in block styles, where YAML says what the value is, with the letters, each of which is unique.
 func TestEachOffsetIsAtItsVeryCharacter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := &scribe{t: t, line: 1, col: 1, lineBreak: rapid.SampledFrom([]string{"\n", "\r\n"}).Draw(t, "line break")}

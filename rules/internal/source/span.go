@@ -24,8 +24,8 @@ func (at Span) Problem(severity Severity, code, message, hint string) Problem {
 	return p
 }
 
-// Of returns the place of a node: a scalar with its quotes, a flow collection with its brackets, anything else by its first
-// key or character.
+// Of returns the place of a node: a scalar with its quotes, a flow collection with its brackets, anything else by its
+// first key or character.
 func (d *Document) Of(n *Node) Span {
 	at := Span{File: d.Path, src: d.text}
 	at.Line, at.Column, at.Length = nodeSpan(d.text, n)

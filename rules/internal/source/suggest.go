@@ -9,9 +9,8 @@ import (
 // knownLimit is how many names knownList spells out.
 const knownLimit = 20
 
-// Nearest is the known name that name was most likely meant to be: the one
-// with the fewest slips of the finger (a letter wrong, missing, too many, or two
-// swapped) from it, as long as no more than a third of the letters are wrong.
+// Nearest is the known name that name was most likely meant to be: the one with the fewest slips of the finger (a
+// letter wrong, missing, too many, or two swapped) from it, as long as no more than a third of the letters are wrong.
 func Nearest(name string, known []string) (string, bool) {
 	best, found := "", false
 	limit := max(1, len([]rune(name))/3)
@@ -36,9 +35,8 @@ func KnownList(known []string) string {
 	return "known: " + strings.Join(sorted, ", ")
 }
 
-// editDistance is the Damerau-Levenshtein distance (optimal string alignment):
-// how many insertions, deletions, substitutions and swaps of neighbours turn a
-// into b.
+// editDistance is the Damerau-Levenshtein distance (optimal string alignment): how many insertions, deletions,
+// substitutions and swaps of neighbours turn a into b.
 func editDistance(a, b string) int {
 	s, t := []rune(a), []rune(b)
 	beforeLast := make([]int, len(t)+1)

@@ -59,7 +59,7 @@ func (d *Document) knownTraps() bool {
 	return found
 }
 
-// trapOf says what is wrong with a condition on one line that YAML takes for something else.
+// trapOf says what is wrong with a condition on one line that YAML reads as something else.
 func trapOf(value string) (code, message, hint string) {
 	const block = "write it after `|`, on a line of its own"
 	value = withoutComment(value)
@@ -104,7 +104,7 @@ func (d *Document) RefuseTag(n *Node) bool {
 	return true
 }
 
-// Commented says whether YAML takes the rest of the line behind a plain scalar for a comment.
+// Commented reports whether YAML reads the rest of the line after a plain scalar as a comment.
 func (d *Document) Commented(n *Node) bool {
 	if n.Style&^yaml.TaggedStyle != 0 {
 		return false
