@@ -26,13 +26,15 @@ func opusHead(channels, mapping byte) string {
 }
 
 func TestAudioThatIsNotOggOpusIsRefusedWithWhatItIs(t *testing.T) {
-	head, tags, sound := oggPageOf(2, opusHead(1, 0)), oggPageOf(0, "OpusTags....."), oggPageOf(4, strings.Repeat("x", 300))
+	head, tags, sound := oggPageOf(2, opusHead(1, 0)), oggPageOf(0, "OpusTags....."),
+		oggPageOf(4, strings.Repeat("x", 300))
 	for _, c := range []struct{ name, file, want string }{
 		{"mono", head + tags + sound, ""},
 		{"stereo", oggPageOf(2, opusHead(2, 0)) + tags + sound, ""},
 		{"long tags", head + oggPageOf(0, "OpusTags"+strings.Repeat("picture", 5000)) + sound, ""},
 		{"empty", "", "the file is empty"},
-		{"wav", "RIFF\x24\x08\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x02\x00\x22\x56\x00\x00", "the file is a WAV file, not Ogg Opus"},
+		{"wav", "RIFF\x24\x08\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x02\x00\x22\x56\x00\x00",
+			"the file is a WAV file, not Ogg Opus"},
 		{"short wav", "RIFF", "the file is a WAV file"},
 		{"mp3", "ID3\x04" + strings.Repeat("\x00", 40), "the file is an MP3 file"},
 		{"m4a", "\x00\x00\x00\x20ftypM4A " + strings.Repeat("\x00", 40), "the file is an MP4 or M4A file"},

@@ -88,5 +88,6 @@ func (f *File) AnyCaller(number string) Caller {
 func (f *File) knows(c Caller) bool {
 	key := c.Key()
 	return slices.ContainsFunc(f.lists, func(l *list) bool { _, ok := l.entries[key]; return ok }) ||
-		slices.ContainsFunc(f.atoms, func(a *condition.Atom) bool { return strings.Contains(a.Text, c.ID) || strings.Contains(a.Text, key) })
+		slices.ContainsFunc(f.atoms,
+			func(a *condition.Atom) bool { return strings.Contains(a.Text, c.ID) || strings.Contains(a.Text, key) })
 }

@@ -20,20 +20,25 @@ func TestCallersAreNeverRefused(t *testing.T) {
 		{"16135550123", "", "", Caller{"+16135550123", "16135550123", "", "CA", "613"}, "+16135550123"},
 		{"51999998888", "", "", Caller{"+51999998888", "51999998888", "", "PE", ""}, "+51999998888"},
 		// A username: no number, known by the id alone.
-		{"", "BR.13491208655302741918", "Bia", Caller{"", "BR.13491208655302741918", "Bia", "", ""}, "id:BR.13491208655302741918"},
-		{"BR.13491208655302741918", "", "", Caller{"", "BR.13491208655302741918", "", "", ""}, "id:BR.13491208655302741918"},
+		{"", "BR.13491208655302741918", "Bia", Caller{"", "BR.13491208655302741918", "Bia", "", ""},
+			"id:BR.13491208655302741918"},
+		{"BR.13491208655302741918", "", "", Caller{"", "BR.13491208655302741918", "", "", ""},
+			"id:BR.13491208655302741918"},
 		{"", "", "", Caller{}, ""},
 		// No valid number, and yet a caller.
 		{"5511", "", "", Caller{"+5511", "5511", "", "BR", ""}, "+5511"},
 		{"551112345678", "", "", Caller{"+551112345678", "551112345678", "", "BR", ""}, "+551112345678"},
 		{"190", "", "", Caller{"+190", "190", "", "", ""}, "+190"},
 		{"999123456789", "", "", Caller{"+999123456789", "999123456789", "", "", ""}, "+999123456789"},
-		{"123456789012345678901234567890", "", "", Caller{"+123456789012345678901234567890", "123456789012345678901234567890", "", "", ""}, "+123456789012345678901234567890"},
+		{"123456789012345678901234567890", "", "",
+			Caller{"+123456789012345678901234567890", "123456789012345678901234567890", "", "", ""},
+			"+123456789012345678901234567890"},
 		{"00", "", "", Caller{ID: "00"}, "id:00"},
 	} {
 		got := NewCaller(c.from, c.userID, c.name)
 		if got != c.want || got.Key() != c.key {
-			t.Errorf("NewCaller(%q, %q, %q) = %+v, key %q; want %+v, key %q", c.from, c.userID, c.name, got, got.Key(), c.want, c.key)
+			t.Errorf("NewCaller(%q, %q, %q) = %+v, key %q; want %+v, key %q", c.from, c.userID, c.name, got, got.Key(),
+				c.want, c.key)
 		}
 	}
 }
@@ -76,7 +81,8 @@ rules:
 `
 
 func TestAnyCallerIsNobodyTheFileKnows(t *testing.T) {
-	f := loadText(t, t.TempDir(), twoCountries+asRule("one", `caller.number == "+5511961234501"`, "reject")+"default: reject\n")
+	f := loadText(t, t.TempDir(),
+		twoCountries+asRule("one", `caller.number == "+5511961234501"`, "reject")+"default: reject\n")
 	if c := f.AnyCaller("main"); c.Country != "BR" || f.knows(c) || c.Number == "+5511961234567" {
 		t.Errorf("got %+v", c)
 	}

@@ -40,7 +40,9 @@ func (l *loader) readTests() []Case {
 		if name := l.Child(n, "name"); name != nil {
 			t.Name, t.At = name.Value, l.Of(name)
 			if other := first[name.Value]; other != nil {
-				l.Fail(name, "duplicate-name", fmt.Sprintf("there is a test %s already, at line %d", source.Quoted(name.Value), other.Line), "give it another name")
+				l.Fail(name, "duplicate-name",
+					fmt.Sprintf("there is a test %s already, at line %d", source.Quoted(name.Value), other.Line),
+					"give it another name")
 			}
 			first[name.Value] = name
 		}
@@ -100,7 +102,8 @@ func (l *loader) readGiven(g *Given, n *source.Node) {
 		return all
 	}
 	g.Free, g.Online, g.Waiting = counts("free"), counts("online"), counts("waiting")
-	g.Listed, g.NoAnswer, g.Fails = list("listed", condition.List), list("no_answer", condition.Queue), list("fails", condition.Answer)
+	g.Listed, g.NoAnswer, g.Fails = list("listed", condition.List), list("no_answer", condition.Queue),
+		list("fails", condition.Answer)
 	g.Calls = l.count(n, "calls", 0)
 	g.Switches = map[string]bool{}
 	for k, v := range l.Entries(l.Child(n, "switch")) {

@@ -43,12 +43,17 @@ rules:
 
 // Parts of conditions: true, false and failing ones, of the clock, the caller and the store.
 var madeUpAtoms = []string{
-	`open("office")`, `open('night')`, `holiday("city")`, `holiday("br")`, `clock >= "12:00"`, `weekday in ["mon", "tue"]`,
-	`today == "2026-11-23"`, `"08:00" <= clock < "20:00"`, `caller.country == "BR"`, `caller.area == "11"`, `caller.name contains "a"`,
+	`open("office")`, `open('night')`, `holiday("city")`, `holiday("br")`, `clock >= "12:00"`,
+	`weekday in ["mon", "tue"]`,
+	`today == "2026-11-23"`, `"08:00" <= clock < "20:00"`, `caller.country == "BR"`, `caller.area == "11"`,
+	`caller.name contains "a"`,
 	`caller.number startsWith "+55"`, `number == "main"`, `listed("vip")`, `listed("blocked")`, `free("sales") > 0`,
-	`online("support") + free("support") >= 2`, `calls("1h") > 1`, `calls(payload) > 1`, `open(payload)`, `free(payload) > 0`,
-	`split(payload, "")[2] == "l"`, `now.Hour() % 2 == 0`, `payload == ""`, `caller.area not in ["11", "21"]`, `true`, `false`,
-	`(free("sales") > 0 ? open("office") : open("night"))`, `any(["11", "21"], # == caller.area)`, `let a = caller.area; a == "11"`,
+	`online("support") + free("support") >= 2`, `calls("1h") > 1`, `calls(payload) > 1`, `open(payload)`,
+	`free(payload) > 0`,
+	`split(payload, "")[2] == "l"`, `now.Hour() % 2 == 0`, `payload == ""`, `caller.area not in ["11", "21"]`, `true`,
+	`false`,
+	`(free("sales") > 0 ? open("office") : open("night"))`, `any(["11", "21"], # == caller.area)`,
+	`let a = caller.area; a == "11"`,
 }
 
 func genCondition(t *rapid.T, depth int) string {
@@ -81,14 +86,16 @@ func genInput(t *rapid.T, f *File) Input {
 		Calls:  map[time.Duration]int{time.Hour: rapid.IntRange(0, 3).Draw(t, "calls")},
 	}
 	for _, q := range []string{"sales", "support"} {
-		facts.Queues[q] = QueueFacts{Free: rapid.IntRange(0, 2).Draw(t, "free"), Online: rapid.IntRange(0, 2).Draw(t, "online")}
+		facts.Queues[q] = QueueFacts{Free: rapid.IntRange(0, 2).Draw(t, "free"),
+			Online: rapid.IntRange(0, 2).Draw(t, "online")}
 	}
 	if rapid.IntRange(0, 5).Draw(t, "down") == 0 {
 		facts = Facts{Err: errors.New("the store is down")}
 	}
 	var rt *Runtime
 	if rapid.IntRange(0, 3).Draw(t, "switched") == 0 {
-		rt = &Runtime{Switches: map[string]Switch{"office": {Open: rapid.Bool().Draw(t, "open"), Until: loadedAt.AddDate(1, 0, 0)}}}
+		rt = &Runtime{Switches: map[string]Switch{"office": {Open: rapid.Bool().Draw(t, "open"),
+			Until: loadedAt.AddDate(1, 0, 0)}}}
 	}
 	call := Call{
 		Caller: NewCaller(
@@ -119,7 +126,8 @@ func loadText(t interface {
 }
 
 func asRule(name, condition, then string) string {
-	return fmt.Sprintf("  - name: %s\n    when: |\n      %s\n    then: %s\n", name, strings.ReplaceAll(condition, "\n", "\n      "), then)
+	return fmt.Sprintf("  - name: %s\n    when: |\n      %s\n    then: %s\n", name,
+		strings.ReplaceAll(condition, "\n", "\n      "), then)
 }
 
 // A condition comes to what the expression language makes of it as a whole, though only its parts are given to it.
@@ -152,8 +160,10 @@ func TestConditionsMeanWhatTheExpressionLanguageSays(t *testing.T) {
 
 // What rules of a large file begin with: parts by which they are found without looking at all of them.
 var madeUpBeginnings = []string{
-	`now.Year() > 1`, `free("sales") > 0`, `free("sales") > 0`, `caller.name contains "a" and free("sales") > 0`, `calls("1h") > 1`, `payload == "office"`, `"sales" == payload`,
-	`caller.country in ["BR", "US"]`, `listed("vip")`, `caller.number startsWith "+55"`, `number == "main"`, `open("office")`,
+	`now.Year() > 1`, `free("sales") > 0`, `free("sales") > 0`, `caller.name contains "a" and free("sales") > 0`,
+	`calls("1h") > 1`, `payload == "office"`, `"sales" == payload`,
+	`caller.country in ["BR", "US"]`, `listed("vip")`, `caller.number startsWith "+55"`, `number == "main"`,
+	`open("office")`,
 	`not open("office")`, `caller.area == "11" and open("night")`, `split(payload, "")[2] == "l"`, `listed("blocked")`,
 }
 
@@ -166,8 +176,9 @@ func TestExplainingDecidesTheSame(t *testing.T) {
 		n := rapid.IntRange(1, 12).Draw(t, "rules")
 		for i := range n {
 			beginning := rapid.SampledFrom(madeUpBeginnings).Draw(t, "beginning")
-			rules.WriteString(asRule(fmt.Sprintf("rule %d", i), beginning+" and ("+genCondition(t, 1)+")", rapid.SampledFrom([]string{
-				"{accept: bot}", "{handoff: sales}", "{reject: {message: busy}}"}).Draw(t, "then")))
+			rules.WriteString(asRule(fmt.Sprintf("rule %d", i), beginning+" and ("+genCondition(t, 1)+")",
+				rapid.SampledFrom([]string{
+					"{accept: bot}", "{handoff: sales}", "{reject: {message: busy}}"}).Draw(t, "then")))
 			if rapid.IntRange(0, 4).Draw(t, "on") == 0 {
 				rules.WriteString("    on: [other]\n")
 			}
@@ -215,7 +226,9 @@ func checkTrace(t *rapid.T, d Decision, trace []Trace, from, rules int) {
 
 // The same condition, evaluated from many goroutines at once, at the turn of a minute.
 func TestDecidingIsSafeForConcurrentUse(t *testing.T) {
-	f := loadText(t, t.TempDir(), madeUp+asRule("a", `clock >= "12:01" and listed("vip")`, "{accept: bot}")+asRule("b", `listed("vip") or open("night")`, "reject"))
+	f := loadText(t, t.TempDir(),
+		madeUp+asRule("a", `clock >= "12:01" and listed("vip")`, "{accept: bot}")+asRule("b",
+			`listed("vip") or open("night")`, "reject"))
 	call := Call{Caller: NewCaller("5511988887777", "", ""), Number: "main"}
 	turn := time.Date(2026, 11, 23, 15, 1, 0, 0, time.UTC)
 	done := make(chan error)

@@ -125,7 +125,8 @@ func (f *File) minuteOf(now time.Time) *minute {
 	if m := f.minute.Load(); m != nil && m.number == number {
 		return m
 	}
-	m := &minute{number: number, truths: make([]atomic.Uint32, f.clocks), groups: make([]atomic.Pointer[[][]int32], len(f.indexes))}
+	m := &minute{number: number, truths: make([]atomic.Uint32, f.clocks),
+		groups: make([]atomic.Pointer[[][]int32], len(f.indexes))}
 	f.minute.Store(m)
 	return m
 }

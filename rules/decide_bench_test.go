@@ -16,7 +16,8 @@ func benchFile(tb testing.TB, n, listed int) *File {
 	for i := range listed {
 		fmt.Fprintf(&list, "+55119%08d\n", 60000000+i)
 	}
-	text.WriteString(strings.Replace(madeUp, "  blocked: {store: true}\n", "  blocked: {store: true}\n  known: {file: known.txt}\n", 1))
+	text.WriteString(strings.Replace(madeUp, "  blocked: {store: true}\n",
+		"  blocked: {store: true}\n  known: {file: known.txt}\n", 1))
 	for i := range n - 1 {
 		var c string
 		switch i % 6 {
@@ -48,7 +49,8 @@ func benchInputs(f *File) []Input {
 	inputs := make([]Input, 256)
 	for i := range inputs {
 		call := Call{Caller: NewCaller(fmt.Sprintf("55119%08d", 60000000+i*7), "", "Ana"), Number: "main"}
-		facts := Facts{Queues: map[string]QueueFacts{"sales": {Free: i % 4, Online: 2}}, Listed: map[string]bool{"blocked": false}}
+		facts := Facts{Queues: map[string]QueueFacts{"sales": {Free: i % 4, Online: 2}},
+			Listed: map[string]bool{"blocked": false}}
 		inputs[i] = f.Input(call, time.Date(2026, 11, 23, 10, i%10, i%50, 0, f.Location()), nil, facts)
 	}
 	return inputs

@@ -37,7 +37,8 @@ func callFrom(number string) Call {
 func TestOneRoundTripServesOneDecision(t *testing.T) {
 	f := loadText(t, t.TempDir(), madeUp+
 		asRule("a", `caller.country == "BR" and free("sales") > 5`, "reject")+
-		"  - name: other number\n    on: [other]\n    when: waiting(\"support\") > 9 and calls(\"7d\") > 1\n    then: reject\n"+
+		"  - name: other number\n    on: [other]\n    when: waiting(\"support\") > 9 and calls(\"7d\") > 1\n    "+
+		"then: reject\n"+
 		asRule("b", `listed("blocked") or calls("1h") > 3 or calls("60m") > 3`, "reject")+
 		asRule("c", `online("support") == 0`, "{reject: {message: busy}}"))
 	at := loadedAt
@@ -55,21 +56,25 @@ func TestOneRoundTripServesOneDecision(t *testing.T) {
 	if !needs.None() || d.Rule != "c" {
 		t.Errorf("%+v %+v", d, needs)
 	}
-	if text, needs, err := f.Render(d.Message, f.Input(callFrom("5511988887777"), at, nil, facts)); text != "0 wait." || !needs.None() || err != nil {
+	if text, needs, err := f.Render(d.Message, f.Input(callFrom("5511988887777"), at, nil, facts)); text != "0 wait." ||
+		!needs.None() || err != nil {
 		t.Errorf("%q %+v %v", text, needs, err)
 	}
 
 	// A call that comes to the facts by another way asks for less, and one without a number or id has no history.
-	if _, needs := f.Decide(in, 2); !reflect.DeepEqual(needs, Needs{Lists: want.Lists, Queues: []string{"support", "sales"}, Calls: want.Calls}) {
+	if _, needs := f.Decide(in, 2); !reflect.DeepEqual(needs,
+		Needs{Lists: want.Lists, Queues: []string{"support", "sales"}, Calls: want.Calls}) {
 		t.Errorf("from rule 2: %+v", needs)
 	}
-	if _, needs := f.Decide(f.Input(callFrom(""), at, nil, Facts{}), 0); !reflect.DeepEqual(needs, Needs{Queues: []string{"support", "sales"}}) {
+	if _, needs := f.Decide(f.Input(callFrom(""), at, nil, Facts{}), 0); !reflect.DeepEqual(needs,
+		Needs{Queues: []string{"support", "sales"}}) {
 		t.Errorf("withheld: %+v", needs)
 	}
 }
 
 func TestADurationMadeUpAtRunTimeIsAskedFor(t *testing.T) {
-	f := loadText(t, t.TempDir(), madeUp+asRule("a", `calls(payload) > 1 and calls(payload + "30m") > 2`, "{accept: bot}"))
+	f := loadText(t, t.TempDir(),
+		madeUp+asRule("a", `calls(payload) > 1 and calls(payload + "30m") > 2`, "{accept: bot}"))
 	call := callFrom("5511988887777")
 	call.Payload = "2h"
 	facts := Facts{Calls: map[time.Duration]int{}}
@@ -96,10 +101,12 @@ func TestADurationMadeUpAtRunTimeIsAskedFor(t *testing.T) {
 func TestAnErrorSaysWhichConditionFailedAndWhy(t *testing.T) {
 	down := Facts{Err: errors.New("the store cannot be reached")}
 	for condition, want := range map[string]string{
-		`free("sales") > 0`:                  `rule "a": free("sales"): the store cannot be reached`,
-		`clock != "" and calls('1h') > 2`:    `rule "a": calls('1h'): the store cannot be reached`,
-		`open(payload)`:                      `rule "a": open(payload): there are no hours "ofice"; did you mean "office"?`,
-		`split(payload, "")[9] == "x"`:       `rule "a": split(payload, "")[9] == "x": there is no element at this place`,
+		`free("sales") > 0`:               `rule "a": free("sales"): the store cannot be reached`,
+		`clock != "" and calls('1h') > 2`: `rule "a": calls('1h'): the store cannot be reached`,
+		`open(payload)`: `rule "a": open(payload): there are no hours "ofice"; did you mean ` +
+			`"office"?`,
+		`split(payload, "")[9] == "x"`: `rule "a": split(payload, "")[9] == "x": there is no element at ` +
+			`this place`,
 		`now.Hour() % int(caller.area) == 0`: `rule "a": now.Hour() % int(caller.area) == 0: `,
 	} {
 		if strings.HasPrefix(condition, "clock") {
@@ -109,7 +116,8 @@ func TestAnErrorSaysWhichConditionFailedAndWhy(t *testing.T) {
 		call := callFrom("")
 		call.Caller.ID, call.Payload = "BR.7", "ofice"
 		d, needs := f.Decide(f.Input(call, loadedAt, nil, down), 0)
-		if d.By != ByOnError || d.Action != Reject || !needs.None() || d.Err == nil || !strings.HasPrefix(d.Err.Error(), want) {
+		if d.By != ByOnError || d.Action != Reject || !needs.None() || d.Err == nil ||
+			!strings.HasPrefix(d.Err.Error(), want) {
 			t.Errorf("%s: %+v %+v", condition, d, needs)
 		}
 		if strings.Contains(d.Err.Error(), "interface") || strings.Contains(d.Err.Error(), "\n") {
@@ -119,7 +127,8 @@ func TestAnErrorSaysWhichConditionFailedAndWhy(t *testing.T) {
 }
 
 func TestSwitchesAndRuntimeEntriesEnd(t *testing.T) {
-	f := loadText(t, t.TempDir(), madeUp+asRule("open", `open("office")`, "{accept: bot}")+asRule("vip", `listed("vip")`, "{handoff: sales}"))
+	f := loadText(t, t.TempDir(),
+		madeUp+asRule("open", `open("office")`, "{accept: bot}")+asRule("vip", `listed("vip")`, "{handoff: sales}"))
 	at := time.Date(2026, 11, 23, 22, 0, 0, 0, f.Location()) // closed
 	end := at.Add(time.Hour)
 	rt := &Runtime{
@@ -151,7 +160,9 @@ func TestSwitchesAndRuntimeEntriesEnd(t *testing.T) {
 
 // What is kept of a minute is what holds without a switch.
 func TestASwitchIsForgottenWithinTheMinute(t *testing.T) {
-	f := loadText(t, t.TempDir(), madeUp+asRule("open", `open("office") and caller.name != ""`, "{accept: bot}")+asRule("closed", `not open("office")`, "{handoff: sales}"))
+	f := loadText(t, t.TempDir(),
+		madeUp+asRule("open", `open("office") and caller.name != ""`, "{accept: bot}")+asRule("closed",
+			`not open("office")`, "{handoff: sales}"))
 	at := time.Date(2026, 11, 23, 10, 0, 0, 0, f.Location())
 	closed := &Runtime{Switches: map[string]Switch{"office": {Until: at.Add(time.Hour)}}}
 	for i, step := range []struct {
@@ -180,7 +191,8 @@ func TestADryRunAsJSON(t *testing.T) {
 	}
 	compareWithFile(t, "testdata/valid/whole/after-hours.json", string(got)+"\n")
 
-	_, err = f.Simulate(Call{Number: "mian"}, at, Given{Free: map[string]int{"sale": 1}, Listed: []string{"vips"}, Fails: []string{"bott"}})
+	_, err = f.Simulate(Call{Number: "mian"}, at,
+		Given{Free: map[string]int{"sale": 1}, Listed: []string{"vips"}, Fails: []string{"bott"}})
 	for _, want := range []string{`there is no number "mian"; did you mean "main"?`, `"sales"?`, `"vip"?`, `"bot"?`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is not in: %v", want, err)
@@ -193,14 +205,16 @@ func TestWhatAFileIsMadeOf(t *testing.T) {
 	if got := f.Paths(); len(got) != 3 || !strings.HasSuffix(got[1], filepath.Join("lists", "blocked.txt")) {
 		t.Errorf("%v", got)
 	}
-	if n, ok := f.NumberFor("551122361741"); !ok || n.Name != "main" || n.Phone != "+551122361741" || n.PositusID == "" {
+	if n, ok := f.NumberFor("551122361741"); !ok || n.Name != "main" || n.Phone != "+551122361741" ||
+		n.PositusID == "" {
 		t.Errorf("%+v", n)
 	}
 	if _, ok := f.NumberFor("551122361742"); ok {
 		t.Error("a number that is not there")
 	}
 	q, _ := f.Queue("sales")
-	want := Queue{Name: "sales", Agents: []string{"ana", "bruno"}, Strategy: LongestIdle, Ring: 10 * time.Second, WrapUp: 15 * time.Second, AwayAfter: 3}
+	want := Queue{Name: "sales", Agents: []string{"ana", "bruno"}, Strategy: LongestIdle, Ring: 10 * time.Second,
+		WrapUp: 15 * time.Second, AwayAfter: 3}
 	if !reflect.DeepEqual(q, want) {
 		t.Errorf("%+v", q)
 	}
@@ -210,7 +224,8 @@ func TestWhatAFileIsMadeOf(t *testing.T) {
 	if m, _ := f.Message("closed"); m.AtMostEvery != 12*time.Hour {
 		t.Errorf("%+v", m)
 	}
-	if got := f.Lists(); !reflect.DeepEqual(got, []List{{"vip", false, 3}, {"blocked", false, 3}, {"partners", true, 0}}) {
+	if got := f.Lists(); !reflect.DeepEqual(got,
+		[]List{{"vip", false, 3}, {"blocked", false, 3}, {"partners", true, 0}}) {
 		t.Errorf("%+v", got)
 	}
 	if d := f.Default(); d.Action != Accept || d.By != ByDefault || d.Index != 5 {

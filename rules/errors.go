@@ -42,8 +42,8 @@ func (e *lackingCalls) Error() string {
 	return fmt.Sprintf("the calls of the last %v are not known", e.last)
 }
 
-// lackingFact is panicked with when a fact was asked for that the needs of the atom do not name. It cannot happen: needs name
-// every fact that the condition could ask for.
+// lackingFact is the panic of a function that was asked for a fact which the needs of the atom do not name. It cannot
+// happen: the needs name every fact that the condition could ask for.
 type lackingFact struct{ name string }
 
 func (e *lackingFact) Error() string { return e.name + " is not known" }

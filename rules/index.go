@@ -78,7 +78,8 @@ func (p *numberIndex) fill(f *File, number int, name string) {
 			continue
 		}
 		var shared *condition.Atom
-		if all := condition.Conjuncts(r.when); len(parts) < len(all) && len(f.clockParts[i]) == len(parts) && all[len(parts)].Op == condition.Leaf {
+		if all := condition.Conjuncts(r.when); len(parts) < len(all) && len(f.clockParts[i]) == len(parts) &&
+			all[len(parts)].Op == condition.Leaf {
 			shared = all[len(parts)].Atom
 		}
 		rest[shared] = append(rest[shared], int32(i))
@@ -89,7 +90,8 @@ func (p *numberIndex) fill(f *File, number int, name string) {
 // excluded reports whether the rule asks for another number.
 func (p *numberIndex) excluded(parts []*condition.Condition, number string) bool {
 	return slices.ContainsFunc(parts, func(c *condition.Condition) bool {
-		return c.Op == condition.Leaf && c.Atom.Guard != nil && c.Atom.Guard.Value == "number" && !slices.Contains(c.Atom.Guard.Texts, number)
+		return c.Op == condition.Leaf && c.Atom.Guard != nil && c.Atom.Guard.Value == "number" &&
+			!slices.Contains(c.Atom.Guard.Texts, number)
 	})
 }
 
@@ -225,7 +227,8 @@ func (f *File) openGroups(in *input, p *numberIndex) [][]int32 {
 	open := make([][]int32, len(p.groups))
 	for i, g := range p.groups {
 		for _, rule := range g.rules {
-			if !slices.ContainsFunc(f.clockParts[rule], func(c *condition.Condition) bool { return f.holds(c, in, s) == IsFalse }) {
+			if !slices.ContainsFunc(f.clockParts[rule],
+				func(c *condition.Condition) bool { return f.holds(c, in, s) == IsFalse }) {
 				open[i] = append(open[i], rule)
 			}
 		}

@@ -40,7 +40,8 @@ type Facts struct {
 
 // QueueFacts is the state of a queue.
 type QueueFacts struct {
-	Free    int `json:"free"`    // slots of agents who are connected and available, less those ringing, active and in wrap-up
+	// Free is the slots of agents who are connected and available, less those ringing, active and in wrap-up.
+	Free    int `json:"free"`
 	Online  int `json:"online"`  // agents connected and available
 	Waiting int `json:"waiting"` // calls
 }
@@ -98,7 +99,8 @@ func (in Input) AtRuntime() (switched map[string]bool, listed []string) {
 
 // Input prepares an evaluation. rt may be nil. It may allocate; deciding does not.
 func (f *File) Input(call Call, now time.Time, rt *Runtime, facts Facts) Input {
-	in := &input{file: f, call: call, key: call.Caller.Key(), number: -1, now: now.Round(0).In(f.loc), runtime: rt, facts: facts}
+	in := &input{file: f, call: call, key: call.Caller.Key(), number: -1, now: now.Round(0).In(f.loc), runtime: rt,
+		facts: facts}
 	if i, ok := f.numbersByName[call.Number]; ok {
 		in.number = i
 	}

@@ -71,7 +71,8 @@ func (l *loader) compile(data []byte) {
 func (l *loader) finish() {
 	f := l.f
 	f.version = hex.EncodeToString(l.hash.Sum(nil))[:16]
-	f.atoms, f.clocks, f.memos, f.durations = l.language.Atoms, l.language.Clocks, l.language.Memos, l.language.Durations
+	f.atoms, f.clocks, f.memos, f.durations = l.language.Atoms, l.language.Clocks, l.language.Memos,
+		l.language.Durations
 	f.index()
 	f.scratch.New = func() any { return &scratch{memo: make([]Truth, f.memos)} }
 }

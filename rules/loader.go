@@ -126,7 +126,8 @@ func (l *loader) include(n *source.Node) (data []byte, path string, ok bool) {
 		if code == source.CodeUnreadable {
 			code = "missing-file"
 		}
-		l.Fail(n, code, fmt.Sprintf("%s cannot be used: %s", source.Quoted(n.Value), err.Reason), "paths are relative to the rules file")
+		l.Fail(n, code, fmt.Sprintf("%s cannot be used: %s", source.Quoted(n.Value), err.Reason),
+			"paths are relative to the rules file")
 		return nil, path, false
 	}
 	l.f.paths = append(l.f.paths, path)

@@ -30,10 +30,11 @@ type File struct {
 	limits    Limits
 	withoutID Problems // numbers without a positus_id
 
-	rules      []rule
-	clockParts [][]*condition.Condition // by rule: the parts that read nothing but the clock, and come before what could fail
-	indexes    []numberIndex            // by number
-	fallback   Decision                 // the default
+	rules []rule
+	// clockParts are, by rule, the parts that read nothing but the clock and come before anything that could fail.
+	clockParts [][]*condition.Condition
+	indexes    []numberIndex // by number
+	fallback   Decision      // the default
 	onError    Decision
 	tests      []Case
 

@@ -49,7 +49,8 @@ func (l *loader) checkReach() {
 		}
 		if !reached && len(by) > 0 {
 			l.ErrorAt(l.placeOf(s), "unreachable-rule",
-				fmt.Sprintf("rule %s can never be reached: every call is decided before it, by %s", source.Quoted(s.rule.name), strings.Join(by, " and ")),
+				fmt.Sprintf("rule %s can never be reached: every call is decided before it, by %s",
+					source.Quoted(s.rule.name), strings.Join(by, " and ")),
 				"move it up, or give the rule before it a condition")
 		}
 		if !s.sound || !condition.Always(s.rule.when) || !l.terminal(s.rule.decision) {
@@ -85,7 +86,8 @@ func (l *loader) checkTimes() {
 		} else if n := l.Child(l.Root, "default"); n != nil {
 			at = l.Of(n)
 		}
-		l.ErrorAt(at, "too-little-time", "no time is left for the rules: "+sum, "raise answer_within, or lower the timeout")
+		l.ErrorAt(at, "too-little-time", "no time is left for the rules: "+sum,
+			"raise answer_within, or lower the timeout")
 		return
 	}
 	for _, s := range l.rules {
@@ -135,7 +137,9 @@ func (l *loader) checkTimeForAll() {
 			}
 			if r := l.reckon(l.before(at, i), s); r.total > left {
 				warned[s] = true
-				l.Warn(l.Of(s.then), "agents-not-all-rung", fmt.Sprintf("%s: %s, and the limit is %s", r.what(), strings.Join(r.terms, " + ")+" = "+short(r.total), sum),
+				l.Warn(l.Of(s.then), "agents-not-all-rung",
+					fmt.Sprintf("%s: %s, and the limit is %s", r.what(),
+						strings.Join(r.terms, " + ")+" = "+short(r.total), sum),
 					"lower ring or wait, ask fewer agents, or raise answer_within")
 			}
 		}
@@ -146,7 +150,8 @@ func (l *loader) checkTimeForAll() {
 func (l *loader) before(at, number int) []*ruleSource {
 	var all []*ruleSource
 	for _, s := range l.rules[:at] {
-		if s.rule.answersFor(number) && !l.terminal(s.rule.decision) && !condition.Exclude(s.rule.when, l.rules[at].rule.when) {
+		if s.rule.answersFor(number) && !l.terminal(s.rule.decision) &&
+			!condition.Exclude(s.rule.when, l.rules[at].rule.when) {
 			all = append(all, s)
 		}
 	}

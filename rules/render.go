@@ -46,7 +46,8 @@ func (f *File) Render(name string, in Input) (string, Needs, error) {
 		}
 	}
 	if n := len([]rune(b.String())); n > maxMessage {
-		return "", Needs{}, fmt.Errorf("message %q: its text has %d characters, and WhatsApp takes %d", name, n, maxMessage)
+		return "", Needs{}, fmt.Errorf("message %q: its text has %d characters, and WhatsApp takes %d", name, n,
+			maxMessage)
 	}
 	return b.String(), Needs{}, nil
 }

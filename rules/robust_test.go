@@ -42,7 +42,8 @@ func TestAFileWithAnyPieceMovedIsAFileOrProblems(t *testing.T) {
 		t.Fatal(err)
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	pieces := []string{"\"", "'", "[", "{", "}", "\n", ": ", "- ", "!", "&a ", "*a", "|", "#", "\t", "\x00", "é", "not ", "null", "  ", "\"office\"", "${", "((", "let a = 1; "}
+	pieces := []string{"\"", "'", "[", "{", "}", "\n", ": ", "- ", "!", "&a ", "*a", "|", "#", "\t", "\x00", "é",
+		"not ", "null", "  ", "\"office\"", "${", "((", "let a = 1; "}
 	for range 400 {
 		changed := bytes.Clone(data)
 		for range 1 + random.IntN(3) {
@@ -126,7 +127,8 @@ func TestAFileThatCannotBeReadIsTold(t *testing.T) {
 }
 
 func FuzzLoad(f *testing.F) {
-	for _, pattern := range []string{"testdata/valid/*/rules.yaml", "testdata/invalid/*/rules.yaml", "testdata/decide/*.yaml"} {
+	for _, pattern := range []string{"testdata/valid/*/rules.yaml", "testdata/invalid/*/rules.yaml",
+		"testdata/decide/*.yaml"} {
 		files, _ := filepath.Glob(pattern)
 		for _, file := range files {
 			data, err := os.ReadFile(file)

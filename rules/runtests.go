@@ -110,7 +110,8 @@ func (s Simulation) story(e Expectation) string {
 func (l *loader) runTests() {
 	for _, r := range l.f.RunTests() {
 		if err := r.Simulation.textError; err != nil {
-			l.ErrorAt(r.at, "test-failed", fmt.Sprintf("test %s: the message cannot be rendered: %v", source.Quoted(r.Name), err), "")
+			l.ErrorAt(r.at, "test-failed",
+				fmt.Sprintf("test %s: the message cannot be rendered: %v", source.Quoted(r.Name), err), "")
 		}
 		if r.Passed {
 			continue

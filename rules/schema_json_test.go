@@ -81,9 +81,11 @@ func TestEveryFileThatIsLoadedFitsTheSchema(t *testing.T) {
 	schema := compileSchema(t, JSONSchema())
 	var files []string
 	for _, pattern := range []string{
-		"../rules.example.yaml", "../examples/*/rules.yaml", "testdata/valid/*/rules.yaml", "testdata/decide/*.yaml", "testdata/invalid/warning-*/rules.yaml",
+		"../rules.example.yaml", "../examples/*/rules.yaml", "testdata/valid/*/rules.yaml", "testdata/decide/*.yaml",
+		"testdata/invalid/warning-*/rules.yaml",
 		// what only the loader can see is wrong with these
-		"testdata/invalid/failing-tests/rules.yaml", "testdata/invalid/handoff-too-long/rules.yaml", "testdata/invalid/rule-never-reached/rules.yaml",
+		"testdata/invalid/failing-tests/rules.yaml", "testdata/invalid/handoff-too-long/rules.yaml",
+		"testdata/invalid/rule-never-reached/rules.yaml",
 	} {
 		found, err := filepath.Glob(pattern)
 		if err != nil || len(found) == 0 {
@@ -108,7 +110,8 @@ func TestEveryFileThatIsLoadedFitsTheSchema(t *testing.T) {
 func TestMistakesOfShapeAreRefusedByTheSchema(t *testing.T) {
 	schema := compileSchema(t, JSONSchema())
 	codes := []string{
-		"unknown-key", "missing-key", "wrong-type", "unknown-value", "empty-value", "empty-condition", "bad-name", "unsupported-version",
+		"unknown-key", "missing-key", "wrong-type", "unknown-value", "empty-value", "empty-condition", "bad-name",
+		"unsupported-version",
 	}
 	folders, err := filepath.Glob("testdata/invalid/*")
 	if err != nil {
@@ -137,8 +140,10 @@ func TestMistakesOfShapeAreRefusedByTheSchema(t *testing.T) {
 	if refused < 20 {
 		t.Errorf("%d refused", refused)
 	}
-	for _, name := range []string{"default-hands-off", "two-actions", "list-of-two-kinds", "impossible-date", "impossible-duration", "impossible-time", "unknown-timezone"} {
-		if v, ok := asAnEditor(t, filepath.Join("testdata/invalid", name, "rules.yaml")); !ok || schema.Validate(v) == nil {
+	for _, name := range []string{"default-hands-off", "two-actions", "list-of-two-kinds", "impossible-date",
+		"impossible-duration", "impossible-time", "unknown-timezone"} {
+		if v, ok := asAnEditor(t, filepath.Join("testdata/invalid", name, "rules.yaml")); !ok ||
+			schema.Validate(v) == nil {
 			t.Errorf("%s fits the schema", name)
 		}
 	}
@@ -266,7 +271,8 @@ func TestTheLoaderSaysTheKeysOfTheSchema(t *testing.T) {
 		}
 		var want []string
 		for key := range keys {
-			if name := strings.TrimPrefix(strings.TrimPrefix(key, path), "."); strings.HasPrefix(key, path) && !strings.ContainsAny(name, ".[*") && name != "" && pathOf(path, name) == key {
+			if name := strings.TrimPrefix(strings.TrimPrefix(key, path), "."); strings.HasPrefix(key, path) &&
+				!strings.ContainsAny(name, ".[*") && name != "" && pathOf(path, name) == key {
 				want = append(want, name)
 			}
 		}

@@ -28,7 +28,8 @@ const (
 // make the name unknown.
 func (l *loader) collectNames() {
 	for k, section := range map[condition.Kind]string{
-		condition.Number: "numbers", condition.Hours: "hours", condition.Calendar: "calendars", condition.List: "lists", condition.Agent: "agents",
+		condition.Number: "numbers", condition.Hours: "hours", condition.Calendar: "calendars", condition.List: "lists",
+		condition.Agent: "agents",
 		condition.Queue: "queues", condition.Answer: "answers", condition.Message: "messages",
 	} {
 		for name := range source.Pairs(l.Child(l.Root, section)) {
@@ -64,19 +65,23 @@ func (l *loader) readSettings() {
 // zone reads a time zone; UTC stands in for one that is wrong, so that the rest can be checked.
 func (l *loader) zone(n *source.Node) *time.Location {
 	if n.Value == "" || n.Value == "Local" {
-		l.Fail(n, "unknown-timezone", fmt.Sprintf("%s is not a time zone: it would differ from machine to machine", source.Quoted(n.Value)), "write an IANA name such as America/Sao_Paulo")
+		l.Fail(n, "unknown-timezone",
+			fmt.Sprintf("%s is not a time zone: it would differ from machine to machine", source.Quoted(n.Value)),
+			"write an IANA name such as America/Sao_Paulo")
 		return time.UTC
 	}
 	loc, err := time.LoadLocation(n.Value)
 	if err != nil {
-		l.Fail(n, "unknown-timezone", fmt.Sprintf("there is no time zone %s", source.Quoted(n.Value)), "write an IANA name such as America/Sao_Paulo or Europe/Lisbon")
+		l.Fail(n, "unknown-timezone", fmt.Sprintf("there is no time zone %s", source.Quoted(n.Value)),
+			"write an IANA name such as America/Sao_Paulo or Europe/Lisbon")
 		return time.UTC
 	}
 	return loc
 }
 
 // duration reads a duration that may be left out.
-func (l *loader) duration(n *source.Node, name string, otherwise time.Duration, parse func(string) (time.Duration, error)) time.Duration {
+func (l *loader) duration(n *source.Node, name string, otherwise time.Duration,
+	parse func(string) (time.Duration, error)) time.Duration {
 	v := l.Child(n, name)
 	if v == nil {
 		return otherwise
@@ -119,7 +124,9 @@ func (l *loader) readNumbers() {
 			if err != nil {
 				l.FailWith(written, "bad-phone", err)
 			} else if other, twice := l.f.phones[normal]; twice {
-				l.Fail(written, "duplicate-phone", fmt.Sprintf("%s is the number of %q already", normal, l.f.numbers[other].Name), "remove one of them")
+				l.Fail(written, "duplicate-phone",
+					fmt.Sprintf("%s is the number of %q already", normal, l.f.numbers[other].Name),
+					"remove one of them")
 			} else {
 				number.Phone = normal
 				l.f.phones[normal] = index
@@ -127,12 +134,14 @@ func (l *loader) readNumbers() {
 		}
 		if id := l.Child(n, "positus_id"); id != nil {
 			if other, twice := ids[id.Value]; twice {
-				l.Fail(id, "duplicate-id", fmt.Sprintf("this is the positus_id of %q already", other), "remove one of them")
+				l.Fail(id, "duplicate-id", fmt.Sprintf("this is the positus_id of %q already", other),
+					"remove one of them")
 			}
 			ids[id.Value] = name.Value
 		} else {
 			l.f.withoutID = append(l.f.withoutID, l.Of(name).Problem(Error, "missing-key",
-				fmt.Sprintf("the number %q has no positus_id, so its calls can be neither accepted nor rejected", name.Value),
+				fmt.Sprintf("the number %q has no positus_id, so its calls can be neither accepted nor rejected",
+					name.Value),
 				"add `positus_id: NUMBER_ID`, as the Positus API names the number"))
 		}
 		l.f.numbersByName[name.Value] = index
@@ -164,7 +173,9 @@ func (l *loader) readQueues() {
 		seen := map[string]bool{}
 		for item := range l.Items(l.Child(n, "agents")) {
 			if seen[item.Value] {
-				l.Fail(item, "duplicate-name", fmt.Sprintf("the agent %s is already in this queue", source.Quoted(item.Value)), "remove one of them")
+				l.Fail(item, "duplicate-name",
+					fmt.Sprintf("the agent %s is already in this queue", source.Quoted(item.Value)),
+					"remove one of them")
 				continue
 			}
 			seen[item.Value] = true
@@ -182,17 +193,21 @@ func (l *loader) readAnswers() {
 		play, address := l.Child(n, "play"), l.Child(n, "url")
 		switch {
 		case play != nil && address != nil:
-			l.Fail(source.KeyOf(n, "url"), "conflicting-keys", "an answer either plays a file or asks a url", "remove one of them")
+			l.Fail(source.KeyOf(n, "url"), "conflicting-keys", "an answer either plays a file or asks a url",
+				"remove one of them")
 		case play != nil:
 			a.Play = l.audio(play)
 			if t := l.Child(n, "timeout"); t != nil {
-				l.Fail(source.KeyOf(n, "timeout"), "conflicting-keys", "a file that is played has no timeout", "remove it")
+				l.Fail(source.KeyOf(n, "timeout"), "conflicting-keys", "a file that is played has no timeout",
+					"remove it")
 			}
 		case address != nil:
 			a.URL = l.address(address)
 			a.Timeout = l.duration(n, "timeout", defaultTimeout, hours.ParseDuration)
 		case !l.Has(n, "play") && !l.Has(n, "url"):
-			l.Fail(name, "missing-key", fmt.Sprintf("%s has neither %q nor %q", source.Quoted(name.Value), "play", "url"), "add `play: FILE.ogg` or `url: https://...`")
+			l.Fail(name, "missing-key",
+				fmt.Sprintf("%s has neither %q nor %q", source.Quoted(name.Value), "play", "url"),
+				"add `play: FILE.ogg` or `url: https://...`")
 		}
 		l.f.answers = append(l.f.answers, a)
 	}
@@ -225,7 +240,8 @@ func (l *loader) address(n *source.Node) string {
 	case err != nil || u.Host == "":
 		l.Fail(n, "bad-url", fmt.Sprintf("%s is not a url", source.Quoted(n.Value)), "write https://host/path")
 	case u.Scheme != "http" && u.Scheme != "https":
-		l.Fail(n, "bad-url", fmt.Sprintf("a call is answered over http or https, not %s", source.Quoted(u.Scheme)), "write https://host/path")
+		l.Fail(n, "bad-url", fmt.Sprintf("a call is answered over http or https, not %s", source.Quoted(u.Scheme)),
+			"write https://host/path")
 	}
 	return n.Value
 }

@@ -15,7 +15,9 @@ func (l *loader) readCalendars() {
 	l.f.calendars = map[string]hours.Calendar{}
 	for name, n := range l.Entries(l.Child(l.Root, "calendars")) {
 		if slices.Contains(hours.PublicCalendars(), name.Value) {
-			l.Fail(name, "duplicate-name", fmt.Sprintf("there is a public calendar %s already", source.Quoted(name.Value)), "give your own another name")
+			l.Fail(name, "duplicate-name",
+				fmt.Sprintf("there is a public calendar %s already", source.Quoted(name.Value)),
+				"give your own another name")
 			continue
 		}
 		var holidays []hours.OwnHoliday
@@ -27,7 +29,9 @@ func (l *loader) readCalendars() {
 			}
 			for _, h := range holidays {
 				if h.On == spec {
-					l.Fail(k, "duplicate-key", fmt.Sprintf("%s is already there: %s", strings.TrimSpace(k.Value), h.Name), "remove one of them")
+					l.Fail(k, "duplicate-key",
+						fmt.Sprintf("%s is already there: %s", strings.TrimSpace(k.Value), h.Name),
+						"remove one of them")
 				}
 			}
 			holidays = append(holidays, hours.OwnHoliday{On: spec, Name: v.Value})
@@ -64,7 +68,9 @@ func (l *loader) readWeekly(h *hours.Plan, n *source.Node) {
 		windows := l.windows(v)
 		for _, d := range days {
 			if first[d] != nil {
-				l.Fail(k, "duplicate-day", fmt.Sprintf("%s is already there, in %s at line %d", hours.Weekdays()[d], source.Quoted(first[d].Value), first[d].Line), "name each day once")
+				l.Fail(k, "duplicate-day",
+					fmt.Sprintf("%s is already there, in %s at line %d", hours.Weekdays()[d],
+						source.Quoted(first[d].Value), first[d].Line), "name each day once")
 				break
 			}
 			first[d] = k
@@ -113,22 +119,26 @@ func (l *loader) readHolidays(h *hours.Plan, item *source.Node) {
 func (l *loader) addCalendar(h *hours.Plan, name, at *source.Node, without ...string) {
 	for _, c := range h.Calendars {
 		if c.Title() == name.Value {
-			l.Fail(name, "duplicate-name", fmt.Sprintf("the calendar %s is already there", source.Quoted(name.Value)), "remove one of them")
+			l.Fail(name, "duplicate-name", fmt.Sprintf("the calendar %s is already there", source.Quoted(name.Value)),
+				"remove one of them")
 			return
 		}
 	}
 	if l.use(condition.Calendar, name.Value) {
 		if at != nil {
-			l.Fail(at, "conflicting-keys", "holidays can be left out of public calendars only", "remove them from your own calendar")
+			l.Fail(at, "conflicting-keys", "holidays can be left out of public calendars only",
+				"remove them from your own calendar")
 		}
 		if c := l.f.calendars[name.Value]; c != nil {
 			h.Calendars = append(h.Calendars, c)
 		}
 		return
 	}
-	known := append(l.known[condition.Calendar][:len(l.known[condition.Calendar]):len(l.known[condition.Calendar])], hours.PublicCalendars()...)
+	known := append(l.known[condition.Calendar][:len(l.known[condition.Calendar]):len(l.known[condition.Calendar])],
+		hours.PublicCalendars()...)
 	if !slices.Contains(known, name.Value) {
-		l.ErrorAt(l.Of(name), "unknown-name", condition.NoSuch(condition.Calendar, name.Value), source.DidYouMean(name.Value, known))
+		l.ErrorAt(l.Of(name), "unknown-name", condition.NoSuch(condition.Calendar, name.Value),
+			source.DidYouMean(name.Value, known))
 		return
 	}
 	holidays := hours.HolidayNames(name.Value)
@@ -175,5 +185,6 @@ func dateUntil(s string, loc *time.Location) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t, nil
 	}
-	return time.Time{}, fmt.Errorf("until %q is no date; write 2027-01-31, or an instant such as 2027-01-31T18:00:00-03:00", s)
+	return time.Time{}, fmt.Errorf("until %q is no date; write 2027-01-31, or an instant such as "+
+		"2027-01-31T18:00:00-03:00", s)
 }

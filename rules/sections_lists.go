@@ -35,7 +35,8 @@ func (l *loader) readListSource(made *list, name, n *source.Node) {
 	file, store := l.Child(n, "file"), l.Child(n, "store")
 	switch {
 	case file != nil && store != nil:
-		l.Fail(source.KeyOf(n, "store"), "conflicting-keys", "a list is either in a file or kept at run time", "remove one of them; run-time entries can be added to any list")
+		l.Fail(source.KeyOf(n, "store"), "conflicting-keys", "a list is either in a file or kept at run time",
+			"remove one of them; run-time entries can be added to any list")
 	case file != nil:
 		if data, path, ok := l.include(file); ok {
 			l.readListFile(made, path, data)
@@ -43,7 +44,9 @@ func (l *loader) readListSource(made *list, name, n *source.Node) {
 	case store != nil:
 		made.Store = true
 	case !l.Has(n, "file") && !l.Has(n, "store"):
-		l.Fail(name, "missing-key", fmt.Sprintf("%s has neither entries, %q nor %q", source.Quoted(name.Value), "file", "store"), "write entries below it, `{file: lists/name.txt}` or `{store: true}`")
+		l.Fail(name, "missing-key",
+			fmt.Sprintf("%s has neither entries, %q nor %q", source.Quoted(name.Value), "file", "store"),
+			"write entries below it, `{file: lists/name.txt}` or `{store: true}`")
 	}
 }
 

@@ -43,7 +43,8 @@ func (l *loader) readMessage(m *message, n *source.Node) {
 		case strings.HasPrefix(rest, "${"):
 			end := closingBrace(runes, i+2)
 			if end < 0 {
-				l.ErrorAt(l.Within(n, i, len(runes)), "message-syntax", "this ${ has no }", "close it, or write $${ for a literal ${")
+				l.ErrorAt(l.Within(n, i, len(runes)), "message-syntax", "this ${ has no }",
+					"close it, or write $${ for a literal ${")
 				return
 			}
 			m.parts = append(m.parts, part{literal: literal.String()})
@@ -59,7 +60,8 @@ func (l *loader) readMessage(m *message, n *source.Node) {
 	m.parts = append(m.parts, part{literal: literal.String()})
 	m.parts = slices.DeleteFunc(m.parts, func(p part) bool { return p.program == nil && p.literal == "" })
 	if length > maxMessage {
-		l.Fail(n, "message-too-long", fmt.Sprintf("the text has %d characters, and WhatsApp takes %d", length, maxMessage), "shorten it")
+		l.Fail(n, "message-too-long",
+			fmt.Sprintf("the text has %d characters, and WhatsApp takes %d", length, maxMessage), "shorten it")
 	}
 }
 
@@ -92,7 +94,8 @@ func closingBrace(runes []rune, i int) int {
 func (l *loader) readPlaceholder(m *message, n *source.Node, runes []rune, from, to int) {
 	text := strings.TrimSpace(string(runes[from:to]))
 	if text == "" {
-		l.ErrorAt(l.Within(n, from-2, to+1), "empty-condition", "there is nothing in this ${}", "write an expression, or $${ for a literal ${")
+		l.ErrorAt(l.Within(n, from-2, to+1), "empty-condition", "there is nothing in this ${}",
+			"write an expression, or $${ for a literal ${")
 		return
 	}
 	program, needs := l.language.Placeholder(condition.Text{
@@ -112,7 +115,9 @@ func (l *loader) cutByComment(n *source.Node) bool {
 	}
 	at := l.Of(n)
 	at.Length = len([]rune(strings.TrimRight(l.Line(at.Line), " \t"))) - at.Column + 1
-	l.ErrorAt(at, "comment-cuts-text", "YAML reads everything after ` #` as a comment, which cuts the quoted text short", "write the condition after `|`, on a line of its own")
+	l.ErrorAt(at, "comment-cuts-text",
+		"YAML reads everything after ` #` as a comment, which cuts the quoted text short",
+		"write the condition after `|`, on a line of its own")
 	l.Spoil(n)
 	return true
 }

@@ -17,13 +17,17 @@ func (l *loader) readRules() {
 			continue
 		}
 		before := len(l.Problems)
-		s := &ruleSource{node: n, name: l.Child(n, "name"), when: l.Child(n, "when"), then: l.Child(n, "then"), rule: &rule{line: n.Line}}
+		s := &ruleSource{node: n, name: l.Child(n, "name"), when: l.Child(n, "when"), then: l.Child(n, "then"),
+			rule: &rule{line: n.Line}}
 		if s.name != nil {
 			s.rule.name, s.rule.line = s.name.Value, n.Line
 			if strings.TrimSpace(s.name.Value) == "" {
-				l.Fail(s.name, "empty-value", "the name is empty", "name the rule: the name is what traces and metrics show")
+				l.Fail(s.name, "empty-value", "the name is empty",
+					"name the rule: the name is what traces and metrics show")
 			} else if other := first[s.name.Value]; other != nil {
-				l.Fail(s.name, "duplicate-name", fmt.Sprintf("there is a rule %s already, at line %d", source.Quoted(s.name.Value), other.Line), "give it another name")
+				l.Fail(s.name, "duplicate-name",
+					fmt.Sprintf("there is a rule %s already, at line %d", source.Quoted(s.name.Value), other.Line),
+					"give it another name")
 			}
 			first[s.name.Value] = s.name
 		}
@@ -60,7 +64,8 @@ func (l *loader) readOn(s *ruleSource) {
 		if name, ok := l.refer(condition.Number, item); ok {
 			if i, ok := l.f.numbersByName[name]; ok {
 				if s.rule.on[i] {
-					l.Fail(item, "duplicate-name", fmt.Sprintf("the number %s is already there", source.Quoted(name)), "remove one of them")
+					l.Fail(item, "duplicate-name", fmt.Sprintf("the number %s is already there", source.Quoted(name)),
+						"remove one of them")
 				}
 				s.rule.on[i] = true
 			}
@@ -74,11 +79,13 @@ func (l *loader) readWhen(s *ruleSource) {
 		return
 	}
 	if strings.TrimSpace(n.Value) == "" {
-		l.Fail(n, "empty-condition", "the condition is empty", "write one, or remove `when`: then the rule always holds")
+		l.Fail(n, "empty-condition", "the condition is empty",
+			"write one, or remove `when`: then the rule always holds")
 		return
 	}
 	s.rule.when, s.canonical = l.language.Condition(condition.Text{
-		Text: n.Value, Place: func(from, to int) source.Span { return l.Within(n, from, to) }, Commented: l.Commented(n),
+		Text: n.Value, Place: func(from, to int) source.Span { return l.Within(n, from, to) },
+		Commented: l.Commented(n),
 	})
 }
 
@@ -92,7 +99,9 @@ func (l *loader) action(n *source.Node, ofRule bool) Decision {
 	for k, v := range source.Pairs(n) {
 		if !l.Usable(k) || chosen != "" && chosen != k.Value {
 			if chosen != "" && l.Usable(k) {
-				l.Fail(k, "conflicting-keys", fmt.Sprintf("one action is enough: %s is already there", source.Quoted(chosen)), "remove one of them, or make it two rules")
+				l.Fail(k, "conflicting-keys",
+					fmt.Sprintf("one action is enough: %s is already there", source.Quoted(chosen)),
+					"remove one of them, or make it two rules")
 			}
 			continue
 		}
@@ -110,7 +119,8 @@ func (l *loader) action(n *source.Node, ofRule bool) Decision {
 			d.Answer, _ = l.refer(condition.Answer, v)
 		case "handoff":
 			if !ofRule {
-				l.Fail(k, "not-allowed", "default and on_error can only reject or accept", "hand off in a last rule without `when`, and name here what happens when nobody picks up")
+				l.Fail(k, "not-allowed", "default and on_error can only reject or accept",
+					"hand off in a last rule without `when`, and name here what happens when nobody picks up")
 				continue
 			}
 			l.handoff(&d, v)

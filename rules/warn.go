@@ -22,12 +22,15 @@ func (l *loader) warnOfUnused() {
 		name string
 		kind condition.Kind
 	}{
-		{"hours", condition.Hours}, {"calendars", condition.Calendar}, {"lists", condition.List}, {"agents", condition.Agent}, {"queues", condition.Queue},
+		{"hours", condition.Hours}, {"calendars", condition.Calendar}, {"lists", condition.List},
+		{"agents", condition.Agent}, {"queues", condition.Queue},
 		{"answers", condition.Answer}, {"messages", condition.Message},
 	} {
 		for name := range source.Pairs(l.Child(l.Root, section.name)) {
 			if !l.used[section.kind][name.Value] {
-				l.Warn(l.Of(name), "unused", fmt.Sprintf("the %s %s is never used", section.kind, source.Quoted(name.Value)), "use it, or remove it")
+				l.Warn(l.Of(name), "unused",
+					fmt.Sprintf("the %s %s is never used", section.kind, source.Quoted(name.Value)),
+					"use it, or remove it")
 			}
 		}
 	}
@@ -37,7 +40,9 @@ func (l *loader) warnOfNeverOpen() {
 	section := l.Child(l.Root, "hours")
 	for _, h := range l.f.hours {
 		if h.NeverOpens(l.now) {
-			l.Warn(l.Of(source.KeyOf(section, h.Name)), "never-open", fmt.Sprintf("the hours %s are never open", source.Quoted(h.Name)), "give them windows under `weekly` or `dates`")
+			l.Warn(l.Of(source.KeyOf(section, h.Name)), "never-open",
+				fmt.Sprintf("the hours %s are never open", source.Quoted(h.Name)),
+				"give them windows under `weekly` or `dates`")
 		}
 	}
 }
@@ -47,7 +52,8 @@ func (l *loader) warnOfSameConditions() {
 		if s.when == nil {
 			continue
 		}
-		same := slices.IndexFunc(l.rules[:i], func(o *ruleSource) bool { return o.canonical == s.canonical && o.when != nil && l.shareNumber(o, s) })
+		same := slices.IndexFunc(l.rules[:i],
+			func(o *ruleSource) bool { return o.canonical == s.canonical && o.when != nil && l.shareNumber(o, s) })
 		if same < 0 {
 			continue
 		}
@@ -56,7 +62,9 @@ func (l *loader) warnOfSameConditions() {
 		if !l.terminal(o.rule.decision) {
 			hint = "it is only used when the action of the first one fails"
 		}
-		l.Warn(l.Of(s.when), "same-condition", fmt.Sprintf("rule %s has the same condition as rule %s at line %d", source.Quoted(s.rule.name), source.Quoted(o.rule.name), o.when.Line), hint)
+		l.Warn(l.Of(s.when), "same-condition",
+			fmt.Sprintf("rule %s has the same condition as rule %s at line %d", source.Quoted(s.rule.name),
+				source.Quoted(o.rule.name), o.when.Line), hint)
 	}
 }
 
@@ -78,7 +86,8 @@ func (l *loader) warnOfAllowLists() {
 			continue
 		}
 		l.Warn(l.Of(source.KeyOf(section, made.Name)), "allow-list-of-numbers",
-			fmt.Sprintf("only callers on %s get through, and it holds only numbers: callers who hide theirs are always rejected", source.Quoted(made.Name)),
+			fmt.Sprintf("only callers on %s get through, and it holds only numbers: callers who hide theirs are "+
+				"always rejected", source.Quoted(made.Name)),
 			"add them by id: {id: \"BR.134...\"}")
 	}
 }
@@ -87,13 +96,15 @@ func (l *loader) warnOfAllowLists() {
 // being on it ends in a reject.
 func (l *loader) allows(list string) bool {
 	isListed := func(c *condition.Condition) bool {
-		return c.Op == condition.Leaf && len(c.Atom.Reads) == 1 && c.Atom.Reads[0].Text == c.Atom.Text && l.asksFor(c.Atom.Text, list)
+		return c.Op == condition.Leaf && len(c.Atom.Reads) == 1 && c.Atom.Reads[0].Text == c.Atom.Text &&
+			l.asksFor(c.Atom.Text, list)
 	}
 	others := 0
 	for _, s := range l.rules {
 		parts := condition.Conjuncts(s.rule.when)
 		listed := slices.ContainsFunc(parts, isListed)
-		notListed := slices.ContainsFunc(parts, func(c *condition.Condition) bool { return c.Op == condition.Not && isListed(c.Parts[0]) })
+		notListed := slices.ContainsFunc(parts,
+			func(c *condition.Condition) bool { return c.Op == condition.Not && isListed(c.Parts[0]) })
 		switch {
 		case s.rule.decision.Action == Reject && notListed:
 			return true
@@ -101,9 +112,10 @@ func (l *loader) allows(list string) bool {
 			others++
 		}
 	}
-	return others == 0 && l.f.fallback.Action == Reject && l.used[condition.List][list] && slices.ContainsFunc(l.rules, func(s *ruleSource) bool {
-		return s.rule.decision.Action != Reject && slices.ContainsFunc(condition.Conjuncts(s.rule.when), isListed)
-	})
+	return others == 0 && l.f.fallback.Action == Reject && l.used[condition.List][list] &&
+		slices.ContainsFunc(l.rules, func(s *ruleSource) bool {
+			return s.rule.decision.Action != Reject && slices.ContainsFunc(condition.Conjuncts(s.rule.when), isListed)
+		})
 }
 
 func (l *loader) asksFor(text, list string) bool {

@@ -34,7 +34,7 @@ func TestPublicHolidays(t *testing.T) {
 		{"ar", "2027-03-25", ""}, // Jueves Santo is no public holiday
 		{"ar", "2026-06-15", "Aniversario paso a la inmortalidad del General Martín Miguel de Güemes"},
 		{"ar", "2026-06-17", ""}, // moved, so a working day
-		{"ar", "2022-06-17", "Aniversario paso a la inmortalidad del General Martín Miguel de Güemes"}, // a Friday: stays
+		{"ar", "2022-06-17", "Aniversario paso a la inmortalidad del General Martín Miguel de Güemes"}, // Friday: stays
 		{"ar", "2026-11-20", ""},
 		{"ar", "2026-11-23", "Día de la Soberanía Nacional"},
 		{"mx", "2026-02-02", "Constitution Day"},
@@ -138,7 +138,8 @@ func TestUnknownCalendarsAndHolidaysAreNamedWithTheKnownOnes(t *testing.T) {
 
 func TestOwnCalendarsHaveYearlyDaysSingleDaysAndRanges(t *testing.T) {
 	var entries []OwnHoliday
-	for _, e := range [][2]string{{"01-25", "Aniversário de São Paulo"}, {"2026-07-09", "Revolução"}, {"2026-12-28..2027-01-03", "Recesso"}, {"02-29", "Leap"}} {
+	for _, e := range [][2]string{{"01-25", "Aniversário de São Paulo"}, {"2026-07-09", "Revolução"},
+		{"2026-12-28..2027-01-03", "Recesso"}, {"02-29", "Leap"}} {
 		spec, err := ParseDates(e[0])
 		if err != nil {
 			t.Fatal(err)

@@ -138,7 +138,8 @@ func parseDate(s string) (civil, dateKind, error) {
 			parts = nil
 		}
 	}
-	if len(parts) == 2 && len(s) == len("12-24") || len(parts) == 3 && len(parts[0]) == 4 && len(s) == len("2026-12-24") {
+	if len(parts) == 2 && len(s) == len("12-24") || len(parts) == 3 && len(parts[0]) == 4 &&
+		len(s) == len("2026-12-24") {
 		return civil{}, 0, fmt.Errorf("date %q does not exist: %w", s, errDateForm)
 	}
 	return civil{}, 0, fmt.Errorf("date %q cannot be read: %w", s, errDateForm)

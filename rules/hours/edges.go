@@ -38,7 +38,8 @@ func onWalls(loc *time.Location, from, to time.Time, minutes func(day civil) []i
 		}
 		last := end.Add(p.offset).UTC()
 		y, m, d := start.Add(p.offset).UTC().Date()
-		for midnight := time.Date(y, m, d, 0, 0, 0, 0, time.UTC); !midnight.After(last); midnight = midnight.AddDate(0, 0, 1) {
+		for midnight := time.Date(y, m, d, 0, 0, 0, 0, time.UTC); !midnight.After(last); midnight = midnight.AddDate(0,
+			0, 1) {
 			for _, minute := range minutes(civilOf(midnight)) {
 				if t := midnight.Add(time.Duration(minute)*time.Minute - p.offset); p.contains(t) {
 					add(t)

@@ -69,7 +69,8 @@ func TestOpenAtTheEdges(t *testing.T) {
 		{"half open", "mon-fri 09:00-18:00", "",
 			"2026-11-23T09:00:00 2026-11-23T17:59:59", "2026-11-23T08:59:59 2026-11-23T18:00:00 2026-11-22T12:00:00"},
 		{"night shift belongs to the day on which it starts", "fri 22:00-06:00", "",
-			"2026-11-27T22:00:00 2026-11-27T23:00:00 2026-11-28T02:00:00 2026-11-28T05:59:59", "2026-11-27T02:00:00 2026-11-28T06:00:00 2026-11-28T23:00:00"},
+			"2026-11-27T22:00:00 2026-11-27T23:00:00 2026-11-28T02:00:00 2026-11-28T05:59:59",
+			"2026-11-27T02:00:00 2026-11-28T06:00:00 2026-11-28T23:00:00"},
 		{"whole day", "mon 00:00-24:00", "",
 			"2026-11-23T00:00:00 2026-11-23T23:59:59", "2026-11-22T23:59:59 2026-11-24T00:00:00"},
 		{"until midnight", "mon 22:00-00:00", "",
@@ -78,12 +79,15 @@ func TestOpenAtTheEdges(t *testing.T) {
 			"2026-12-24T23:00:00 2026-12-25T05:59:59 2026-12-26T22:00:00", "2026-12-25T22:00:00 2026-12-26T02:00:00"},
 		{"a date beats a holiday", "daily 09:00-18:00", "2026-12-25 10:00-11:00",
 			"2026-12-25T10:30:00", "2026-12-25T09:30:00"},
-		{"a date replaces what starts on it, the night shift before it runs on", "daily 22:00-06:00", "2026-12-02 closed",
+		{"a date replaces what starts on it, the night shift before it runs on", "daily 22:00-06:00",
+			"2026-12-02 closed",
 			"2026-12-02T05:00:00", "2026-12-02T23:00:00 2026-12-03T05:00:00"},
 		{"a night shift of a date runs into the next day", "", "2026-12-02 20:00-04:00; 2026-12-03 closed",
 			"2026-12-02T20:00:00 2026-12-03T03:59:59", "2026-12-03T04:00:00 2026-12-03T20:00:00"},
-		{"single beats yearly beats range", "daily 09:00-10:00", "2026-12-20..2026-12-31 closed; 12-30 11:00-12:00; 12-31 11:00-12:00; 2026-12-31 13:00-14:00",
-			"2026-12-30T11:30:00 2026-12-31T13:30:00 2027-12-30T11:30:00 2027-12-28T09:30:00", "2026-12-29T09:30:00 2026-12-31T11:30:00 2026-12-30T09:30:00"},
+		{"single beats yearly beats range", "daily 09:00-10:00",
+			"2026-12-20..2026-12-31 closed; 12-30 11:00-12:00; 12-31 11:00-12:00; 2026-12-31 13:00-14:00",
+			"2026-12-30T11:30:00 2026-12-31T13:30:00 2027-12-30T11:30:00 2027-12-28T09:30:00",
+			"2026-12-29T09:30:00 2026-12-31T11:30:00 2026-12-30T09:30:00"},
 		{"29 February comes in leap years", "", "02-29 09:00-18:00",
 			"2028-02-29T12:00:00", "2027-02-28T12:00:00 2027-03-01T12:00:00"},
 		{"lunch", "mon 09:00-12:00 13:00-17:00", "",
@@ -151,7 +155,8 @@ func TestHoursThatNeverTurn(t *testing.T) {
 		{"once a year", "", "12-24 09:00-12:00", false, "2026-12-24T12:00:00Z", "2026-12-24T15:00:00Z"},
 		{"today is the last day", "", "2026-11-24 08:00-10:00", false, "", "2026-11-24T13:00:00Z"},
 		// Two windows that touch, on one day and over midnight, are one stretch.
-		{"touching", "tue 09:00-12:00 12:00-24:00; wed 00:00-08:00", "", false, "2026-12-01T12:00:00Z", "2026-11-25T11:00:00Z"},
+		{"touching", "tue 09:00-12:00 12:00-24:00; wed 00:00-08:00", "", false, "2026-12-01T12:00:00Z",
+			"2026-11-25T11:00:00Z"},
 	} {
 		h := plan(t, "America/Sao_Paulo", c.weekly, c.dates)
 		if got := h.NeverOpens(now); got != c.never {
@@ -177,7 +182,8 @@ func TestOpenDoesNotAllocate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := plan(t, "America/Sao_Paulo", "daily 09:00-12:00 13:00-18:00 22:00-06:00", "12-31 closed; 2026-12-20..2026-12-30 closed",
+	h := plan(t, "America/Sao_Paulo", "daily 09:00-12:00 13:00-18:00 22:00-06:00",
+		"12-31 closed; 2026-12-20..2026-12-30 closed",
 		public(t, "br"), OwnCalendar("city", []OwnHoliday{{spec, "city"}}))
 	now, sw := instant(t, "2026-11-24T12:00:00Z"), &Switch{Until: instant(t, "2026-11-24T10:00:00Z")}
 	h.Open(now, nil)
@@ -198,13 +204,16 @@ func BenchmarkOpensOfHoursThatNeverOpen(b *testing.B) {
 // reference_test.go. The years have had clocks set: at midnight in São Paulo and Asunción, by half an hour on
 // Lord Howe.
 var referencePlans = []struct{ zone, country, weekly, dates string }{
-	{"America/Sao_Paulo", "br", "mon-thu 09:00-18:00; fri 09:00-12:00 13:00-17:00 22:00-06:00; sat 23:30-00:30; sun 00:00-24:00",
-		"2018-12-24 09:00-12:00; 12-25 10:00-11:00; 12-31 closed; 2018-02-10..2018-02-14 20:00-02:00; 2018-11-03 22:00-01:30"},
+	{"America/Sao_Paulo", "br",
+		"mon-thu 09:00-18:00; fri 09:00-12:00 13:00-17:00 22:00-06:00; sat 23:30-00:30; sun 00:00-24:00",
+		"2018-12-24 09:00-12:00; 12-25 10:00-11:00; 12-31 closed; 2018-02-10..2018-02-14 20:00-02:00; 2018-11-03 " +
+			"22:00-01:30"},
 	{"America/New_York", "us", "daily 01:30-02:30 22:00-01:15; mon-fri 09:00-12:00 13:00-17:00",
 		"2018-11-22 08:00-10:00; 07-04 00:00-24:00; 2018-12-20..2018-12-31 closed; 2018-12-25 12:00-13:00"},
 	{"Europe/Lisbon", "pt", "mon-sat 00:30-01:30 08:00-24:00; sun 18:00-00:00",
 		"04-25 closed; 2018-03-24 23:00-01:30; 2018-10-27 23:00-01:30"},
-	{"America/Asuncion", "ar", "daily 22:00-00:30; mon-fri 00:00-00:45 09:00-18:00", "2018-03-24..2018-03-26 23:15-00:15"},
+	{"America/Asuncion", "ar", "daily 22:00-00:30; mon-fri 00:00-00:45 09:00-18:00",
+		"2018-03-24..2018-03-26 23:15-00:15"},
 	{"Australia/Lord_Howe", "gb", "daily 01:45-02:15 09:00-12:00 13:00-17:30; sat 22:00-01:50", "12-26 02:00-03:00"},
 }
 
@@ -264,7 +273,8 @@ func checkTurns(t *testing.T, h *Plan, start time.Time, states []bool) {
 				got, ok := ask(now, nil)
 				// What lies behind the minutes looked at is not known here.
 				if found && (!ok || !got.Equal(wantAt)) {
-					t.Fatalf("at %s: turns %v at %v, %v; want %s", now.In(h.Location), want, got, ok, wantAt.In(h.Location))
+					t.Fatalf("at %s: turns %v at %v, %v; want %s", now.In(h.Location), want, got, ok,
+						wantAt.In(h.Location))
 				}
 				if !found && ok && got.Before(start.Add(time.Duration(len(states))*time.Minute)) {
 					t.Fatalf("at %s: turns %v at %v, want no turn in this year", now.In(h.Location), want, got)
@@ -275,7 +285,8 @@ func checkTurns(t *testing.T, h *Plan, start time.Time, states []bool) {
 }
 
 func TestOpenEqualsTheReferenceForPlansOfEveryKind(t *testing.T) {
-	zones := []string{"America/Sao_Paulo", "America/New_York", "Europe/Lisbon", "America/Asuncion", "Australia/Lord_Howe"}
+	zones := []string{"America/Sao_Paulo", "America/New_York", "Europe/Lisbon", "America/Asuncion",
+		"Australia/Lord_Howe"}
 	for seed := range uint64(10) {
 		weekly, dates := randomPlan(seed)
 		zone := zones[seed%uint64(len(zones))]

@@ -42,7 +42,8 @@ func ParseWindow(s string) (Window, error) {
 		return Window{}, fmt.Errorf("hours %q: end: %w", s, err)
 	}
 	if start == end {
-		return Window{}, fmt.Errorf("hours %q end when they start: write 00:00-24:00 for the whole day, or closed for none of it", s)
+		return Window{}, fmt.Errorf("hours %q end when they start: write 00:00-24:00 for the whole day, or closed "+
+			"for none of it", s)
 	}
 	return Window{start, end}, nil
 }
@@ -53,7 +54,8 @@ func CheckWindows(ws []Window) error {
 	for i, a := range ws {
 		for _, b := range ws[:i] {
 			if a.Start < b.until() && b.Start < a.until() {
-				return fmt.Errorf("hours %s overlap with %s of the same day: join them, or let one end before the other starts", a, b)
+				return fmt.Errorf("hours %s overlap with %s of the same day: join them, or let one end before the "+
+					"other starts", a, b)
 			}
 		}
 	}
@@ -117,7 +119,8 @@ func parseWeekday(s string) (time.Weekday, error) {
 			return 0, fmt.Errorf("unknown day %q: write %s", s, weekdayNames[d])
 		}
 	}
-	return 0, fmt.Errorf("unknown day %q: days are mon, tue, wed, thu, fri, sat, sun, ranges as mon-fri, lists as mon,wed, or daily", s)
+	return 0, fmt.Errorf("unknown day %q: days are mon, tue, wed, thu, fri, sat, sun, ranges as mon-fri, lists as "+
+		"mon,wed, or daily", s)
 }
 
 // CheckExceptions refuses exceptions that contradict each other: the same day twice, or ranges that overlap. The
@@ -129,7 +132,8 @@ func (h *Plan) CheckExceptions() (i, j int, err error) {
 				continue
 			}
 			if a.On.kind == dateRange {
-				return i, j, fmt.Errorf("dates %s and %s overlap: let one end the day before the other starts", a.On, b.On)
+				return i, j, fmt.Errorf("dates %s and %s overlap: let one end the day before the other starts", a.On,
+					b.On)
 			}
 			return i, j, fmt.Errorf("date %s is there twice: keep one", b.On)
 		}

@@ -73,7 +73,8 @@ func TestWindowsOfOneDayMustNotOverlap(t *testing.T) {
 }
 
 func TestDaysAreNamesRangesAndLists(t *testing.T) {
-	const sun, mon, tue, wed, thu, fri, sat = time.Sunday, time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday, time.Saturday
+	const sun, mon, tue, wed, thu, fri, sat = time.Sunday, time.Monday, time.Tuesday, time.Wednesday, time.Thursday,
+		time.Friday, time.Saturday
 	for s, want := range map[string][]time.Weekday{
 		"mon":              {mon},
 		"mon-fri":          {mon, tue, wed, thu, fri},

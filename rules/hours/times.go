@@ -118,7 +118,8 @@ func ParseTime(s string, loc *time.Location, now time.Time) (time.Time, error) {
 		}
 		at := wallInstants(wall, loc)
 		if len(at) == 0 {
-			return time.Time{}, fmt.Errorf("time %q does not exist in %s: clocks are set forward over it; write a time before or after it, or one with its offset as in RFC 3339", s, loc)
+			return time.Time{}, fmt.Errorf("time %q does not exist in %s: clocks are set forward over it; write a "+
+				"time before or after it, or one with its offset as in RFC 3339", s, loc)
 		}
 		return at[0], nil
 	}
@@ -138,7 +139,8 @@ func nextClock(minute int, loc *time.Location, now time.Time) (time.Time, error)
 			}
 		}
 	}
-	return time.Time{}, fmt.Errorf("clocks in %s do not show %02d:%02d in the next days: write the date as well", loc, minute/60, minute%60)
+	return time.Time{}, fmt.Errorf("clocks in %s do not show %02d:%02d in the next days: write the date as well", loc,
+		minute/60, minute%60)
 }
 
 // ParseClock reads "9:00" or "09:00" as minutes of the day, up to 23:59.
@@ -159,7 +161,8 @@ func parseClockOrEnd(s string) (minute int, err error) {
 	hour, _ := strconv.Atoi(h)
 	min, _ := strconv.Atoi(m)
 	if min > 59 || hour > 24 || hour == 24 && min > 0 {
-		return 0, fmt.Errorf("time %q does not exist: hours go from 00 to 23 and minutes from 00 to 59 (24:00 is legal as an end)", s)
+		return 0, fmt.Errorf("time %q does not exist: hours go from 00 to 23 and minutes from 00 to 59 (24:00 is "+
+			"legal as an end)", s)
 	}
 	return hour*60 + min, nil
 }

@@ -37,7 +37,8 @@ func Normalize(raw string) (string, error) {
 			if ok {
 				other = ", or " + phonenumbers.Format(n, phonenumbers.INTERNATIONAL) + " if it is not"
 			}
-			return "", fmt.Errorf("phone number %q has no country code: write %s if it is Brazilian%s", raw, national, other)
+			return "", fmt.Errorf("phone number %q has no country code: write %s if it is Brazilian%s", raw, national,
+				other)
 		}
 		if c := strings.TrimSpace(raw)[0]; c == '0' || c == '(' {
 			return "", fmt.Errorf("phone number %q has no country code; %w", raw, errPhoneForm)

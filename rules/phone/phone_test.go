@@ -9,7 +9,8 @@ import (
 func TestSpellingsOfOneNumberHaveOneNormalForm(t *testing.T) {
 	for normal, spellings := range map[string][]string{
 		// Brazil: a mobile has its ninth digit, with or without it in what was received.
-		"+5543999951234": {"554399951234", "5543999951234", "+55 43 9995-1234", "+55 (43) 99995-1234", "+55 (043) 99995-1234", "0055 43 99995 1234", "55.43.99995.1234"},
+		"+5543999951234": {"554399951234", "5543999951234", "+55 43 9995-1234", "+55 (43) 99995-1234",
+			"+55 (043) 99995-1234", "0055 43 99995 1234", "55.43.99995.1234"},
 		"+5511999998888": {"5511999998888", "551199998888", "\u202a+55\u00a011\u00a099999\u20118888\u202c"},
 		"+5511912345678": {"5511912345678"},
 		// Landlines never get a nine.
@@ -67,17 +68,19 @@ func TestBrazilianNumbersOfEveryArea(t *testing.T) {
 
 func TestNumbersThatAreRefusedSayWhatToWrite(t *testing.T) {
 	for s, want := range map[string]string{
-		"11 98888-7777":       "has no country code: write +55 11 98888-7777",
-		"11988887777":         "has no country code: write +55 11 98888-7777",
-		"(11) 98888-7777":     "has no country code: write +55 11 98888-7777",
-		"011 98888-7777":      "has no country code: write +55 11 98888-7777",
-		"43 9995-1234":        "has no country code: write +55 43 99995-1234",
-		"11 2236-1741":        "has no country code: write +55 11 2236-1741",
-		"51 99999-8888":       "has no country code: write +55 51 99999-8888 if it is Brazilian, or +51 999 998 888 if it is not",
-		"(415) 555-2671":      "has no country code: write +55 41 5555-2671 if it is Brazilian",
-		"(912) 345 678":       "has no country code; write it with its country code",
-		"020 7946 0958":       "has no country code; write it with its country code",
-		"98888-7777":          "is not a valid number of any country; write it with its country code, as in +55 43 99995-1234",
+		"11 98888-7777":   "has no country code: write +55 11 98888-7777",
+		"11988887777":     "has no country code: write +55 11 98888-7777",
+		"(11) 98888-7777": "has no country code: write +55 11 98888-7777",
+		"011 98888-7777":  "has no country code: write +55 11 98888-7777",
+		"43 9995-1234":    "has no country code: write +55 43 99995-1234",
+		"11 2236-1741":    "has no country code: write +55 11 2236-1741",
+		"51 99999-8888": "has no country code: write +55 51 99999-8888 if it is Brazilian, or +51 999 998 " +
+			"888 if it is not",
+		"(415) 555-2671": "has no country code: write +55 41 5555-2671 if it is Brazilian",
+		"(912) 345 678":  "has no country code; write it with its country code",
+		"020 7946 0958":  "has no country code; write it with its country code",
+		"98888-7777": "is not a valid number of any country; write it with its country code, as in +55 " +
+			"43 99995-1234",
 		"190":                 "is not a valid number of any country",
 		"+5511":               "is not a valid number of any country",
 		"+55 11 1234-5678":    "is not a valid number of any country",

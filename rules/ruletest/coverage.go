@@ -116,7 +116,8 @@ func (o outcomes) never() string {
 
 func (c *Coverage) miss(kind string, at source.Span, rule, text, never string) {
 	c.Missing = append(c.Missing, NotCovered{
-		Kind: kind, File: at.File, Line: at.Line, Column: at.Column, Length: max(1, at.Length), Rule: rule, Text: text, Never: never,
+		Kind: kind, File: at.File, Line: at.Line, Column: at.Column, Length: max(1, at.Length), Rule: rule, Text: text,
+		Never: never,
 	})
 }
 

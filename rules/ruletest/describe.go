@@ -17,8 +17,10 @@ func describe(c *rules.Case, f *rules.File) string {
 	if from == "" {
 		from = rules.Withheld
 	}
-	fmt.Fprintf(&b, "from %s to %s at %s", from, c.Call.Number, c.Time.In(f.Location()).Format("Mon 2006-01-02 15:04:05 -07:00"))
-	for _, p := range []struct{ what, value string }{{"id", c.Call.Caller.ID}, {"name", c.Call.Caller.Name}, {"payload", c.Call.Payload}} {
+	fmt.Fprintf(&b, "from %s to %s at %s", from, c.Call.Number,
+		c.Time.In(f.Location()).Format("Mon 2006-01-02 15:04:05 -07:00"))
+	for _, p := range []struct{ what, value string }{{"id", c.Call.Caller.ID}, {"name", c.Call.Caller.Name},
+		{"payload", c.Call.Payload}} {
 		if p.value != "" && (p.what != "id" || c.Call.Caller.Number == "") {
 			fmt.Fprintf(&b, ", %s %q", p.what, p.value)
 		}

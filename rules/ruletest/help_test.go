@@ -41,7 +41,8 @@ rules:
 `
 
 func asRule(name, condition, then string) string {
-	return fmt.Sprintf("  - name: %s\n    when: |\n      %s\n    then: %s\n", name, strings.ReplaceAll(condition, "\n", "\n      "), then)
+	return fmt.Sprintf("  - name: %s\n    when: |\n      %s\n    then: %s\n", name,
+		strings.ReplaceAll(condition, "\n", "\n      "), then)
 }
 
 func printed(folder string, problems rules.Problems) string {

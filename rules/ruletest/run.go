@@ -58,7 +58,8 @@ func (t *Tests) Run(wanted func(name string) bool) []CaseResult {
 
 // Coverage is what all that was run so far has covered of the rules files.
 func (t *Tests) Coverage() Coverage {
-	all := Coverage{Percent: 100, Rules: CoverageOf{Percent: 100}, Conditions: CoverageOf{Percent: 100}, Missing: []NotCovered{}}
+	all := Coverage{Percent: 100, Rules: CoverageOf{Percent: 100}, Conditions: CoverageOf{Percent: 100},
+		Missing: []NotCovered{}}
 	for _, r := range t.rules {
 		r.coverage.addTo(&all, r.Compiled)
 	}
@@ -71,7 +72,8 @@ func (s *suite) run(c *rules.Case) CaseResult {
 	f := s.rules.File
 	r := c.Run(f, s.rules.coverage.look)
 	s.rules.coverage.note(r.Simulation)
-	out := CaseResult{File: s.path, Line: c.At.Line, Name: c.Name, OK: r.Passed, Call: describe(c, f), Took: time.Since(start)}
+	out := CaseResult{File: s.path, Line: c.At.Line, Name: c.Name, OK: r.Passed, Call: describe(c, f),
+		Took: time.Since(start)}
 	if r.Simulation.Action != "" {
 		out.Decision = &r.Simulation
 	}
@@ -81,7 +83,8 @@ func (s *suite) run(c *rules.Case) CaseResult {
 	case !r.Passed:
 		s.compare(&out, c)
 	case err != nil:
-		out.OK, out.Expected, out.Got, out.Why = false, pointer("a message that can be rendered"), pointer("no text"), pointer(err.Error())
+		out.OK, out.Expected, out.Got, out.Why = false, pointer("a message that can be rendered"), pointer("no text"),
+			pointer(err.Error())
 	}
 	return out
 }

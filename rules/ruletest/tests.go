@@ -132,12 +132,14 @@ func (t *Tests) rulesOf(doc *source.Document, n *source.Node) (*tested, rules.Pr
 	}
 	data, err := source.ReadFile(path)
 	if err != nil {
-		doc.Fail(n, err.Code, fmt.Sprintf("%s cannot be used: %s", source.Quoted(n.Value), err.Reason), "the path is relative to the test file")
+		doc.Fail(n, err.Code, fmt.Sprintf("%s cannot be used: %s", source.Quoted(n.Value), err.Reason),
+			"the path is relative to the test file")
 		return nil, nil
 	}
 	rules := source.New(path)
 	if rules.Parse(data) && isTestFile(rules.Root) {
-		doc.Fail(n, "wrong-type", fmt.Sprintf("%s is a test file, too", source.Quoted(n.Value)), "name the rules file that the tests are of")
+		doc.Fail(n, "wrong-type", fmt.Sprintf("%s is a test file, too", source.Quoted(n.Value)),
+			"name the rules file that the tests are of")
 		return nil, nil
 	}
 	of := t.addRules(rules, data)

@@ -90,10 +90,12 @@ func TestARulesFileIsReadOnceForAllItsTestFiles(t *testing.T) {
 		return path
 	}
 	asTest := func(name, rule, from string) string {
-		return fmt.Sprintf("tests:\n  - name: %s\n    call: {from: %q, at: \"2026-11-23 12:15\"}\n    expect: {rule: %s}\n", name, from, rule)
+		return fmt.Sprintf("tests:\n  - name: %s\n    call: {from: %q, at: \"2026-11-23 12:15\"}\n    expect: "+
+			"{rule: %s}\n", name, from, rule)
 	}
-	own := write("rules.yaml", strings.Replace(madeUp, "rules:\n", asTest("own", "a", "+55 11 97777-6666")+"rules:\n", 1)+
-		asRule("a", `caller.area == "11"`, "reject")+asRule("b", `caller.area == "43"`, "reject"))
+	own := write("rules.yaml",
+		strings.Replace(madeUp, "rules:\n", asTest("own", "a", "+55 11 97777-6666")+"rules:\n", 1)+
+			asRule("a", `caller.area == "11"`, "reject")+asRule("b", `caller.area == "43"`, "reject"))
 	other := write("more.yaml", "rules: ./rules.yaml\n"+asTest("more", "b", "+55 43 99995-1234"))
 	for _, order := range [][]string{{own, other}, {other, own}} {
 		tests, problems := load(loadedAt, order...)
@@ -121,12 +123,14 @@ func manyTests(tb testing.TB, n int) string {
 	var b strings.Builder
 	b.WriteString(madeUp)
 	for i := range 60 {
-		b.WriteString(asRule(fmt.Sprintf("rule %d", i), fmt.Sprintf(`caller.area == "%d" and (open("office") or free("sales") > %d)`, 11+i, i%3), "{accept: bot}"))
+		b.WriteString(asRule(fmt.Sprintf("rule %d", i),
+			fmt.Sprintf(`caller.area == "%d" and (open("office") or free("sales") > %d)`, 11+i, i%3), "{accept: bot}"))
 	}
 	b.WriteString(asRule("last", `caller.country == "BR"`, "reject"))
 	b.WriteString("tests:\n")
 	for i := range n {
-		fmt.Fprintf(&b, "  - name: test %d\n    call: {from: \"+55 %d 98888-%04d\", to: main, at: \"2026-11-%02d %02d:15\"}\n    given: {free: {sales: %d}}\n    expect: {by: rule}\n",
+		fmt.Fprintf(&b, "  - name: test %d\n    call: {from: \"+55 %d 98888-%04d\", to: main, at: \"2026-11-%02d "+
+			"%02d:15\"}\n    given: {free: {sales: %d}}\n    expect: {by: rule}\n",
 			i, []int{11, 21, 43, 51, 61, 71, 81, 91}[i%8], i%10_000, 1+i%28, i%24, i%4)
 	}
 	path := filepath.Join(tb.TempDir(), "rules.yaml")

@@ -51,7 +51,8 @@ func (t *teller) tell(wanted string, expect []rules.Expectation) {
 	}
 	for i, step := range t.s.Trace {
 		last := i == len(t.s.Trace)-1
-		if !told[step.Rule] && (step.Result == rules.PassedOn || last && (step.Result == rules.Decided || step.Result == rules.Errored)) {
+		if !told[step.Rule] && (step.Result == rules.PassedOn || last &&
+			(step.Result == rules.Decided || step.Result == rules.Errored)) {
 			t.tellStep(step)
 		}
 	}

@@ -41,7 +41,8 @@ func benchFile(tb testing.TB, n, listed int) *rules.File {
 	for i := range listed {
 		fmt.Fprintf(&list, "    - \"+55119%08d\"\n", 60000000+i)
 	}
-	text.WriteString(strings.Replace(madeUp, "  blocked: {store: true}\n", "  blocked: {store: true}\n  known:\n"+list.String(), 1))
+	text.WriteString(strings.Replace(madeUp, "  blocked: {store: true}\n",
+		"  blocked: {store: true}\n  known:\n"+list.String(), 1))
 	for i := range n - 1 {
 		var c string
 		switch i % 6 {

@@ -73,7 +73,8 @@ func (i Interval) sameAs(o Interval) bool {
 // turns are the instants after from and before to, in order, at which a part of a condition that this call can meet
 // comes to something else than before. Only there can the decision change.
 func turns(f *rules.File, call rules.Call, from, to time.Time, g rules.Given) []time.Time {
-	t := &turning{f: f, call: call, given: g, from: from, to: to, truths: map[*condition.Atom]rules.Truth{}, at: map[time.Time]bool{}}
+	t := &turning{f: f, call: call, given: g, from: from, to: to, truths: map[*condition.Atom]rules.Truth{},
+		at: map[time.Time]bool{}}
 	m := momentsOf(f, call, from, to, g)
 	for i, truth := range f.Truths(m.atoms, call, from, g) {
 		t.truths[m.atoms[i]] = truth

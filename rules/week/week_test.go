@@ -82,19 +82,26 @@ func TestWhateverTimeChangesIsSeenByItself(t *testing.T) {
 		given rules.Given
 		hours int // around the clock change; 0: days
 	}{
-		{when: `open("shop")`}, {when: `open("night")`}, {when: `open("nepal")`}, {when: `open(weekday == "sat" ? "shop" : "nepal")`},
+		{when: `open("shop")`}, {when: `open("night")`}, {when: `open("nepal")`},
+		{when: `open(weekday == "sat" ? "shop" : "nepal")`},
 		{when: `open("shop")`, given: rules.Given{Switches: map[string]bool{"shop": true}}},
 		{when: `open("night")`, given: rules.Given{Switches: map[string]bool{"night": false}}},
-		{when: `clock >= "17:30"`}, {when: `clock > "17:30"`}, {when: `clock == "23:59"`}, {when: `"00:30" <= clock < "09:00"`},
+		{when: `clock >= "17:30"`}, {when: `clock > "17:30"`}, {when: `clock == "23:59"`},
+		{when: `"00:30" <= clock < "09:00"`},
 		{when: `clock in ["10:00", "10:02"]`}, {when: `clock not in ["00:00"]`}, {when: `clock startsWith "1"`},
 		{when: `clock < (open("shop") ? "12:34" : "23:45")`}, {when: `let c = clock; c > "11:11"`},
-		{when: `today == "2018-11-03"`}, {when: `today in ["2018-11-02", "2018-11-04"]`}, {when: `weekday == "sat"`}, {when: `weekday in ["sun", "fri"]`},
+		{when: `today == "2018-11-03"`}, {when: `today in ["2018-11-02", "2018-11-04"]`}, {when: `weekday == "sat"`},
+		{when: `weekday in ["sun", "fri"]`},
 		{when: `holiday("own")`}, {when: `holiday("br")`}, {when: `holiday(weekday == "sun" ? "own" : "br")`},
-		{when: `now.Hour() == 1`}, {when: `now.Hour() > 12`}, {when: `now.Minute() < 7`}, {when: `now.Day() == 3`}, {when: `now.Weekday().String() == "Friday"`},
-		{when: `now.Format("Monday 3PM") contains "PM"`}, {when: `now.Format("-0700") == "-0200"`}, {when: `now.Format("15:04") > "11:11"`},
-		{when: `now.Unix() > 1541296837`, hours: 4}, {when: `let n = now; n.Hour() == 23`, hours: 4}, {when: `string(now) contains "23:30"`, hours: 4},
+		{when: `now.Hour() == 1`}, {when: `now.Hour() > 12`}, {when: `now.Minute() < 7`}, {when: `now.Day() == 3`},
+		{when: `now.Weekday().String() == "Friday"`},
+		{when: `now.Format("Monday 3PM") contains "PM"`}, {when: `now.Format("-0700") == "-0200"`},
+		{when: `now.Format("15:04") > "11:11"`},
+		{when: `now.Unix() > 1541296837`, hours: 4}, {when: `let n = now; n.Hour() == 23`, hours: 4},
+		{when: `string(now) contains "23:30"`, hours: 4},
 		{when: `listed("some")`}, {when: `listed(weekday == "sat" ? "some" : "some")`},
-		{when: `opens("once") != ""`}, {when: `opens("shop") startsWith "Mon"`}, {when: `closes("night") endsWith "06:00"`},
+		{when: `opens("once") != ""`}, {when: `opens("shop") startsWith "Mon"`},
+		{when: `closes("night") endsWith "06:00"`},
 	} {
 		t.Run(c.when, func(t *testing.T) {
 			t.Parallel()
@@ -172,18 +179,24 @@ func madeUpWeek(random *rand.Rand, zone string, first time.Time) string {
 	window := func() string {
 		start := random.IntN(24 * 60)
 		end := (start + 1 + random.IntN(23*60)) % (24 * 60)
-		return pick(hours.Window{Start: start, End: end}.String(), hours.Window{Start: start, End: end}.String(), "closed", "00:00-24:00")
+		return pick(hours.Window{Start: start, End: end}.String(), hours.Window{Start: start, End: end}.String(),
+			"closed", "00:00-24:00")
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "version: 1\ntimezone: %s\nnumbers:\n  main: {phone: \"+55 11 2236-1741\"}\n", zone)
-	fmt.Fprintf(&b, "calendars:\n  own: {%s: one, %s: two}\n", first.Format("01-02"), first.AddDate(0, 0, 2+random.IntN(2)).Format(time.DateOnly))
+	fmt.Fprintf(&b, "calendars:\n  own: {%s: one, %s: two}\n", first.Format("01-02"),
+		first.AddDate(0, 0, 2+random.IntN(2)).Format(time.DateOnly))
 	b.WriteString("hours:\n")
 	for _, name := range []string{"a", "b", "c"} {
-		fmt.Fprintf(&b, "  %s:\n    timezone: %s\n    weekly:\n      mon-wed: %s\n      thu: %s\n      fri,sat: %s\n      sun: %s\n",
-			name, pick(zone, zone, "America/Manaus", "Asia/Kathmandu", "Europe/Lisbon", "Australia/Lord_Howe"), window(), window(), window(), window())
-		fmt.Fprintf(&b, "    holidays: [%s]\n    dates:\n      %s: %s\n", pick("own", "br", "pt"), first.AddDate(0, 0, 1+random.IntN(4)).Format("01-02"), window())
+		fmt.Fprintf(&b, "  %s:\n    timezone: %s\n    weekly:\n      mon-wed: %s\n      thu: %s\n      fri,sat: "+
+			"%s\n      sun: %s\n",
+			name, pick(zone, zone, "America/Manaus", "Asia/Kathmandu", "Europe/Lisbon", "Australia/Lord_Howe"),
+			window(), window(), window(), window())
+		fmt.Fprintf(&b, "    holidays: [%s]\n    dates:\n      %s: %s\n", pick("own", "br", "pt"),
+			first.AddDate(0, 0, 1+random.IntN(4)).Format("01-02"), window())
 	}
-	fmt.Fprintf(&b, "lists:\n  some:\n    - {number: \"+55 11 98888-7777\", until: \"%s\"}\n", first.Add(time.Duration(random.IntN(96*3600))*time.Second).Format(time.RFC3339))
+	fmt.Fprintf(&b, "lists:\n  some:\n    - {number: \"+55 11 98888-7777\", until: \"%s\"}\n",
+		first.Add(time.Duration(random.IntN(96*3600))*time.Second).Format(time.RFC3339))
 	var condition func(depth int) string
 	condition = func(depth int) string {
 		if random.IntN(400) == 0 { // it takes long
@@ -213,24 +226,29 @@ func madeUpWeek(random *rand.Rand, zone string, first time.Time) string {
 		case 8:
 			return fmt.Sprintf("today %s %q", pick("<", ">=", "==", "!="), day())
 		case 9:
-			return fmt.Sprintf("weekday %s [%q, %q]", pick("in", "not in"), pick("mon", "tue", "wed"), pick("thu", "fri", "sat", "sun"))
+			return fmt.Sprintf("weekday %s [%q, %q]", pick("in", "not in"), pick("mon", "tue", "wed"),
+				pick("thu", "fri", "sat", "sun"))
 		case 10:
 			return fmt.Sprintf("holiday(%q)", pick("own", "own", "br", "us"))
 		case 11:
 			return fmt.Sprintf("now.Hour() %s %d", pick("<", ">=", "==", "% 5 =="), random.IntN(24))
 		case 12:
-			return pick(`now.Day() % 2 == 0`, `now.Weekday().String() == "Sunday"`, `now.YearDay() % 3 == 1`, `now.Format("15") in ["02", "03"]`)
+			return pick(`now.Day() % 2 == 0`, `now.Weekday().String() == "Sunday"`, `now.YearDay() % 3 == 1`,
+				`now.Format("15") in ["02", "03"]`)
 		case 13:
 			return pick(`listed("some")`, `listed(weekday == "sat" ? "some" : "some")`)
 		case 14:
-			return pick(`open(weekday == "thu" ? "a" : "b")`, `clock > (open("c") ? "10:30" : "20:15")`, `let h = open("b"); h and clock < "12:00"`)
+			return pick(`open(weekday == "thu" ? "a" : "b")`, `clock > (open("c") ? "10:30" : "20:15")`,
+				`let h = open("b"); h and clock < "12:00"`)
 		default:
-			return pick(`now.Minute() == 17`, `clock startsWith "1"`, `clock matches "^0[2-4]:3"`, `now.Format("1504") > "1410"`, `opens("a") endsWith "0"`, `closes("b") == ""`)
+			return pick(`now.Minute() == 17`, `clock startsWith "1"`, `clock matches "^0[2-4]:3"`,
+				`now.Format("1504") > "1410"`, `opens("a") endsWith "0"`, `closes("b") == ""`)
 		}
 	}
 	b.WriteString("answers: {bot: {url: \"https://bot.example/answer\"}}\nrules:\n")
 	for i, depth := range []int{0, 0, 1, 3} {
-		fmt.Fprintf(&b, "  - name: rule %d\n    when: |\n      %s\n    then: %s\n", i, condition(depth), pick("reject", "{accept: bot}"))
+		fmt.Fprintf(&b, "  - name: rule %d\n    when: |\n      %s\n    then: %s\n", i, condition(depth),
+			pick("reject", "{accept: bot}"))
 	}
 	b.WriteString("default: reject\n")
 	return b.String()
@@ -299,11 +317,13 @@ func TestAChangeThatChangesNothingIsNone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(intervals) != 2 || *intervals[0].Rule != "sales" || *intervals[0].Queue != "sales" || intervals[1].By != rules.ByDefault ||
+	if len(intervals) != 2 || *intervals[0].Rule != "sales" || *intervals[0].Queue != "sales" ||
+		intervals[1].By != rules.ByDefault ||
 		intervals[1].Start.Format(time.DateTime) != "2026-11-29 00:00:00" {
 		t.Errorf("got %v", intervals)
 	}
-	if all, err := Intervals(f, call, from, from.AddDate(0, 0, 7), rules.Given{NoAnswer: []string{"sales"}}); err != nil || len(all) != 1 {
+	if all, err := Intervals(f, call, from, from.AddDate(0, 0, 7),
+		rules.Given{NoAnswer: []string{"sales"}}); err != nil || len(all) != 1 {
 		t.Errorf("nobody picks up: got %v, %v", all, err)
 	}
 }
@@ -313,7 +333,8 @@ func TestIntervalsOfWhatDoesNotExist(t *testing.T) {
 	if _, err := Intervals(f, rules.Call{Number: "main"}, loadedAt, loadedAt, rules.Given{}); err == nil {
 		t.Error("no time at all is no error")
 	}
-	if _, err := Intervals(f, rules.Call{Number: "mian"}, loadedAt, loadedAt.Add(1), rules.Given{}); err == nil || !strings.Contains(err.Error(), `"main"`) {
+	if _, err := Intervals(f, rules.Call{Number: "mian"}, loadedAt, loadedAt.Add(1), rules.Given{}); err == nil ||
+		!strings.Contains(err.Error(), `"main"`) {
 		t.Errorf("an unknown number: %v", err)
 	}
 }

@@ -51,7 +51,9 @@ func (x *expression) read() bool {
 		return false
 	}
 	if len(x.Text.Text) > maxCondition {
-		x.fail(0, 1, "condition-too-long", fmt.Sprintf("%s has %d bytes, and may have %d", x.what, len(x.Text.Text), maxCondition), "put long enumerations in a list and use listed(\"NAME\")")
+		x.fail(0, 1, "condition-too-long",
+			fmt.Sprintf("%s has %d bytes, and may have %d", x.what, len(x.Text.Text), maxCondition),
+			"put long enumerations in a list and use listed(\"NAME\")")
 		return false
 	}
 	tokens, err := lex(x.Text.Text)
@@ -65,7 +67,8 @@ func (x *expression) read() bool {
 		return false
 	}
 	if at, deep := x.tooDeep(); deep {
-		x.fail(at.From, at.To, "condition-too-deep", fmt.Sprintf("%s is nested more than %d deep", x.what, maxConditionDepth), "split it into several rules")
+		x.fail(at.From, at.To, "condition-too-deep",
+			fmt.Sprintf("%s is nested more than %d deep", x.what, maxConditionDepth), "split it into several rules")
 		return false
 	}
 	root, err := parse(x.Text.Text, x.config)

@@ -48,7 +48,8 @@ func (x *expression) guardOf(n exprNode) *Guard {
 
 // isGuarded reports whether rules can be found by a value of the call.
 func isGuarded(name string) bool {
-	return name == "payload" || slices.Contains(callerNames, strings.TrimPrefix(name, "caller.")) && strings.HasPrefix(name, "caller.")
+	return name == "payload" || slices.Contains(callerNames, strings.TrimPrefix(name, "caller.")) &&
+		strings.HasPrefix(name, "caller.")
 }
 
 func textsOf(n exprNode) ([]string, bool) {
@@ -82,12 +83,14 @@ func (x *expression) isSafe(n exprNode) bool {
 			return readsMinute(callee) && len(n.Arguments) == 0
 		case *identifierNode:
 			name, literal := n.Arguments[0].(*stringNode)
-			return literal && (callee.Value == "open" || callee.Value == "holiday" || callee.Value == "listed" && !x.names.InStore(name.Value))
+			return literal && (callee.Value == "open" || callee.Value == "holiday" || callee.Value == "listed" &&
+				!x.names.InStore(name.Value))
 		}
 		return false
 	case *arrayNode, *unaryNode:
 	case *binaryNode:
-		if !slices.Contains([]string{"==", "!=", "<", "<=", ">", ">=", "in", "contains", "startsWith", "endsWith", "matches", "and", "&&", "or", "||"}, n.Operator) {
+		if !slices.Contains([]string{"==", "!=", "<", "<=", ">", ">=", "in", "contains", "startsWith", "endsWith",
+			"matches", "and", "&&", "or", "||"}, n.Operator) {
 			return false
 		}
 	default:

@@ -50,7 +50,8 @@ type Names interface {
 func NewLanguage(doc *source.Document, names Names, now time.Time) *Language {
 	return &Language{
 		doc: doc, names: names, now: now, config: newConfig(Environment{}, maxConditionNodes, allowedBuiltins),
-		atoms: map[string]*Atom{}, uses: map[*Atom]int{}, reads: map[string]*Read{}, Durations: map[string]time.Duration{},
+		atoms: map[string]*Atom{}, uses: map[*Atom]int{}, reads: map[string]*Read{},
+		Durations: map[string]time.Duration{},
 	}
 }
 

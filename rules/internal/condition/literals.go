@@ -83,7 +83,8 @@ func (x *expression) compareWith(value, literal exprNode, op string, c context) 
 	if op == "startsWith" {
 		if name == "caller.number" && !phoneStart.MatchString(s.Value) {
 			right := "+" + onlyDigits(s.Value)
-			x.refuse(s, "never-equal", fmt.Sprintf("%s never starts with %s", name, source.Quoted(s.Value)), fmt.Sprintf("write %q", right))
+			x.refuse(s, "never-equal", fmt.Sprintf("%s never starts with %s", name, source.Quoted(s.Value)),
+				fmt.Sprintf("write %q", right))
 		}
 		return
 	}
@@ -119,7 +120,8 @@ var (
 	looseClock  = regexp.MustCompile(`^\s*([0-9]{1,2})[:h.]([0-9]{1,2})(:[0-9]{2})?\s*$`)
 	looseDate   = regexp.MustCompile(`^\s*([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})\s*$`)
 	europeDate  = regexp.MustCompile(`^\s*([0-9]{1,2})[-/.]([0-9]{1,2})[-/.]([0-9]{4})\s*$`)
-	wordCountry = map[string]string{"UK": "GB", "EN": "GB", "BRA": "BR", "BRAZIL": "BR", "BRASIL": "BR", "USA": "US", "PORTUGAL": "PT", "MEXICO": "MX", "ARGENTINA": "AR"}
+	wordCountry = map[string]string{"UK": "GB", "EN": "GB", "BRA": "BR", "BRAZIL": "BR", "BRASIL": "BR", "USA": "US",
+		"PORTUGAL": "PT", "MEXICO": "MX", "ARGENTINA": "AR"}
 )
 
 func onlyDigits(s string) string {
@@ -183,7 +185,8 @@ func (x *expression) warnOfPast(s *stringNode, day time.Time, op string, c conte
 		return
 	}
 	from, to := x.extent(s)
-	x.doc.Warn(x.Place(from, to), "past-date", s.Value+" is past: this can never be true again", "remove it, or write the next date")
+	x.doc.Warn(x.Place(from, to), "past-date", s.Value+" is past: this can never be true again",
+		"remove it, or write the next date")
 }
 
 // allPast warns when every date of `today in [...]` is past.
@@ -198,7 +201,8 @@ func (x *expression) allPast(n *binaryNode, dates *arrayNode, c context) {
 		}
 	}
 	from, to := x.extent(dates)
-	x.doc.Warn(x.Place(from, to), "past-date", "all of these dates are past: this can never be true again", "remove it, or write the next dates")
+	x.doc.Warn(x.Place(from, to), "past-date", "all of these dates are past: this can never be true again",
+		"remove it, or write the next dates")
 }
 
 func nearWeekday(s string) string {

@@ -25,7 +25,8 @@ var (
 	// readingMethods are the methods of a time, a month or a day of the week that only read it, and give the same on
 	// every machine.
 	readingMethods = []string{
-		"Year", "Month", "Day", "Hour", "Minute", "Second", "Nanosecond", "Weekday", "YearDay", "Unix", "UnixMilli", "Format", "String",
+		"Year", "Month", "Day", "Hour", "Minute", "Second", "Nanosecond", "Weekday", "YearDay", "Unix", "UnixMilli",
+		"Format", "String",
 	}
 
 	// allowedBuiltins are the functions of the expression language that conditions may use: those whose result depends
@@ -33,7 +34,8 @@ var (
 	allowedBuiltins = []string{
 		"all", "any", "one", "none", "filter", "map", "count", "sum", "find", "findIndex", "findLast", "findLastIndex",
 		"len", "abs", "ceil", "floor", "round", "int", "float", "string", "min", "max", "mean", "median",
-		"trim", "trimPrefix", "trimSuffix", "upper", "lower", "split", "indexOf", "lastIndexOf", "hasPrefix", "hasSuffix",
+		"trim", "trimPrefix", "trimSuffix", "upper", "lower", "split", "indexOf", "lastIndexOf", "hasPrefix",
+		"hasSuffix",
 		"first", "last", "take", "reverse", "sort", "uniq", "get", "keys", "values", "replace", "join",
 	}
 
@@ -90,9 +92,11 @@ func (x *expression) inspectName(n *identifierNode, c context) {
 	switch {
 	case slices.Contains(c.variables, n.Value), slices.Contains(valueNames, n.Value):
 	case function:
-		x.refuse(n, "condition-type", fmt.Sprintf("%s is a function", n.Value), fmt.Sprintf("write %s", exampleOf(n.Value)))
+		x.refuse(n, "condition-type", fmt.Sprintf("%s is a function", n.Value),
+			fmt.Sprintf("write %s", exampleOf(n.Value)))
 	default:
-		x.refuse(n, "unknown-name", fmt.Sprintf("there is no %s", source.Quoted(n.Value)), source.DidYouMean(n.Value, x.everyName(c)))
+		x.refuse(n, "unknown-name", fmt.Sprintf("there is no %s", source.Quoted(n.Value)),
+			source.DidYouMean(n.Value, x.everyName(c)))
 	}
 }
 
@@ -103,18 +107,23 @@ func (x *expression) everyName(c context) []string {
 
 func (x *expression) inspectMember(n *memberNode, c context) {
 	property, named := n.Property.(*stringNode)
-	if base, ok := n.Node.(*identifierNode); ok && named && base.Value == "caller" && !slices.Contains(c.variables, "caller") {
+	if base, ok := n.Node.(*identifierNode); ok && named && base.Value == "caller" &&
+		!slices.Contains(c.variables, "caller") {
 		if !slices.Contains(callerNames, property.Value) {
-			x.refuse(n.Property, "unknown-name", fmt.Sprintf("a caller has no %s", source.Quoted(property.Value)), source.DidYouMean(property.Value, callerNames))
+			x.refuse(n.Property, "unknown-name", fmt.Sprintf("a caller has no %s", source.Quoted(property.Value)),
+				source.DidYouMean(property.Value, callerNames))
 		}
 		return
 	}
 	if named && timeMethods[property.Value] && !slices.Contains(readingMethods, property.Value) {
-		x.refuse(n.Property, "not-allowed", fmt.Sprintf("%s cannot be used in a condition", source.Quoted(property.Value)), "use "+strings.Join(readingMethods, ", "))
+		x.refuse(n.Property, "not-allowed",
+			fmt.Sprintf("%s cannot be used in a condition", source.Quoted(property.Value)),
+			"use "+strings.Join(readingMethods, ", "))
 		return
 	}
 	if named && timeMethods[property.Value] && !n.Method {
-		x.refuse(n.Property, "condition-type", fmt.Sprintf("%s is a function", source.Quoted(property.Value)), fmt.Sprintf("write %s()", property.Value))
+		x.refuse(n.Property, "condition-type", fmt.Sprintf("%s is a function", source.Quoted(property.Value)),
+			fmt.Sprintf("write %s()", property.Value))
 		return
 	}
 	x.inspect(n.Node, c)
@@ -139,9 +148,11 @@ func (x *expression) inspectCall(n *callNode, c context) {
 		x.inspectArgument(name, n, c)
 		return
 	case slices.Contains(valueNames, name) && name != "now":
-		x.refuse(callee, "condition-type", fmt.Sprintf("%s is not a function", name), fmt.Sprintf("write %s without brackets", name))
+		x.refuse(callee, "condition-type", fmt.Sprintf("%s is not a function", name),
+			fmt.Sprintf("write %s without brackets", name))
 	case name == "now" || slices.Contains(clockBuiltins, name):
-		x.refuse(n, "not-allowed", fmt.Sprintf("%s() cannot be used: a decision has one instant", name), "use now, today, clock or weekday, without brackets")
+		x.refuse(n, "not-allowed", fmt.Sprintf("%s() cannot be used: a decision has one instant", name),
+			"use now, today, clock or weekday, without brackets")
 	case isBuiltin(name):
 		x.refuseBuiltin(n, name)
 	default:
@@ -159,13 +170,15 @@ func (x *expression) inspectCall(n *callNode, c context) {
 }
 
 func (x *expression) refuseBuiltin(n exprNode, name string) {
-	x.refuse(n, "not-allowed", fmt.Sprintf("%s cannot be used in a condition", source.Quoted(name)), "its result could be large, or change from call to call")
+	x.refuse(n, "not-allowed", fmt.Sprintf("%s cannot be used in a condition", source.Quoted(name)),
+		"its result could be large, or change from call to call")
 }
 
 // inspectArgument checks what one of our own functions is given.
 func (x *expression) inspectArgument(name string, n *callNode, c context) {
 	if len(n.Arguments) != 1 {
-		x.refuse(n, "wrong-arguments", fmt.Sprintf("%s takes one argument, and has %d", name, len(n.Arguments)), fmt.Sprintf("write %s", exampleOf(name)))
+		x.refuse(n, "wrong-arguments", fmt.Sprintf("%s takes one argument, and has %d", name, len(n.Arguments)),
+			fmt.Sprintf("write %s", exampleOf(name)))
 		for _, a := range n.Arguments {
 			x.inspect(a, c)
 		}
@@ -183,9 +196,11 @@ func (x *expression) inspectArgument(name string, n *callNode, c context) {
 			x.inspect(a, c)
 			return
 		}
-		x.refuse(a, "unknown-name", fmt.Sprintf("there is no %s", source.Quoted(a.Value)), fmt.Sprintf("put the name in quotes: %s(%q)", name, a.Value))
+		x.refuse(a, "unknown-name", fmt.Sprintf("there is no %s", source.Quoted(a.Value)),
+			fmt.Sprintf("put the name in quotes: %s(%q)", name, a.Value))
 	case *integerNode, *floatNode, *boolNode, *nilNode:
-		x.refuse(n.Arguments[0], "condition-type", fmt.Sprintf("%s takes a text", name), fmt.Sprintf("write %s", exampleOf(name)))
+		x.refuse(n.Arguments[0], "condition-type", fmt.Sprintf("%s takes a text", name),
+			fmt.Sprintf("write %s", exampleOf(name)))
 	default:
 		x.inspect(n.Arguments[0], c)
 	}
@@ -225,20 +240,24 @@ func (x *expression) checkReference(k Kind, n *stringNode) {
 func (x *expression) inspectBuiltin(n *builtinNode, c context) context {
 	switch {
 	case slices.Contains(clockBuiltins, n.Name):
-		x.refuse(n, "not-allowed", fmt.Sprintf("%s() cannot be used: a decision has one instant", n.Name), "use now, today, clock or weekday")
+		x.refuse(n, "not-allowed", fmt.Sprintf("%s() cannot be used: a decision has one instant", n.Name),
+			"use now, today, clock or weekday")
 	case !slices.Contains(allowedBuiltins, n.Name):
 		x.refuseBuiltin(n, n.Name)
 	}
 	if slices.Contains(growing, n.Name) {
-		if c.grows || c.predicates > 0 || len(c.variables) > 0 || n.Name == "replace" && len(n.Arguments) > 2 && !isLiteral(n.Arguments[2]) {
-			x.refuse(n, "not-allowed", fmt.Sprintf("%s cannot be used here: its result could be large", n.Name), "use it once, on a value, outside let, all, any and similar functions")
+		if c.grows || c.predicates > 0 || len(c.variables) > 0 || n.Name == "replace" && len(n.Arguments) > 2 &&
+			!isLiteral(n.Arguments[2]) {
+			x.refuse(n, "not-allowed", fmt.Sprintf("%s cannot be used here: its result could be large", n.Name),
+				"use it once, on a value, outside let, all, any and similar functions")
 		}
 		c.grows = true
 	}
 	if len(n.Arguments) > 1 {
 		if _, ok := n.Arguments[1].(*predicateNode); ok {
 			if c.predicates++; c.predicates > maxPredicates {
-				x.refuse(n, "not-allowed", fmt.Sprintf("%s is nested more than %d deep", n.Name, maxPredicates), "put the values in a list and use listed(\"NAME\")")
+				x.refuse(n, "not-allowed", fmt.Sprintf("%s is nested more than %d deep", n.Name, maxPredicates),
+					"put the values in a list and use listed(\"NAME\")")
 			}
 		}
 	}
@@ -257,17 +276,21 @@ func (x *expression) inspectBinary(n *binaryNode, c context) context {
 	switch n.Operator {
 	case "matches":
 		if !isLiteral(n.Right) {
-			x.refuse(n.Right, "not-allowed", "the pattern of matches must be a literal", "it is read once, when the file is loaded")
+			x.refuse(n.Right, "not-allowed", "the pattern of matches must be a literal",
+				"it is read once, when the file is loaded")
 		}
 	case "..":
 		from, ok1 := n.Left.(*integerNode)
 		to, ok2 := n.Right.(*integerNode)
 		if !ok1 || !ok2 || to.Value-from.Value >= maxRange || to.Value-from.Value < 0 && from.Value-to.Value < 0 {
-			x.refuse(n, "not-allowed", fmt.Sprintf("a range must lie between two numbers no more than %d apart", maxRange), "compare with >= and <= instead")
+			x.refuse(n, "not-allowed",
+				fmt.Sprintf("a range must lie between two numbers no more than %d apart", maxRange),
+				"compare with >= and <= instead")
 		}
 	case "+":
 		if (len(c.variables) > 0 || c.predicates > 0) && !x.isArithmetic(n) {
-			x.refuse(n, "not-allowed", "texts cannot be joined after let, or inside all, any and similar functions", "the result could be large")
+			x.refuse(n, "not-allowed", "texts cannot be joined after let, or inside all, any and similar functions",
+				"the result could be large")
 		}
 		return c
 	}
@@ -286,7 +309,8 @@ func (x *expression) isArithmetic(n *binaryNode) bool {
 				return true
 			}
 		case *callNode:
-			if callee, ok := side.Callee.(*identifierNode); ok && slices.Contains([]string{"free", "online", "waiting", "calls"}, callee.Value) {
+			if callee, ok := side.Callee.(*identifierNode); ok &&
+				slices.Contains([]string{"free", "online", "waiting", "calls"}, callee.Value) {
 				return true
 			}
 		}

@@ -166,7 +166,8 @@ func (r *reading) readFormat(layout string) {
 		return t.Format(layout) != base.Format(layout)
 	}
 	switch {
-	case shows(time.Date(2001, 2, 3, 4, 5, 7, 789_000_000, time.UTC)), shows(time.Date(2001, 2, 3, 4, 5, 6, 123_456_789, time.UTC)):
+	case shows(time.Date(2001, 2, 3, 4, 5, 7, 789_000_000, time.UTC)),
+		shows(time.Date(2001, 2, 3, 4, 5, 6, 123_456_789, time.UTC)):
 		r.EverySecond = true
 	case shows(time.Date(2001, 2, 3, 4, 8, 6, 789_000_000, time.UTC)):
 		r.EveryMinute = true

@@ -50,7 +50,8 @@ func plainWords(message string) string {
 		return "this takes too much memory"
 	case strings.Contains(message, "index out of range"):
 		return "there is no element at this place"
-	case strings.HasPrefix(message, "runtime error"), strings.Contains(message, "reflect"), strings.Contains(message, "interface conversion"):
+	case strings.HasPrefix(message, "runtime error"), strings.Contains(message, "reflect"),
+		strings.Contains(message, "interface conversion"):
 		return "this cannot be worked out"
 	}
 	for _, t := range typeWords {
@@ -101,7 +102,8 @@ func typeError(message string) (string, string) {
 		return fmt.Sprintf("%s was given %s arguments", m[2], m[1]), ""
 	}
 	if m := wrongResult.FindStringSubmatch(message); m != nil {
-		return fmt.Sprintf("a condition must be true or false, and this is %s", typeWord(m[1])), "compare it with something: == ..."
+		return fmt.Sprintf("a condition must be true or false, and this is %s", typeWord(m[1])),
+			"compare it with something: == ..."
 	}
 	if m := noSuchMember.FindStringSubmatch(message); m != nil {
 		return fmt.Sprintf("%s has no %s", typeWord(m[1]), m[2]), ""

@@ -30,7 +30,8 @@ func (c checker) check(at, n *source.Node, s *shape) {
 		return
 	}
 	if tag := n.ShortTag(); strings.HasPrefix(tag, "!") && !strings.HasPrefix(tag, "!!") || tag == "!!binary" {
-		c.Refuse(n, "yaml-tag", fmt.Sprintf("YAML reads %s as a tag and would drop it", source.Quoted(tag)), "put the value in quotes")
+		c.Refuse(n, "yaml-tag", fmt.Sprintf("YAML reads %s as a tag and would drop it", source.Quoted(tag)),
+			"put the value in quotes")
 		return
 	}
 	switch n.Kind {
@@ -52,7 +53,8 @@ func (c checker) checkNull(at, n *source.Node, s *shape) {
 		c.Fail(n, "empty-value", "there is nothing here", "write "+s.what+", or remove the line")
 		return
 	}
-	c.Fail(at, "empty-value", fmt.Sprintf("there is nothing after %s", source.Quoted(at.Value)), "write "+s.what+", or remove the key")
+	c.Fail(at, "empty-value", fmt.Sprintf("there is nothing after %s", source.Quoted(at.Value)),
+		"write "+s.what+", or remove the key")
 }
 
 func (c checker) checkScalar(n *source.Node, s *shape) {
@@ -62,7 +64,8 @@ func (c checker) checkScalar(n *source.Node, s *shape) {
 		c.wrongType(n, s)
 	case text:
 		if tag != "!!str" {
-			c.Refuse(n, "wrong-type", fmt.Sprintf("this is %s, and should be %s", source.Describe(n), s.what), fmt.Sprintf("put it in quotes: %q", n.Value))
+			c.Refuse(n, "wrong-type", fmt.Sprintf("this is %s, and should be %s", source.Describe(n), s.what),
+				fmt.Sprintf("put it in quotes: %q", n.Value))
 			return
 		}
 	case integer:
@@ -124,11 +127,14 @@ func (c checker) checkMapping(at, n *source.Node, s *shape) {
 	first := map[string]*source.Node{}
 	for k, v := range source.Pairs(n) {
 		if k.Kind != source.ScalarNode || source.IsNull(k) {
-			c.Refuse(k, "wrong-type", fmt.Sprintf("a key should be a word, and this is %s", source.Describe(k)), "write a word, or put it in quotes")
+			c.Refuse(k, "wrong-type", fmt.Sprintf("a key should be a word, and this is %s", source.Describe(k)),
+				"write a word, or put it in quotes")
 			continue
 		}
 		if before, twice := first[k.Value]; twice {
-			c.Refuse(k, "duplicate-key", fmt.Sprintf("%s is already there, at line %d", source.Quoted(k.Value), before.Line), "remove one of them")
+			c.Refuse(k, "duplicate-key",
+				fmt.Sprintf("%s is already there, at line %d", source.Quoted(k.Value), before.Line),
+				"remove one of them")
 		} else {
 			first[k.Value] = k
 		}
@@ -157,7 +163,8 @@ func (c checker) checkPair(k, v *source.Node, s *shape) {
 		for i, want := range s.keys {
 			known[i] = want.name
 		}
-		c.Fail(k, "unknown-key", fmt.Sprintf("there is no key %s here", source.Quoted(k.Value)), source.DidYouMean(k.Value, known))
+		c.Fail(k, "unknown-key", fmt.Sprintf("there is no key %s here", source.Quoted(k.Value)),
+			source.DidYouMean(k.Value, known))
 		return
 	}
 	c.check(k, v, s.keys[i].shape)
@@ -170,5 +177,6 @@ func (c checker) missing(at, n *source.Node, s *shape, want key) {
 	} else if n != c.Root {
 		where, place = "this "+s.noun, c.Of(n)
 	}
-	c.ErrorAt(place, "missing-key", fmt.Sprintf("%s has no %q", where, want.name), fmt.Sprintf("add `%s:` and %s", want.name, want.shape.what))
+	c.ErrorAt(place, "missing-key", fmt.Sprintf("%s has no %q", where, want.name),
+		fmt.Sprintf("add `%s:` and %s", want.name, want.shape.what))
 }

@@ -10,16 +10,19 @@ import (
 // RulesJSON returns the JSON Schema (draft-07) of the rules file, for editors. It is made from the very shape that
 // [CheckRules] checks files against.
 func RulesJSON() []byte {
-	return printSchema("callrouter rules file", "Routes WhatsApp calls. `callrouter check` finds what this schema cannot see.", fileShape)
+	return printSchema("callrouter rules file",
+		"Routes WhatsApp calls. `callrouter check` finds what this schema cannot see.", fileShape)
 }
 
 // TestsJSON returns the JSON Schema (draft-07) of a test file.
 func TestsJSON() []byte {
-	return printSchema("callrouter test file", "Tests of a callrouter rules file, for `callrouter test`.", testFileShape)
+	return printSchema("callrouter test file", "Tests of a callrouter rules file, for `callrouter test`.",
+		testFileShape)
 }
 
 func printSchema(title, description string, s *shape) []byte {
-	head := object{{"$schema", "http://json-schema.org/draft-07/schema#"}, {"title", title}, {"description", description}}
+	head := object{{"$schema", "http://json-schema.org/draft-07/schema#"}, {"title", title},
+		{"description", description}}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -110,7 +113,8 @@ func mappingSchema(s *shape, path string) object {
 		if s.named {
 			pattern = namePattern.String()
 		}
-		return append(o, member{"patternProperties", object{{pattern, describedSchema(s.each, pathTo(path, "*"), s.each.what)}}})
+		return append(o, member{"patternProperties",
+			object{{pattern, describedSchema(s.each, pathTo(path, "*"), s.each.what)}}})
 	}
 	var required []string
 	properties := object{}

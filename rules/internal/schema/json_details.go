@@ -26,7 +26,8 @@ func valueDetails(s *shape) []member {
 	case aName:
 		return object{{"pattern", namePattern.String()}}
 	case aDuration:
-		return object{{"type", []string{"string", "integer"}}, {"pattern", durationPattern}, {"minLength", 1}, {"maximum", 0}, {"minimum", 0}}
+		return object{{"type", []string{"string", "integer"}}, {"pattern", durationPattern}, {"minLength", 1},
+			{"maximum", 0}, {"minimum", 0}}
 	case aPhone:
 		return object{{"type", []string{"string", "integer"}}, {"pattern", phonePattern}}
 	case aZone:
@@ -89,7 +90,8 @@ func details(path, way string) []member {
 			{"name", "$1"}, {"when", "$2"}, {"then", object{{"handoff", "$3"}}}}})}}}
 	case "tests array":
 		return object{{"defaultSnippets", []object{snippet("a test", []object{{
-			{"name", "$1"}, {"call", object{{"from", "$2"}, {"at", "$3"}}}, {"expect", object{{"action", "$4"}, {"rule", "$5"}}}}})}}}
+			{"name", "$1"}, {"call", object{{"from", "$2"}, {"at", "$3"}}},
+			{"expect", object{{"action", "$4"}, {"rule", "$5"}}}}})}}}
 	}
 	return nil
 }

@@ -31,7 +31,8 @@ func keysOfSchema(t *testing.T, node any, path string, keys, silent map[string]b
 			}
 			child := pathTo(path, name)
 			keys[child] = true
-			if member, ok := value.(map[string]any); !ok || len(fmt.Sprint(member["description"])) < 3 || member["description"] == nil {
+			if member, ok := value.(map[string]any); !ok || len(fmt.Sprint(member["description"])) < 3 ||
+				member["description"] == nil {
 				silent[child] = true
 			}
 			keysOfSchema(t, value, child, keys, silent)

@@ -23,7 +23,8 @@ func (e *expander) expand(n *Node) *Node {
 	}
 	if len(e.open) > 0 {
 		if e.expanded++; e.expanded > maxExpansion {
-			e.fail(e.open[0], "too-many-aliases", fmt.Sprintf("aliases stand for more than %d values", maxExpansion), "repeat less")
+			e.fail(e.open[0], "too-many-aliases", fmt.Sprintf("aliases stand for more than %d values", maxExpansion),
+				"repeat less")
 			return n
 		}
 	}

@@ -69,7 +69,8 @@ func (d *Document) Parse(data []byte) bool {
 	second, err := decode(decoder)
 	switch {
 	case err == nil:
-		d.ErrorAt(d.secondDocument(second), "second-document", "a second document starts here and would be ignored", "remove the line `---`, or move the document to a file of its own")
+		d.ErrorAt(d.secondDocument(second), "second-document", "a second document starts here and would be ignored",
+			"remove the line `---`, or move the document to a file of its own")
 	case !errors.Is(err, io.EOF):
 		d.syntaxError(err)
 		return false

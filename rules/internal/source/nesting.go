@@ -71,7 +71,8 @@ func (d *Document) checkNesting() bool {
 			depth--
 		}
 		if depth > maxNesting {
-			d.ErrorAt(d.At(line, 1, 1), "too-deep", fmt.Sprintf("brackets are nested more than %d deep", maxNesting), "close a bracket")
+			d.ErrorAt(d.At(line, 1, 1), "too-deep", fmt.Sprintf("brackets are nested more than %d deep", maxNesting),
+				"close a bracket")
 			return false
 		}
 		start = isBlank(r) || isBreak(r) || strings.ContainsRune("[{,:-", r)

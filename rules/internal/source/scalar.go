@@ -51,7 +51,8 @@ func nodeSpan(src *text, n *Node) (line, col, length int) {
 		return line, col, length
 	}
 	marks, ok := scalarMarks(src, n)
-	if ok && len(marks) == 0 && n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 && n.Style&yaml.TaggedStyle == 0 && n.Anchor == "" {
+	if ok && len(marks) == 0 && n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 &&
+		n.Style&yaml.TaggedStyle == 0 && n.Anchor == "" {
 		return line, col, len(`""`)
 	}
 	if !ok || len(marks) == 0 || n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {

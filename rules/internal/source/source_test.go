@@ -104,7 +104,8 @@ func TestSpansHaveTheLengthTheyHaveInTheFile(t *testing.T) {
 		src, n := parseForTest(t, c.file)
 		line, col, length := scalarSpan(src, n, c.from, c.to)
 		if line != c.line || col != c.col || length != c.length {
-			t.Errorf("%q [%d,%d): %d:%d length %d, want %d:%d length %d", c.file, c.from, c.to, line, col, length, c.line, c.col, c.length)
+			t.Errorf("%q [%d,%d): %d:%d length %d, want %d:%d length %d", c.file, c.from, c.to, line, col, length,
+				c.line, c.col, c.length)
 		}
 	}
 }
@@ -326,7 +327,8 @@ func TestEachOffsetIsAtItsVeryCharacter(t *testing.T) {
 			header := rapid.SampledFrom([]string{"", "-", "+"}).Draw(t, "chomp")
 			explicit := s.chance("explicit")
 			if explicit {
-				header = rapid.SampledFrom([]string{fmt.Sprint(indent-2*depth) + header, header + fmt.Sprint(indent-2*depth)}).Draw(t, "header")
+				header = rapid.SampledFrom([]string{fmt.Sprint(indent-2*depth) + header,
+					header + fmt.Sprint(indent-2*depth)}).Draw(t, "header")
 			}
 			s.raw(header)
 			s.block(indent, explicit)

@@ -36,7 +36,8 @@ func TestEditDistanceCountsASwapOnce(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		want int
-	}{{"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"abc", "acb", 1}, {"são", "sao", 1}, {"kitten", "sitting", 3}} {
+	}{{"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"abc", "acb", 1}, {"são", "sao", 1},
+		{"kitten", "sitting", 3}} {
 		if got := editDistance(c.a, c.b); got != c.want {
 			t.Errorf("editDistance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
 		}
@@ -54,7 +55,8 @@ func TestKnownListIsSortedAndBounded(t *testing.T) {
 	for i := range 25 {
 		many = append(many, fmt.Sprintf("n%02d", i))
 	}
-	want := "known: n00, n01, n02, n03, n04, n05, n06, n07, n08, n09, n10, n11, n12, n13, n14, n15, n16, n17, n18, n19 and 5 more"
+	want := "known: n00, n01, n02, n03, n04, n05, n06, n07, n08, n09, n10, n11, n12, n13, n14, n15, n16, n17, " +
+		"n18, n19 and 5 more"
 	if got := KnownList(many); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

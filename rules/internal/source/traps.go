@@ -30,7 +30,8 @@ func (d *Document) syntaxError(err error) {
 		hint = "YAML is indented with spaces, not tabs"
 	case strings.Contains(message, "mapping values are not allowed"):
 		hint = "a text that holds `: ` must stand in quotes, or after `|` on a line of its own"
-	case strings.Contains(message, "did not find expected key"), strings.Contains(message, "did not find expected '-' indicator"):
+	case strings.Contains(message, "did not find expected key"),
+		strings.Contains(message, "did not find expected '-' indicator"):
 		hint = "the indentation of this line, or of the next, does not match the lines before it"
 	case strings.Contains(message, "unexpected end of stream"), strings.Contains(message, "did not find expected ','"):
 		hint = "a quote or a bracket is not closed"
@@ -99,7 +100,8 @@ func (d *Document) RefuseTag(n *Node) bool {
 	at := d.Of(n)
 	written := withoutComment(string([]rune(d.Line(at.Line))[at.Column-1:]))
 	at.Length = len([]rune(written))
-	d.ErrorAt(at, "yaml-tag", "YAML reads text that starts with ! as a tag and drops it: the condition would be empty", negation(written))
+	d.ErrorAt(at, "yaml-tag", "YAML reads text that starts with ! as a tag and drops it: the condition would be empty",
+		negation(written))
 	d.bad[n] = true
 	return true
 }
@@ -111,5 +113,6 @@ func (d *Document) Commented(n *Node) bool {
 	}
 	at := d.Of(n)
 	rest := []rune(d.Line(at.Line))
-	return at.Column-1+at.Length <= len(rest) && strings.HasPrefix(strings.TrimLeft(string(rest[at.Column-1+at.Length:]), " \t"), "#")
+	return at.Column-1+at.Length <= len(rest) &&
+		strings.HasPrefix(strings.TrimLeft(string(rest[at.Column-1+at.Length:]), " \t"), "#")
 }
