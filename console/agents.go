@@ -10,18 +10,23 @@ import (
 	"callrouter/rules"
 )
 
-// The words for an agent's status.
+// The statuses of an agent.
 const (
-	available = "available"
-	away      = "away"
-	offline   = "offline"
+	StatusAvailable = "available"
+	StatusAway      = "away"
+	StatusOffline   = "offline"
 )
 
 // maxCapacity keeps a slip of the finger from ringing one agent a thousand times.
 const maxCapacity = 100
 
-// agentInfo is an agent as the administrator sees it.
-type agentInfo struct {
+// Agents is the reply of GET /api/v1/agents.
+type Agents struct {
+	Agents []Agent `json:"agents"` // in the order of the rules file
+}
+
+// Agent is an agent as the administrator sees it.
+type Agent struct {
 	Agent         string     `json:"agent"`
 	Name          string     `json:"name"`
 	Status        string     `json:"status"` // available, away or offline
@@ -33,13 +38,13 @@ type agentInfo struct {
 	Missed        int        `json:"missed"` // offers in a row
 }
 
-func (a *api) newAgentInfo(i engine.AgentInfo) agentInfo {
+func (a *api) newAgentInfo(i engine.AgentInfo) Agent {
 	now := a.Now()
-	info := agentInfo{
+	info := Agent{
 		Agent: i.ID, Name: i.Name, Status: statusOf(i.State), Capacity: i.Capacity, Held: i.Held, Missed: i.State.Missed,
 	}
 	if !i.State.Connected {
-		info.Status = offline
+		info.Status = StatusOffline
 	}
 	if i.State.Away {
 		info.Reason = i.State.Reason
@@ -56,17 +61,17 @@ func (a *api) newAgentInfo(i engine.AgentInfo) agentInfo {
 // statusOf is the status that was set, which holds whether the agent is connected or not.
 func statusOf(s engine.AgentState) string {
 	if s.Away {
-		return away
+		return StatusAway
 	}
-	return available
+	return StatusAvailable
 }
 
-func (a *api) agentInfos(ctx context.Context) ([]agentInfo, error) {
+func (a *api) agentInfos(ctx context.Context) ([]Agent, error) {
 	all, err := a.Engine.Agents(ctx)
 	if err != nil {
 		return nil, err
 	}
-	infos := make([]agentInfo, 0, len(all))
+	infos := make([]Agent, 0, len(all))
 	for _, i := range all {
 		infos = append(infos, a.newAgentInfo(i))
 	}
@@ -78,7 +83,7 @@ func (a *api) listAgents(w http.ResponseWriter, r *http.Request, _ identity) err
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, map[string]any{"agents": infos})
+	return reply(w, http.StatusOK, Agents{infos})
 }
 
 // agent finds the agent that a path names.
@@ -92,6 +97,12 @@ func (a *api) agent(r *http.Request) (rules.Agent, error) {
 	return agent, nil
 }
 
+// Token is a new token of an agent.
+type Token struct {
+	Agent string `json:"agent"`
+	Token string `json:"token"`
+}
+
 // newToken gives an agent a token and ends the one before. It is shown this once.
 func (a *api) newToken(w http.ResponseWriter, r *http.Request, _ identity) error {
 	agent, err := a.agent(r)
@@ -103,15 +114,15 @@ func (a *api) newToken(w http.ResponseWriter, r *http.Request, _ identity) error
 		return err
 	}
 	a.Logger.Info("an agent was given a new token", "agent", agent.ID)
-	return reply(w, http.StatusOK, map[string]string{"agent": agent.ID, "token": token})
+	return reply(w, http.StatusOK, Token{Agent: agent.ID, Token: token})
 }
 
-// agentPatch is what may be set of an agent; what is left out stays.
-type agentPatch struct {
-	Status   string        `json:"status"`
-	Reason   string        `json:"reason"`
-	Capacity optional[int] `json:"capacity"`
-	Until    string        `json:"until"`
+// AgentPatch changes an agent. What is left out stays as it is.
+type AgentPatch struct {
+	Status   string        `json:"status,omitempty"`  // available or away
+	Reason   string        `json:"reason,omitempty"`  // why away
+	Capacity Optional[int] `json:"capacity,omitzero"` // calls at once; null: what the rules file says
+	Until    string        `json:"until,omitempty"`   // end of the capacity: a time, or a duration from now
 }
 
 func (a *api) patchAgent(w http.ResponseWriter, r *http.Request, _ identity) error {
@@ -119,7 +130,7 @@ func (a *api) patchAgent(w http.ResponseWriter, r *http.Request, _ identity) err
 	if err != nil {
 		return err
 	}
-	var p agentPatch
+	var p AgentPatch
 	if err := read(w, r, bodyLimit, &p, "status, reason, capacity, until"); err != nil {
 		return err
 	}
@@ -133,11 +144,11 @@ func (a *api) patchAgent(w http.ResponseWriter, r *http.Request, _ identity) err
 		}
 		a.Logger.Info("an agent's status was set by the administrator", "agent", agent.ID, "status", p.Status)
 	}
-	if p.Capacity.set {
-		if err := a.Store.SetCapacity(r.Context(), agent.ID, p.Capacity.value, until); err != nil {
+	if p.Capacity.Set {
+		if err := a.Store.SetCapacity(r.Context(), agent.ID, p.Capacity.Value, until); err != nil {
 			return err
 		}
-		a.Logger.Info("an agent's capacity was set by the administrator", "agent", agent.ID, "capacity", p.Capacity.value, "until", until)
+		a.Logger.Info("an agent's capacity was set by the administrator", "agent", agent.ID, "capacity", p.Capacity.Value, "until", until)
 	}
 	infos, err := a.agentInfos(r.Context())
 	if err != nil {
@@ -152,13 +163,13 @@ func (a *api) patchAgent(w http.ResponseWriter, r *http.Request, _ identity) err
 }
 
 // checkPatch judges a patch as a whole, so that one that is wrong changes nothing. It answers until when a capacity holds.
-func (a *api) checkPatch(p agentPatch) (until time.Time, err error) {
+func (a *api) checkPatch(p AgentPatch) (until time.Time, err error) {
 	switch {
-	case p.Status == "" && !p.Capacity.set:
+	case p.Status == "" && !p.Capacity.Set:
 		return until, invalid("nothing_to_change", "send status (available or away, with a reason) or capacity (with until), or both")
 	case p.Status == "" && p.Reason != "":
 		return until, invalid("status_required", "a reason goes with a status")
-	case p.Until != "" && !p.Capacity.set:
+	case p.Until != "" && !p.Capacity.Set:
 		return until, invalid("capacity_required", "until goes with a capacity: a status holds until it is set again")
 	}
 	if p.Status != "" {
@@ -166,10 +177,10 @@ func (a *api) checkPatch(p agentPatch) (until time.Time, err error) {
 			return until, err
 		}
 	}
-	if !p.Capacity.set || p.Capacity.value == nil {
+	if !p.Capacity.Set || p.Capacity.Value == nil {
 		return until, nil
 	}
-	if n := *p.Capacity.value; n < 0 || n > maxCapacity {
+	if n := *p.Capacity.Value; n < 0 || n > maxCapacity {
 		return until, invalid("invalid_capacity", "capacity %d is not between 0 and %d; null takes back what was set", n, maxCapacity)
 	}
 	return a.until(p.Until, "a capacity set by hand")
@@ -177,9 +188,9 @@ func (a *api) checkPatch(p agentPatch) (until time.Time, err error) {
 
 func checkStatus(s string) error {
 	switch s {
-	case available, away:
+	case StatusAvailable, StatusAway:
 		return nil
-	case offline:
+	case StatusOffline:
 		return invalid("invalid_status", "an agent is offline while no stream of events is connected; set away or available")
 	}
 	return invalid("invalid_status", "status %q is not known: it is available or away", s)
@@ -187,10 +198,10 @@ func checkStatus(s string) error {
 
 // setStatus keeps the reason only of an agent who is away.
 func (a *api) setStatus(ctx context.Context, agent, status, reason string) error {
-	if status != away {
+	if status != StatusAway {
 		reason = ""
 	}
-	return a.Store.SetStatus(ctx, agent, status == away, reason)
+	return a.Store.SetStatus(ctx, agent, status == StatusAway, reason)
 }
 
 // unknown is a name in a path that the rules file does not have.

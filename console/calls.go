@@ -16,6 +16,11 @@ import (
 // maxCalls is how many records one answer holds at most.
 const maxCalls = 10_000
 
+// Calls is the reply of GET /api/v1/calls.
+type Calls struct {
+	Calls []Record `json:"calls"`
+}
+
 func (a *api) listCalls(w http.ResponseWriter, r *http.Request, _ identity) error {
 	f, err := a.filter(r.Context(), r.URL.Query())
 	if err != nil {
@@ -29,7 +34,7 @@ func (a *api) listCalls(w http.ResponseWriter, r *http.Request, _ identity) erro
 	for _, c := range calls {
 		records = append(records, newRecord(c))
 	}
-	return reply(w, http.StatusOK, map[string]any{"calls": records})
+	return reply(w, http.StatusOK, Calls{records})
 }
 
 // filter reads the parameters of a list of calls. A misspelt one must not select everything.
@@ -130,8 +135,13 @@ func (a *api) getCall(w http.ResponseWriter, r *http.Request, _ identity) error 
 	return reply(w, http.StatusOK, newRecord(c))
 }
 
-// staleCall is what the sweep would do with a call.
-type staleCall struct {
+// StaleCalls is the reply of GET /api/v1/calls/stale.
+type StaleCalls struct {
+	Calls []StaleCall `json:"calls"`
+}
+
+// StaleCall is a call that the sweep finds stuck, and what it would do with it.
+type StaleCall struct {
 	Do  string `json:"do"`
 	Why string `json:"why"` // it would; goes before the record's own, which is about outcomes
 	Record
@@ -142,11 +152,17 @@ func (a *api) staleCalls(w http.ResponseWriter, r *http.Request, _ identity) err
 	if err != nil {
 		return err
 	}
-	stale := make([]staleCall, 0, len(verdicts))
+	stale := make([]StaleCall, 0, len(verdicts))
 	for _, v := range verdicts {
-		stale = append(stale, staleCall{Do: v.Do, Why: v.Why, Record: newRecord(v.Call)})
+		stale = append(stale, StaleCall{Do: v.Do, Why: v.Why, Record: newRecord(v.Call)})
 	}
-	return reply(w, http.StatusOK, map[string]any{"calls": stale})
+	return reply(w, http.StatusOK, StaleCalls{stale})
+}
+
+// HungUp is the reply of a hang-up that Positus has confirmed.
+type HungUp struct {
+	ID    string       `json:"id"`
+	State engine.State `json:"state"`
 }
 
 // hangUp ends an active call: any for the administrator, only their own for agents.
@@ -179,5 +195,5 @@ func (a *api) hungUp(w http.ResponseWriter, id string, err error) error {
 	case err != nil:
 		return err
 	}
-	return reply(w, http.StatusOK, map[string]any{"id": id, "state": engine.Ended})
+	return reply(w, http.StatusOK, HungUp{ID: id, State: engine.Ended})
 }

@@ -37,15 +37,15 @@ type RulesControl interface {
 
 // RulesStatus says which rules are in use, and why newer ones are not.
 type RulesStatus struct {
-	Version     string    `json:"version"`
-	LoadedAt    time.Time `json:"loaded_at"`
-	LastRefusal *Refusal  `json:"last_refusal"` // nil: the file as it is now is in use
+	Version     string
+	LoadedAt    time.Time
+	LastRefusal *Refusal // nil: the file as it is now is in use
 }
 
 // Refusal is a file that was not taken.
 type Refusal struct {
-	At       time.Time      `json:"at"`
-	Problems rules.Problems `json:"problems"`
+	At       time.Time
+	Problems rules.Problems
 }
 
 // api is the state behind the handlers: nothing of it changes.

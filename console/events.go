@@ -19,42 +19,13 @@ const (
 	writeTime    = 5 * time.Second // a connection that takes nothing for so long is dead
 )
 
-// The data of the events. The protocol is: status, offer and call on connecting, for what there is; then whatever changes.
-type (
-	statusEvent struct {
-		Status string `json:"status"`
-		Reason string `json:"reason"`
-	}
-	offerEvent struct {
-		Offer      string      `json:"offer"`
-		Queue      string      `json:"queue"`
-		Call       offeredCall `json:"call"`
-		SDP        string      `json:"sdp"`
-		RingsUntil time.Time   `json:"rings_until"`
-	}
-	offeredCall struct {
-		ID     string `json:"id"`
-		From   string `json:"from"` // normal form, empty if withheld
-		Name   string `json:"name"`
-		Number string `json:"number"` // the name, in the rules file, of the number that was called
-	}
-	withdrawnEvent struct {
-		Offer  string `json:"offer"`
-		Reason string `json:"reason"` // taken, ended, expired or declined
-	}
-	callEvent struct {
-		ID    string       `json:"id"`
-		State engine.State `json:"state"`
-	}
-)
-
 // stream is one connection of an agent, and what it was already told.
 type stream struct {
 	api     *api
 	who     identity
 	session *sse.Session
 	control *http.ResponseController
-	status  *statusEvent
+	status  *StatusEvent
 	offers  map[string]bool         // by offer id, those shown and not withdrawn
 	calls   map[string]engine.State // by call id, the agent's own that are going on
 	broken  error                   // why nothing can be written any more
@@ -147,13 +118,13 @@ func (s *stream) look(ctx context.Context) (valid bool, err error) {
 }
 
 func (s *stream) tellStatus(state engine.AgentState) {
-	now := statusEvent{Status: statusOf(state)}
+	now := StatusEvent{Status: statusOf(state)}
 	if state.Away {
 		now.Reason = state.Reason
 	}
 	if s.status == nil || *s.status != now {
 		s.status = &now
-		s.send("status", now)
+		s.send(now)
 	}
 }
 
@@ -162,9 +133,9 @@ func (s *stream) tellOffer(o engine.OfferedCall) {
 		return
 	}
 	s.offers[o.Offer.ID] = true
-	s.send("offer", offerEvent{
+	s.send(OfferEvent{
 		Offer: o.Offer.ID, Queue: o.Offer.Queue, SDP: o.Call.Offer, RingsUntil: o.Offer.RingsUntil,
-		Call: offeredCall{ID: o.Call.ID, From: numberOf(o.Call), Name: o.Call.Name, Number: o.Call.Number},
+		Call: OfferedCall{ID: o.Call.ID, From: numberOf(o.Call), Name: o.Call.Name, Number: o.Call.Number},
 	})
 }
 
@@ -190,7 +161,7 @@ func (s *stream) withdraw(ctx context.Context, pending map[string]bool) error {
 			}
 		}
 		delete(s.offers, id)
-		s.send("withdrawn", withdrawnEvent{Offer: id, Reason: reason})
+		s.send(WithdrawnEvent{Offer: id, Reason: reason})
 	}
 	return nil
 }
@@ -231,7 +202,7 @@ func (s *stream) tellCalls(ctx context.Context, going []*engine.Call) error {
 		c, err := s.api.Store.Get(ctx, engine.Key(id))
 		if errors.Is(err, engine.ErrNotFound) {
 			delete(s.calls, id)
-			s.send("call", callEvent{ID: id, State: engine.Ended})
+			s.send(CallEvent{ID: id, State: engine.Ended})
 			continue
 		}
 		if err != nil {
@@ -248,18 +219,18 @@ func (s *stream) tellCalls(ctx context.Context, going []*engine.Call) error {
 func (s *stream) tellCall(c *engine.Call) {
 	if s.calls[c.ID] != c.State {
 		s.calls[c.ID] = c.State
-		s.send("call", callEvent{ID: c.ID, State: c.State})
+		s.send(CallEvent{ID: c.ID, State: c.State})
 	}
 }
 
 // send writes one event.
-func (s *stream) send(kind string, data any) {
-	doc, err := json.Marshal(data)
+func (s *stream) send(e Event) {
+	doc, err := json.Marshal(e)
 	if err != nil {
 		s.broken = err
 		return
 	}
-	m := &sse.Message{Type: sse.Type(kind)}
+	m := &sse.Message{Type: sse.Type(e.kind())}
 	m.AppendData(string(doc))
 	s.write(m)
 }

@@ -8,14 +8,19 @@ import (
 	"callrouter/rules"
 )
 
-// The words for what a switch does.
+// The states of a switch.
 const (
-	switchOpen   = "open"
-	switchClosed = "closed"
+	SwitchOpen   = "open"
+	SwitchClosed = "closed"
 )
 
-// switchInfo is the switch of hours; state is null while there is none and the plan holds.
-type switchInfo struct {
+// Hours is the reply of GET /api/v1/hours.
+type Hours struct {
+	Hours []Switch `json:"hours"`
+}
+
+// Switch is the switch of hours; state is null while there is none and the plan holds.
+type Switch struct {
 	Hours  string     `json:"hours"`
 	Open   bool       `json:"open"` // now, by the switch or the plan
 	State  *string    `json:"state"`
@@ -23,8 +28,8 @@ type switchInfo struct {
 	Reason string     `json:"reason"`
 }
 
-func (a *api) newSwitchInfo(hours string, s rules.Switch, set bool) switchInfo {
-	info := switchInfo{Hours: hours}
+func (a *api) newSwitch(hours string, s rules.Switch, set bool) Switch {
+	info := Switch{Hours: hours}
 	rt := rules.Runtime{Switches: map[string]rules.Switch{}}
 	if set {
 		rt.Switches[hours] = s
@@ -33,9 +38,9 @@ func (a *api) newSwitchInfo(hours string, s rules.Switch, set bool) switchInfo {
 	if !set {
 		return info
 	}
-	state := switchClosed
+	state := SwitchClosed
 	if s.Open {
-		state = switchOpen
+		state = SwitchOpen
 	}
 	info.State, info.Until, info.Reason = &state, &s.Until, s.Reason
 	return info
@@ -46,12 +51,12 @@ func (a *api) listHours(w http.ResponseWriter, r *http.Request, _ identity) erro
 	if err != nil {
 		return err
 	}
-	infos := []switchInfo{}
+	infos := []Switch{}
 	for _, name := range a.Engine.Rules().HoursNames() {
 		s, set := switches[name]
-		infos = append(infos, a.newSwitchInfo(name, s, set))
+		infos = append(infos, a.newSwitch(name, s, set))
 	}
-	return reply(w, http.StatusOK, map[string]any{"hours": infos})
+	return reply(w, http.StatusOK, Hours{infos})
 }
 
 // hours finds the hours that a path names.
@@ -73,7 +78,14 @@ func (a *api) getSwitch(w http.ResponseWriter, r *http.Request, _ identity) erro
 		return err
 	}
 	s, set := switches[name]
-	return reply(w, http.StatusOK, a.newSwitchInfo(name, s, set))
+	return reply(w, http.StatusOK, a.newSwitch(name, s, set))
+}
+
+// SwitchRequest is the body that sets a switch.
+type SwitchRequest struct {
+	State  string `json:"state"` // open or closed
+	Until  string `json:"until"` // a time, or a duration from now
+	Reason string `json:"reason,omitempty"`
 }
 
 func (a *api) putSwitch(w http.ResponseWriter, r *http.Request, _ identity) error {
@@ -81,18 +93,14 @@ func (a *api) putSwitch(w http.ResponseWriter, r *http.Request, _ identity) erro
 	if err != nil {
 		return err
 	}
-	var body struct {
-		State  string `json:"state"`
-		Until  string `json:"until"`
-		Reason string `json:"reason"`
-	}
+	var body SwitchRequest
 	if err := read(w, r, bodyLimit, &body, "state, until, reason"); err != nil {
 		return err
 	}
-	if body.State != switchOpen && body.State != switchClosed {
+	if body.State != SwitchOpen && body.State != SwitchClosed {
 		return invalid("invalid_state", "state %q is not known: it is open or closed", body.State)
 	}
-	s := rules.Switch{Open: body.State == switchOpen, Reason: body.Reason}
+	s := rules.Switch{Open: body.State == SwitchOpen, Reason: body.Reason}
 	if s.Until, err = a.until(body.Until, "a switch"); err != nil {
 		return err
 	}
@@ -101,7 +109,7 @@ func (a *api) putSwitch(w http.ResponseWriter, r *http.Request, _ identity) erro
 	}
 	a.refresh(r.Context())
 	a.Logger.Info("hours were switched by the administrator", "hours", name, "state", body.State, "until", s.Until)
-	return reply(w, http.StatusOK, a.newSwitchInfo(name, s, true))
+	return reply(w, http.StatusOK, a.newSwitch(name, s, true))
 }
 
 // deleteSwitch lets the plan hold again. There need not be a switch.

@@ -139,14 +139,17 @@ func checkContentType(header string) error {
 	return problem(http.StatusUnsupportedMediaType, "unsupported_media_type", "send JSON, with the header Content-Type: application/json")
 }
 
-// optional is a field that may be left out, null, or a value.
-type optional[T any] struct {
-	set   bool
-	value *T // nil: null
+// Optional is a field of a request that is left out, null, or a value. The zero value is left out, under `omitzero`.
+type Optional[T any] struct {
+	Set   bool
+	Value *T // nil: null
 }
 
 // UnmarshalJSON is called for null as well.
-func (o *optional[T]) UnmarshalJSON(b []byte) error {
-	o.set = true
-	return json.Unmarshal(b, &o.value)
+func (o *Optional[T]) UnmarshalJSON(b []byte) error {
+	o.Set = true
+	return json.Unmarshal(b, &o.Value)
 }
+
+// MarshalJSON writes the value, or null.
+func (o Optional[T]) MarshalJSON() ([]byte, error) { return json.Marshal(o.Value) }

@@ -10,32 +10,37 @@ import (
 	"callrouter/rules"
 )
 
-// entry is a caller who was put on a list at run time.
-type entry struct {
+// Lists is the reply of GET /api/v1/lists.
+type Lists struct {
+	Lists []List `json:"lists"`
+}
+
+// Entry is a caller who was put on a list at run time.
+type Entry struct {
 	Number string     `json:"number"` // normal form, or id: and a user id
 	Note   string     `json:"note"`
 	Until  *time.Time `json:"until"` // null: for good
 }
 
-// listInfo is a list of the rules file, and what was added to it at run time.
-type listInfo struct {
+// List is a list of the rules file, and what was added to it at run time.
+type List struct {
 	List    string  `json:"list"`
 	Store   bool    `json:"store"`   // kept at run time only
 	InFile  int     `json:"in_file"` // how many entries the file has
-	Entries []entry `json:"entries"` // set at run time
+	Entries []Entry `json:"entries"` // set at run time
 }
 
-func newEntry(e rules.Entry) entry { return entry{Number: e.Key, Note: e.Note, Until: orNull(e.Until)} }
+func newEntry(e rules.Entry) Entry { return Entry{Number: e.Key, Note: e.Note, Until: orNull(e.Until)} }
 
 // listInfos reads lists with their entries, in the order given.
-func (a *api) listInfos(ctx context.Context, lists []rules.List) ([]listInfo, error) {
+func (a *api) listInfos(ctx context.Context, lists []rules.List) ([]List, error) {
 	all, err := a.Store.AllEntries(ctx, namesOf(lists, func(l rules.List) string { return l.Name }))
 	if err != nil {
 		return nil, err
 	}
-	infos := make([]listInfo, 0, len(lists))
+	infos := make([]List, 0, len(lists))
 	for _, l := range lists {
-		info := listInfo{List: l.Name, Store: l.Store, InFile: l.Size, Entries: []entry{}}
+		info := List{List: l.Name, Store: l.Store, InFile: l.Size, Entries: []Entry{}}
 		for _, e := range all[l.Name] {
 			info.Entries = append(info.Entries, newEntry(e))
 		}
@@ -49,7 +54,7 @@ func (a *api) lists(w http.ResponseWriter, r *http.Request, _ identity) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, map[string]any{"lists": infos})
+	return reply(w, http.StatusOK, Lists{infos})
 }
 
 // list finds the list that a path names.
@@ -89,15 +94,18 @@ func (a *api) listAndKey(r *http.Request) (rules.List, string, error) {
 	return l, key, nil
 }
 
+// EntryRequest is the body that puts a caller on a list; none is needed.
+type EntryRequest struct {
+	Note  string `json:"note,omitempty"`
+	Until string `json:"until,omitempty"` // a time, or a duration from now; empty: for good
+}
+
 func (a *api) putEntry(w http.ResponseWriter, r *http.Request, _ identity) error {
 	l, key, err := a.listAndKey(r)
 	if err != nil {
 		return err
 	}
-	var body struct {
-		Note  string `json:"note"`
-		Until string `json:"until"`
-	}
+	var body EntryRequest
 	if _, err := readOptional(w, r, bodyLimit, &body, "note, until"); err != nil {
 		return err
 	}

@@ -7,8 +7,8 @@ import (
 	"callrouter/engine"
 )
 
-// me is an agent as the agent sees it.
-type me struct {
+// Me is an agent as the agent sees it.
+type Me struct {
 	Agent     string `json:"agent"`
 	Name      string `json:"name"`
 	Status    string `json:"status"`    // available or away: what was last set
@@ -22,7 +22,7 @@ func (a *api) getMe(w http.ResponseWriter, r *http.Request, who identity) error 
 		return err
 	}
 	state := s.Agents[who.agent]
-	m := me{Agent: who.agent, Name: who.agent, Status: statusOf(state), Connected: state.Connected}
+	m := Me{Agent: who.agent, Name: who.agent, Status: statusOf(state), Connected: state.Connected}
 	if state.Away {
 		m.Reason = state.Reason
 	}
@@ -32,11 +32,14 @@ func (a *api) getMe(w http.ResponseWriter, r *http.Request, who identity) error 
 	return reply(w, http.StatusOK, m)
 }
 
+// StatusRequest is the body with which an agent sets the own status.
+type StatusRequest struct {
+	Status string `json:"status"`           // available or away
+	Reason string `json:"reason,omitempty"` // why away
+}
+
 func (a *api) putMe(w http.ResponseWriter, r *http.Request, who identity) error {
-	var body struct {
-		Status string `json:"status"`
-		Reason string `json:"reason"`
-	}
+	var body StatusRequest
 	if err := read(w, r, bodyLimit, &body, "status, reason"); err != nil {
 		return err
 	}
@@ -49,18 +52,27 @@ func (a *api) putMe(w http.ResponseWriter, r *http.Request, who identity) error 
 	return a.getMe(w, r, who)
 }
 
+// AnswerRequest is the body that picks up the call of an offer.
+type AnswerRequest struct {
+	SDP string `json:"sdp"` // the SDP answer to the offer's SDP
+}
+
+// Answered is the reply to an agent who got the call of an offer.
+type Answered struct {
+	Offer  string             `json:"offer"`
+	Result engine.OfferResult `json:"result"`
+}
+
 // answerOffer connects the call of an offer. It returns once Positus took the accept.
 func (a *api) answerOffer(w http.ResponseWriter, r *http.Request, who identity) error {
-	var body struct {
-		SDP string `json:"sdp"`
-	}
+	var body AnswerRequest
 	if err := read(w, r, sdpLimit, &body, "sdp, the SDP answer"); err != nil {
 		return err
 	}
 	if err := a.Engine.Answer(r.Context(), who.agent, r.PathValue("offer"), body.SDP); err != nil {
 		return offerError(err)
 	}
-	return reply(w, http.StatusOK, map[string]string{"offer": r.PathValue("offer"), "result": string(engine.OfferAnswered)})
+	return reply(w, http.StatusOK, Answered{Offer: r.PathValue("offer"), Result: engine.OfferAnswered})
 }
 
 func (a *api) declineOffer(w http.ResponseWriter, r *http.Request, who identity) error {

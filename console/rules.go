@@ -7,42 +7,60 @@ import (
 	"callrouter/rules"
 )
 
-// rulesInfo is the status of the rules with what a reader needs to show it.
-type rulesInfo struct {
-	RulesStatus
-	LastRefusal *refusalInfo `json:"last_refusal"` // goes before the status' own
-	Timezone    string       `json:"timezone"`     // of the file, in which people read times
+// Rules is RulesStatus as the API shows it, with what a reader needs to print it.
+type Rules struct {
+	Version     string        `json:"version"`
+	LoadedAt    time.Time     `json:"loaded_at"`
+	LastRefusal *RefusedRules `json:"last_refusal"` // nil: the file as it is now is in force
+	Timezone    string        `json:"timezone"`     // of the file, in which people read times
 }
 
-type refusalInfo struct {
-	At       time.Time     `json:"at"`
-	Problems []problemInfo `json:"problems"`
+// RefusedRules is a newer rules file that is not in force, and why.
+type RefusedRules struct {
+	At       time.Time `json:"at"`
+	Problems []Problem `json:"problems"`
 }
 
-// problemInfo is a problem with the line it stands in, which the reader may not have.
-type problemInfo struct {
+// ReloadedRules is the reply to a reload. If the file was refused, only Version (in force) and Problems are set.
+type ReloadedRules struct {
+	Rules
+	Problems []Problem `json:"problems"`
+}
+
+// Problem is a problem of the rules file with the text of its line, because a reader may not have the file.
+type Problem struct {
 	rules.Problem
 	Source string `json:"source"`
 }
 
-func newProblemInfos(problems rules.Problems) []problemInfo {
-	infos := make([]problemInfo, 0, len(problems))
+func newProblems(problems rules.Problems) []Problem {
+	shown := make([]Problem, 0, len(problems))
 	for _, p := range problems {
-		infos = append(infos, problemInfo{p, p.Source})
+		shown = append(shown, Problem{p, p.Source})
 	}
-	return infos
+	return shown
 }
 
-func (a *api) newRulesInfo(s RulesStatus) rulesInfo {
-	info := rulesInfo{RulesStatus: s, Timezone: a.Engine.Rules().Location().String()}
-	if s.LastRefusal != nil {
-		info.LastRefusal = &refusalInfo{s.LastRefusal.At, newProblemInfos(s.LastRefusal.Problems)}
+// ProblemsOf are problems as package rules prints them.
+func ProblemsOf(shown []Problem) rules.Problems {
+	problems := make(rules.Problems, 0, len(shown))
+	for _, p := range shown {
+		p.Problem.Source = p.Source
+		problems = append(problems, p.Problem)
 	}
-	return info
+	return problems
+}
+
+func (a *api) newRules(s RulesStatus) Rules {
+	r := Rules{Version: s.Version, LoadedAt: s.LoadedAt, Timezone: a.Engine.Rules().Location().String()}
+	if s.LastRefusal != nil {
+		r.LastRefusal = &RefusedRules{s.LastRefusal.At, newProblems(s.LastRefusal.Problems)}
+	}
+	return r
 }
 
 func (a *api) rulesStatus(w http.ResponseWriter, _ *http.Request, _ identity) error {
-	return reply(w, http.StatusOK, a.newRulesInfo(a.Rules.Status()))
+	return reply(w, http.StatusOK, a.newRules(a.Rules.Status()))
 }
 
 // reloadRules reads the rules file again. A bad one is refused with everything that is wrong with it.
@@ -56,11 +74,8 @@ func (a *api) reloadRules(w http.ResponseWriter, r *http.Request, _ identity) er
 		return &apiError{
 			status: http.StatusUnprocessableEntity, code: "rules_refused",
 			message: "the rules file has errors, so the one in use goes on; they are in problems",
-			more:    map[string]any{"ok": false, "problems": newProblemInfos(problems), "version": status.Version},
+			more:    map[string]any{"ok": false, "problems": newProblems(problems), "version": status.Version},
 		}
 	}
-	return reply(w, http.StatusOK, struct {
-		rulesInfo
-		Problems []problemInfo `json:"problems"` // warnings
-	}{a.newRulesInfo(status), newProblemInfos(problems)})
+	return reply(w, http.StatusOK, ReloadedRules{a.newRules(status), newProblems(problems)})
 }
