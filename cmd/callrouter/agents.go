@@ -1,13 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"net/http"
-	"net/url"
 	"strconv"
-	"time"
 
 	"callrouter/cmd/callrouter/internal/report"
+	"callrouter/console"
+	"callrouter/console/client"
 )
 
 type agentsCmd struct {
@@ -16,31 +16,17 @@ type agentsCmd struct {
 	Token agentsTokenCmd `cmd:"" help:"Make a new token for an agent. It is shown once and ends the one before."`
 }
 
-// apiAgent is an agent as the router shows it.
-type apiAgent struct {
-	Agent         string     `json:"agent"`
-	Name          string     `json:"name"`
-	Status        string     `json:"status"`
-	Reason        string     `json:"reason"`
-	Capacity      int        `json:"capacity"`
-	CapacityUntil *time.Time `json:"capacity_until"`
-	Held          []string   `json:"held"`
-	WrapUpUntil   *time.Time `json:"wrap_up_until"`
-	Missed        int        `json:"missed"`
-}
-
 type agentsListCmd struct {
 	serverFlags
 }
 
 func (c *agentsListCmd) Run(env *environment) error {
-	var reply struct{ Agents []apiAgent }
-	return c.show(env, http.MethodGet, "/api/v1/agents", nil, &reply, func() error {
-		return c.printAgents(env, reply.Agents)
+	return show(&c.serverFlags, env, (*client.Client).Agents, func(agents []console.Agent) error {
+		return c.printAgents(env, agents)
 	})
 }
 
-func (f *serverFlags) printAgents(env *environment, agents []apiAgent) error {
+func (f *serverFlags) printAgents(env *environment, agents []console.Agent) error {
 	loc, err := f.zone(env)
 	if err != nil {
 		return err
@@ -56,7 +42,8 @@ func (f *serverFlags) printAgents(env *environment, agents []apiAgent) error {
 			capacity += " until " + report.Moment(a.CapacityUntil, loc)
 		}
 		rows = append(rows, []string{
-			a.Agent, report.OrDash(a.Name), status, strconv.Itoa(len(a.Held)), capacity, strconv.Itoa(a.Missed), report.OrDash(report.Moment(a.WrapUpUntil, loc)),
+			a.Agent, report.OrDash(a.Name), status, strconv.Itoa(len(a.Held)), capacity, strconv.Itoa(a.Missed),
+			report.OrDash(report.Moment(a.WrapUpUntil, loc)),
 		})
 	}
 	if err := report.Table(env.stdout, rows); err != nil {
@@ -76,32 +63,23 @@ type agentsSetCmd struct {
 }
 
 func (c *agentsSetCmd) Run(env *environment) error {
-	body := map[string]any{}
-	if c.Status != "" {
-		body["status"] = c.Status
-	}
-	if c.Reason != "" {
-		body["reason"] = c.Reason
-	}
-	if c.Until != "" {
-		body["until"] = c.Until
-	}
+	patch := console.AgentPatch{Status: c.Status, Reason: c.Reason, Until: c.Until}
 	switch n, err := strconv.Atoi(c.Capacity); {
 	case c.Capacity == "":
 	case c.Capacity == "none":
-		body["capacity"] = nil
+		patch.Capacity.Set = true
 	case err != nil:
-		return usage("--capacity: write a number, or none to take back what was set; not %q", c.Capacity)
+		return usage(`--capacity: %q is not a number or "none" (which removes the override)`, c.Capacity)
 	default:
-		body["capacity"] = n
+		patch.Capacity = console.Optional[int]{Set: true, Value: &n}
 	}
-	if len(body) == 0 {
+	if patch == (console.AgentPatch{}) {
 		return usage("there is nothing to set: give --status (with --reason), or --capacity (with --until), or both")
 	}
-	var reply apiAgent
-	return c.show(env, http.MethodPatch, "/api/v1/agents/"+url.PathEscape(c.Agent), body, &reply, func() error {
-		return c.printAgents(env, []apiAgent{reply})
-	})
+	set := func(api *client.Client, ctx context.Context) (console.Agent, error) {
+		return api.PatchAgent(ctx, c.Agent, patch)
+	}
+	return show(&c.serverFlags, env, set, func(a console.Agent) error { return c.printAgents(env, []console.Agent{a}) })
 }
 
 type agentsTokenCmd struct {
@@ -110,9 +88,9 @@ type agentsTokenCmd struct {
 }
 
 func (c *agentsTokenCmd) Run(env *environment) error {
-	var reply struct{ Token string }
-	return c.show(env, http.MethodPost, "/api/v1/agents/"+url.PathEscape(c.Agent)+"/token", nil, &reply, func() error {
-		_, err := fmt.Fprintln(env.stdout, reply.Token)
+	renew := func(api *client.Client, ctx context.Context) (string, error) { return api.NewToken(ctx, c.Agent) }
+	return show(&c.serverFlags, env, renew, func(token string) error {
+		_, err := fmt.Fprintln(env.stdout, token)
 		return err
 	})
 }

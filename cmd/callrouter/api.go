@@ -1,167 +1,90 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
+
+	"callrouter/console/client"
 )
 
 // serverFlags say which running router a command talks to.
 type serverFlags struct {
 	Server string `env:"CALLROUTER_SERVER" default:"http://127.0.0.1:8081" help:"Internal side of the running router."`
-	JSON   bool   `name:"json" help:"Print the router's answer as JSON."`
+	JSON   bool   `name:"json" help:"Print the router's response as JSON."`
 }
 
-const (
-	apiConnect = 5 * time.Second  // to reach the router
-	apiTime    = 90 * time.Second // for a whole answer: a hang-up waits for Positus, a list of calls may be long
-)
-
-// apiError is what the router says no with.
-type apiError struct {
-	status  int
-	code    string
-	message string
-	body    []byte
-}
-
-func (e *apiError) Error() string { return e.message }
-
-// ask asks the running router as its administrator, and answers the body of its reply: nil if it has none. body is sent
-// as JSON unless it is nil.
-func (f *serverFlags) ask(env *environment, method, path string, body any) ([]byte, error) {
+// connect makes a client with the admin token. tee gets each response as it came; nil: nobody.
+func (f *serverFlags) connect(env *environment, tee io.Writer) (*client.Client, error) {
 	token, err := readSecret(env.getenv, envAdminToken)
 	if err != nil {
 		return nil, usage("%w", err)
 	}
 	if token == "" {
-		return nil, usage("%s is not set: it must be the one the router runs with", envAdminToken)
+		return nil, usage("%s is not set; set it to the value the router runs with", envAdminToken)
 	}
-	ctx, cancel := context.WithTimeout(env.ctx, apiTime)
-	defer cancel()
-	req, err := apiRequest(ctx, method, strings.TrimSuffix(f.Server, "/")+path, token, body)
-	if err != nil {
-		return nil, err
-	}
-	client := http.Client{
-		Transport:     &http.Transport{DialContext: (&net.Dialer{Timeout: apiConnect}).DialContext, DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, f.unreachable(err)
-	}
-	defer resp.Body.Close()
-	reply, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, f.unreachable(err)
-	}
-	if resp.StatusCode >= 300 {
-		return nil, f.refused(resp, reply)
-	}
-	return reply, nil
-}
-
-func apiRequest(ctx context.Context, method, target, token string, body any) (*http.Request, error) {
-	var in io.Reader
-	if body != nil {
-		doc, err := json.Marshal(body)
-		if err != nil {
-			return nil, err
-		}
-		in = bytes.NewReader(doc)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, target, in)
+	api, err := client.New(client.Config{URL: f.Server, Token: token, Tee: tee})
 	if err != nil {
 		return nil, usage("--server: %w", err)
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	return req, nil
+	return api, nil
 }
 
-func (f *serverFlags) unreachable(err error) error {
-	if u := (*url.Error)(nil); errors.As(err, &u) {
-		err = u.Err
-	}
-	return usage("no router answers at %s: %w; is it running, and is --server its internal side?", f.Server, err)
-}
+// question is a request of the router, such as the method expression (*client.Client).Agents.
+type question[T any] func(*client.Client, context.Context) (T, error)
 
-// refused is the error for a reply that says no: what the router found is one thing, what it could not do another.
-func (f *serverFlags) refused(resp *http.Response, body []byte) error {
-	var e struct{ Error, Message string }
-	if json.Unmarshal(body, &e) != nil || e.Message == "" {
-		return usage("what answers at %s is no internal side of a router (HTTP %d); is --server right?", f.Server, resp.StatusCode)
-	}
-	a := &apiError{resp.StatusCode, e.Error, e.Message, body}
-	switch resp.StatusCode {
-	case http.StatusConflict, http.StatusUnprocessableEntity, http.StatusBadGateway:
-		return &exitError{exitFound, a}
-	case http.StatusInternalServerError:
-		return &exitError{exitInternal, a}
-	case http.StatusUnauthorized, http.StatusForbidden:
-		a.message = fmt.Sprintf("the router at %s does not take the token as its administrator's: %s must be the one it runs with", f.Server, envAdminToken)
-	}
-	return &exitError{exitUsage, a}
-}
-
-// call asks and decodes the reply into reply.
-func (f *serverFlags) call(env *environment, method, path string, body, reply any) error {
-	data, err := f.ask(env, method, path, body)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, reply); err != nil {
-		return fmt.Errorf("the router's reply cannot be read: %w", err)
-	}
-	return nil
-}
-
-// show asks, and prints the reply: as it is for programs, or by print, once it is decoded into reply, for people.
-func (f *serverFlags) show(env *environment, method, path string, body, reply any, print func() error) error {
-	data, err := f.ask(env, method, path, body)
-	if err != nil {
-		return err
-	}
+// show asks the router, and prints the response: as it came with --json, otherwise with print.
+func show[T any](f *serverFlags, env *environment, ask question[T], print func(T) error) error {
+	var tee io.Writer
 	if f.JSON {
-		_, err := env.stdout.Write(data)
+		tee = env.stdout
+	}
+	api, err := f.connect(env, tee)
+	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(data, reply); err != nil {
-		return fmt.Errorf("the router's reply cannot be read: %w", err)
+	reply, err := ask(api, env.ctx)
+	if err != nil || f.JSON {
+		return f.explain(err)
 	}
-	return print()
+	return print(reply)
 }
 
-// apiRules is what the router says of its rules.
-type apiRules struct {
-	Version     string       `json:"version"`
-	LoadedAt    time.Time    `json:"loaded_at"`
-	LastRefusal *apiRefusal  `json:"last_refusal"`
-	Timezone    string       `json:"timezone"`
-	Problems    []apiProblem `json:"problems"` // of a reload
+// explain adds to an error of the client its exit code, and the flag or variable that mends it.
+func (f *serverFlags) explain(err error) error {
+	refused, isRefused := errors.AsType[*client.Error](err)
+	switch {
+	case errors.Is(err, client.ErrUnreachable):
+		return usage("%w; check that it runs, and that --server is its internal address", err)
+	case errors.Is(err, client.ErrNotAPI):
+		return usage("%w; check --server", err)
+	case !isRefused:
+		return err
+	}
+	switch refused.Status {
+	case http.StatusConflict, http.StatusUnprocessableEntity, http.StatusBadGateway:
+		return &exitError{exitFound, err}
+	case http.StatusInternalServerError:
+		return &exitError{exitInternal, err}
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return usage("the router at %s refused the admin token; set %s to the value the router runs with", f.Server, envAdminToken)
+	}
+	return &exitError{exitUsage, err}
 }
 
-// zone is the time zone of the router's rules, in which people read its times.
+// zone returns the time zone of the router's rules, in which people read its times.
 func (f *serverFlags) zone(env *environment) (*time.Location, error) {
-	var status apiRules
-	if err := f.call(env, http.MethodGet, "/api/v1/rules", nil, &status); err != nil {
+	api, err := f.connect(env, nil)
+	if err != nil {
 		return nil, err
 	}
-	return locationOf(status.Timezone), nil
+	r, err := api.Rules(env.ctx)
+	return locationOf(r.Timezone), f.explain(err)
 }
 
-// locationOf is a zone by its name; a machine that does not know it shows its own.
+// locationOf returns a zone by its name. On a machine that does not know the zone it is the machine's own.
 func locationOf(name string) *time.Location {
 	if loc, err := time.LoadLocation(name); err == nil && name != "" {
 		return loc

@@ -1,13 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"net/http"
-	"net/url"
-	"strconv"
 
 	"callrouter/cmd/callrouter/internal/report"
 	"callrouter/console"
+	"callrouter/console/client"
 )
 
 type callsCmd struct {
@@ -18,13 +17,6 @@ type callsCmd struct {
 	Stale  callsStaleCmd  `cmd:"" help:"Show what the sweep would do now with calls that it finds stuck, and why."`
 }
 
-// apiCall is the record of a call as the router shows it. What does not apply is nil.
-type apiCall struct{ console.Record }
-
-const callsPath = "/api/v1/calls"
-
-func callPath(id string) string { return callsPath + "/" + url.PathEscape(id) }
-
 // callFilter selects calls.
 type callFilter struct {
 	State   string `placeholder:"STATE" help:"received, deciding, waiting, offered, accepting, rejecting, active or ended."`
@@ -33,16 +25,8 @@ type callFilter struct {
 	Caller  string `placeholder:"PHONE|id:USER_ID" help:"Calls of this caller."`
 }
 
-// query is the path that lists the calls that are selected.
-func (f *callFilter) query(limit int, order string) string {
-	q := url.Values{}
-	for name, v := range map[string]string{"state": f.State, "outcome": f.Outcome, "since": f.Since, "caller": f.Caller, "order": order} {
-		if v != "" {
-			q.Set(name, v)
-		}
-	}
-	q.Set("limit", strconv.Itoa(limit))
-	return callsPath + "?" + q.Encode()
+func (f *callFilter) filter() client.Filter {
+	return client.Filter{State: f.State, Outcome: f.Outcome, Since: f.Since, Caller: f.Caller}
 }
 
 type callsListCmd struct {
@@ -52,58 +36,67 @@ type callsListCmd struct {
 }
 
 func (c *callsListCmd) Run(env *environment) error {
-	var reply struct{ Calls []apiCall }
-	return c.show(env, http.MethodGet, c.query(c.Limit, "newest"), nil, &reply, func() error {
-		loc, err := c.zone(env)
-		if err != nil {
-			return err
+	if c.Limit < 1 || c.Limit > maxCalls {
+		return usage("--limit %d is not between 1 and %d", c.Limit, maxCalls)
+	}
+	list := func(api *client.Client, ctx context.Context) ([]console.Record, error) {
+		f := c.filter()
+		f.Limit = c.Limit
+		return api.Calls(ctx, f)
+	}
+	return show(&c.serverFlags, env, list, func(calls []console.Record) error { return c.print(env, calls) })
+}
+
+func (c *callsListCmd) print(env *environment, calls []console.Record) error {
+	loc, err := c.zone(env)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"RECEIVED", "FROM", "TO", "OUTCOME", "AGENT", "DECISION", "BY", "CALL"}}
+	for _, call := range calls {
+		agent := ""
+		if call.Agent != nil {
+			agent = *call.Agent
 		}
-		rows := [][]string{{"RECEIVED", "FROM", "TO", "OUTCOME", "AGENT", "DECISION", "BY", "CALL"}}
-		for _, call := range reply.Calls {
-			agent := ""
-			if call.Agent != nil {
-				agent = *call.Agent
-			}
-			rows = append(rows, []string{
-				report.Moment(&call.ReceivedAt, loc), report.Caller(&call.Record), call.Number, report.End(&call.Record), report.OrDash(agent), report.OrDash(report.Decision(&call.Record)),
-				report.OrDash(report.DecidedBy(&call.Record)), call.Key,
-			})
-		}
-		if err := report.Table(env.stdout, rows); err != nil {
-			return err
-		}
-		fmt.Fprintf(env.stdout, "%s; times are in %s\n", report.Plural(len(reply.Calls), "call"), loc)
-		if len(reply.Calls) == c.Limit {
-			fmt.Fprintf(env.stdout, "there may be more: --limit is %d\n", c.Limit)
-		}
-		return nil
-	})
+		rows = append(rows, []string{
+			report.Moment(&call.ReceivedAt, loc), report.Caller(&call), call.Number, report.End(&call), report.OrDash(agent),
+			report.OrDash(report.Decision(&call)), report.OrDash(report.DecidedBy(&call)), call.Key,
+		})
+	}
+	if err := report.Table(env.stdout, rows); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "%s; times are in %s\n", report.Plural(len(calls), "call"), loc)
+	if len(calls) == c.Limit {
+		fmt.Fprintf(env.stdout, "there may be more: --limit is %d\n", c.Limit)
+	}
+	return nil
 }
 
 type callsShowCmd struct {
 	serverFlags
-	Call string `arg:"" help:"The call: what \"calls list\" and the log call it, or WhatsApp's own id."`
+	Call string `arg:"" help:"The call: its id in \"calls list\" and the log, or WhatsApp's id."`
 }
 
 func (c *callsShowCmd) Run(env *environment) error {
-	var call apiCall
-	return c.show(env, http.MethodGet, callPath(c.Call), nil, &call, func() error {
+	read := func(api *client.Client, ctx context.Context) (console.Record, error) { return api.Call(ctx, c.Call) }
+	return show(&c.serverFlags, env, read, func(call console.Record) error {
 		loc, err := c.zone(env)
 		if err != nil {
 			return err
 		}
-		return report.Story(env.stdout, &call.Record, loc)
+		return report.Story(env.stdout, &call, loc)
 	})
 }
 
 type callsHangUpCmd struct {
 	serverFlags
-	Call string `arg:"" help:"The call: what \"calls list\" and the log call it, or WhatsApp's own id."`
+	Call string `arg:"" help:"The call: its id in \"calls list\" and the log, or WhatsApp's id."`
 }
 
 func (c *callsHangUpCmd) Run(env *environment) error {
-	var reply struct{ ID string }
-	return c.show(env, http.MethodPost, callPath(c.Call)+"/hang-up", nil, &reply, func() error {
+	hangUp := func(api *client.Client, ctx context.Context) (console.HungUp, error) { return api.HangUp(ctx, c.Call) }
+	return show(&c.serverFlags, env, hangUp, func(console.HungUp) error {
 		_, err := fmt.Fprintln(env.stdout, "hung up")
 		return err
 	})
@@ -114,16 +107,9 @@ type callsStaleCmd struct {
 }
 
 func (c *callsStaleCmd) Run(env *environment) error {
-	var reply struct {
-		Calls []struct {
-			apiCall
-			Do  string `json:"do"`
-			Why string `json:"why"` // the sweep would
-		}
-	}
-	return c.show(env, http.MethodGet, callsPath+"/stale", nil, &reply, func() error {
-		if len(reply.Calls) == 0 {
-			_, err := fmt.Fprintln(env.stdout, "nothing is stale: the sweep would do nothing")
+	return show(&c.serverFlags, env, (*client.Client).Stale, func(calls []console.StaleCall) error {
+		if len(calls) == 0 {
+			_, err := fmt.Fprintln(env.stdout, "no call is stuck; the sweep would do nothing")
 			return err
 		}
 		loc, err := c.zone(env)
@@ -131,7 +117,7 @@ func (c *callsStaleCmd) Run(env *environment) error {
 			return err
 		}
 		rows := [][]string{{"RECEIVED", "FROM", "STATE", "SWEEP WOULD", "WHY", "CALL"}}
-		for _, call := range reply.Calls {
+		for _, call := range calls {
 			rows = append(rows, []string{
 				report.Moment(&call.ReceivedAt, loc), report.Caller(&call.Record), string(call.State), call.Do, call.Why, call.Key,
 			})

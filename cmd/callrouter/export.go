@@ -1,27 +1,26 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
-	"errors"
-	"net/http"
 	"slices"
 	"time"
 
+	"callrouter/console"
+	"callrouter/console/client"
 	"callrouter/engine"
 	"callrouter/rules"
 )
 
 const (
-	// exportPage is how many calls are asked for at once.
-	exportPage = 1000
-	// maxExported is how many calls one answer of the router holds at most.
-	maxExported = 10_000
+	exportPage = 1000   // calls in one request
+	maxCalls   = 10_000 // that the router lists in one response
 )
 
 type callsExportCmd struct {
 	serverFlags
 	callFilter
-	Limit int `placeholder:"N" help:"Only the newest so many, at most 10000. Left out: all that are kept."`
+	Limit int `placeholder:"N" help:"Only the newest N, up to 10000. Default: all."`
 }
 
 // exportFormat is the version of the lines. Fields are added without a new one.
@@ -65,18 +64,22 @@ type exportedDecision struct {
 	Message *string       `json:"message"` // its name
 }
 
-// Run writes the calls from the oldest on.
+// Run writes the calls, the oldest first.
 func (c *callsExportCmd) Run(env *environment) error {
-	if c.Limit < 0 || c.Limit > maxExported {
-		return usage("--limit %d is not a number from 1 to %d; left out, all are written", c.Limit, maxExported)
+	if c.Limit < 0 || c.Limit > maxCalls {
+		return usage("--limit %d is not between 1 and %d; omit it to export all", c.Limit, maxCalls)
 	}
 	loc, err := c.zone(env)
 	if err != nil {
 		return err
 	}
+	api, err := c.connect(env, nil)
+	if err != nil {
+		return err
+	}
 	enc := json.NewEncoder(env.stdout)
 	enc.SetEscapeHTML(false)
-	write := func(calls []apiCall) error {
+	write := func(calls []console.Record) error {
 		for _, call := range calls {
 			if err := enc.Encode(export(call, loc)); err != nil {
 				return err
@@ -85,38 +88,39 @@ func (c *callsExportCmd) Run(env *environment) error {
 		return nil
 	}
 	if c.Limit == 0 {
-		return c.pages(env, write)
+		return c.explain(c.pages(env.ctx, api, write))
 	}
-	calls, err := c.page(env, c.Limit, "newest")
+	f := c.filter()
+	f.Limit = c.Limit
+	calls, err := api.Calls(env.ctx, f)
+	if err != nil {
+		return c.explain(err)
+	}
 	slices.Reverse(calls)
-	return errors.Join(err, write(calls))
-}
-
-func (c *callsExportCmd) page(env *environment, limit int, order string) ([]apiCall, error) {
-	var reply struct{ Calls []apiCall }
-	err := c.call(env, http.MethodGet, c.query(limit, order), nil, &reply)
-	return reply.Calls, err
+	return write(calls)
 }
 
 // pages reads all calls, page by page. The next page begins with the instant at which the last one ended.
-func (c *callsExportCmd) pages(env *environment, write func([]apiCall) error) error {
-	var before []apiCall
+func (c *callsExportCmd) pages(ctx context.Context, api *client.Client, write func([]console.Record) error) error {
+	f := c.filter()
+	f.Limit, f.Oldest = exportPage, true
+	var before []console.Record
 	for {
-		page, err := c.page(env, exportPage, "oldest")
+		page, err := api.Calls(ctx, f)
 		if err != nil {
 			return err
 		}
-		fresh := slices.DeleteFunc(slices.Clone(page), func(call apiCall) bool {
-			return slices.ContainsFunc(before, func(b apiCall) bool { return b.ID == call.ID })
+		fresh := slices.DeleteFunc(slices.Clone(page), func(call console.Record) bool {
+			return slices.ContainsFunc(before, func(b console.Record) bool { return b.ID == call.ID })
 		})
 		if err := write(fresh); err != nil || len(page) < exportPage || len(fresh) == 0 {
 			return err
 		}
-		c.Since, before = page[len(page)-1].ReceivedAt.Format(time.RFC3339Nano), page
+		f.Since, before = page[len(page)-1].ReceivedAt.Format(time.RFC3339Nano), page
 	}
 }
 
-func export(c apiCall, loc *time.Location) exportedCall {
+func export(c console.Record, loc *time.Location) exportedCall {
 	line := exportedCall{
 		Format: exportFormat, ID: c.ID, Key: c.Key, Number: c.Number, Payload: c.Payload,
 		Caller:     exportedCaller{Number: c.From, ID: c.UserID, Name: c.Name, Received: c.FromReceived},

@@ -1,13 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/url"
-	"time"
 
 	"callrouter/cmd/callrouter/internal/report"
+	"callrouter/console"
+	"callrouter/console/client"
 )
 
 type hoursCmd struct {
@@ -17,24 +17,7 @@ type hoursCmd struct {
 	Clear hoursClearCmd `cmd:"" help:"Take a switch back, so that the plan holds."`
 }
 
-// apiHours are hours as the router shows them.
-type apiHours struct {
-	Hours  string     `json:"hours"`
-	Open   bool       `json:"open"`
-	State  *string    `json:"state"`
-	Until  *time.Time `json:"until"`
-	Reason string     `json:"reason"`
-}
-
-type apiHoursList struct {
-	Hours []apiHours `json:"hours"`
-}
-
-const hoursPath = "/api/v1/hours"
-
-func switchPath(hours string) string { return hoursPath + "/" + url.PathEscape(hours) + "/switch" }
-
-func (f *serverFlags) printHours(env *environment, all []apiHours) error {
+func (f *serverFlags) printHours(env *environment, all []console.Switch) error {
 	loc, err := f.zone(env)
 	if err != nil {
 		return err
@@ -63,14 +46,15 @@ type hoursShowCmd struct {
 }
 
 func (c *hoursShowCmd) Run(env *environment) error {
-	if c.Hours != "" {
-		var reply apiHours
-		return c.show(env, http.MethodGet, switchPath(c.Hours), nil, &reply, func() error {
-			return c.printHours(env, []apiHours{reply})
+	if c.Hours == "" {
+		return show(&c.serverFlags, env, (*client.Client).Hours, func(all []console.Switch) error {
+			return c.printHours(env, all)
 		})
 	}
-	var reply apiHoursList
-	return c.show(env, http.MethodGet, hoursPath, nil, &reply, func() error { return c.printHours(env, reply.Hours) })
+	read := func(api *client.Client, ctx context.Context) (console.Switch, error) { return api.Switch(ctx, c.Hours) }
+	return show(&c.serverFlags, env, read, func(h console.Switch) error {
+		return c.printHours(env, []console.Switch{h})
+	})
 }
 
 // whichHours are the hours that a command is for.
@@ -79,22 +63,16 @@ type whichHours struct {
 	All   bool   `help:"All hours of the rules file."`
 }
 
-func (w *whichHours) names(env *environment, f *serverFlags) ([]string, error) {
-	if w.All == (w.Hours != "") {
-		return nil, usage("name the hours, or give --all")
-	}
+func (w *whichHours) names(ctx context.Context, api *client.Client) ([]string, error) {
 	if !w.All {
 		return []string{w.Hours}, nil
 	}
-	var reply apiHoursList
-	if err := f.call(env, http.MethodGet, hoursPath, nil, &reply); err != nil {
-		return nil, err
-	}
+	all, err := api.Hours(ctx)
 	var names []string
-	for _, h := range reply.Hours {
+	for _, h := range all {
 		names = append(names, h.Hours)
 	}
-	return names, nil
+	return names, err
 }
 
 // switchFlags are what hours open and hours close share.
@@ -107,20 +85,16 @@ type switchFlags struct {
 
 type hoursOpenCmd struct{ switchFlags }
 
-func (c *hoursOpenCmd) Run(env *environment) error { return c.set(env, "open") }
+func (c *hoursOpenCmd) Run(env *environment) error { return c.set(env, console.SwitchOpen) }
 
 type hoursCloseCmd struct{ switchFlags }
 
-func (c *hoursCloseCmd) Run(env *environment) error { return c.set(env, "closed") }
+func (c *hoursCloseCmd) Run(env *environment) error { return c.set(env, console.SwitchClosed) }
 
 func (c *switchFlags) set(env *environment, state string) error {
-	names, err := c.names(env, &c.serverFlags)
-	if err != nil {
-		return err
-	}
-	body := map[string]string{"state": state, "until": c.Until, "reason": c.Reason}
-	return c.each(env, names, func(name string) error {
-		_, err := c.ask(env, http.MethodPut, switchPath(name), body)
+	r := console.SwitchRequest{State: state, Until: c.Until, Reason: c.Reason}
+	return c.each(env, &c.serverFlags, func(api *client.Client, name string) error {
+		_, err := api.SetSwitch(env.ctx, name, r)
 		return err
 	})
 }
@@ -131,26 +105,30 @@ type hoursClearCmd struct {
 }
 
 func (c *hoursClearCmd) Run(env *environment) error {
-	names, err := c.names(env, &c.serverFlags)
-	if err != nil {
-		return err
-	}
-	return c.each(env, names, func(name string) error {
-		_, err := c.ask(env, http.MethodDelete, switchPath(name), nil)
-		return err
-	})
+	return c.each(env, &c.serverFlags, func(api *client.Client, name string) error { return api.ClearSwitch(env.ctx, name) })
 }
 
 // each changes hours one by one, and shows what they are then.
-func (f *serverFlags) each(env *environment, names []string, change func(name string) error) error {
-	all := apiHoursList{Hours: []apiHours{}}
+func (w *whichHours) each(env *environment, f *serverFlags, change func(api *client.Client, name string) error) error {
+	if w.All == (w.Hours != "") {
+		return usage("name the hours, or give --all")
+	}
+	api, err := f.connect(env, nil)
+	if err != nil {
+		return err
+	}
+	names, err := w.names(env.ctx, api)
+	if err != nil {
+		return f.explain(err)
+	}
+	all := console.Hours{Hours: []console.Switch{}}
 	for _, name := range names {
-		if err := change(name); err != nil {
-			return err
+		if err := change(api, name); err != nil {
+			return f.explain(err)
 		}
-		var h apiHours
-		if err := f.call(env, http.MethodGet, switchPath(name), nil, &h); err != nil {
-			return err
+		h, err := api.Switch(env.ctx, name)
+		if err != nil {
+			return f.explain(err)
 		}
 		all.Hours = append(all.Hours, h)
 	}

@@ -32,9 +32,10 @@ var mayImport = map[string][]string{
 	"media":           {"engine", "media/ogg"},
 	"media/ogg":       {},
 	"console":         {"engine", "rules", "rules/hours"},
+	"console/client":  {"console"},
 	"cmd/callrouter": {
 		"rules", "rules/phone", "rules/hours", "rules/week", "rules/ruletest", "engine", "positus", "positus/fake",
-		"store", "media", "console", "cmd/callrouter/internal/report", "cmd/callrouter/internal/router",
+		"store", "media", "console", "console/client", "cmd/callrouter/internal/report", "cmd/callrouter/internal/router",
 	},
 
 	"cmd/callrouter/internal/report":   {"rules", "rules/week", "rules/ruletest", "engine", "console"},
@@ -59,7 +60,10 @@ var homes = map[string][]string{
 	"github.com/alecthomas/kong":      {"cmd/callrouter"},
 	"github.com/prometheus":           {"cmd/callrouter/internal/metrics"},
 	"github.com/fsnotify":             {"cmd/callrouter/internal/router"},
-	"net/http":                        {"positus", "positus/fake", "media", "console", "cmd/callrouter", "cmd/callrouter/internal/router", "cmd/callrouter/internal/metrics", "cmd/callrouter/internal/loadtest"},
+	"net/http": {
+		"positus", "positus/fake", "media", "console", "console/client", "cmd/callrouter", "cmd/callrouter/internal/router",
+		"cmd/callrouter/internal/metrics", "cmd/callrouter/internal/loadtest",
+	},
 	"testing":                         {"store/storetest", "engine/testrun"},
 	"pgregory.net/rapid":              {"store/storetest"},
 	"go.uber.org/goleak":              nil, // tests only

@@ -1,14 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/url"
 	"strconv"
-	"time"
 
 	"callrouter/cmd/callrouter/internal/report"
+	"callrouter/console"
+	"callrouter/console/client"
 	"callrouter/rules"
 )
 
@@ -18,54 +18,34 @@ type listsCmd struct {
 	Remove listsRemoveCmd `cmd:"" help:"Take callers off a list who were put on it at run time."`
 }
 
-// apiEntry is a caller on a list, apiList a list, as the router shows them.
-type (
-	apiEntry struct {
-		Number string     `json:"number"`
-		Note   string     `json:"note"`
-		Until  *time.Time `json:"until"`
-	}
-	apiList struct {
-		List    string     `json:"list"`
-		Store   bool       `json:"store"`
-		InFile  int        `json:"in_file"`
-		Entries []apiEntry `json:"entries"`
-	}
-)
-
-const listsPath = "/api/v1/lists"
-
-func entryPath(list, number string) string {
-	return listsPath + "/" + url.PathEscape(list) + "/" + url.PathEscape(number)
-}
-
 type listsShowCmd struct {
 	serverFlags
 	List string `arg:"" optional:"" help:"The list, by its name in the rules file. Left out: all, without their entries."`
 }
 
 func (c *listsShowCmd) Run(env *environment) error {
-	if c.List != "" {
-		var list apiList
-		return c.show(env, http.MethodGet, listsPath+"/"+url.PathEscape(c.List), nil, &list, func() error {
-			return c.printList(env, list)
+	if c.List == "" {
+		return show(&c.serverFlags, env, (*client.Client).Lists, func(all []console.List) error {
+			return printLists(env, all)
 		})
 	}
-	var reply struct{ Lists []apiList }
-	return c.show(env, http.MethodGet, listsPath, nil, &reply, func() error {
-		rows := [][]string{{"LIST", "IN THE FILE", "AT RUN TIME"}}
-		for _, l := range reply.Lists {
-			file := strconv.Itoa(l.InFile)
-			if l.Store {
-				file = "-"
-			}
-			rows = append(rows, []string{l.List, file, strconv.Itoa(len(l.Entries))})
-		}
-		return report.Table(env.stdout, rows)
-	})
+	read := func(api *client.Client, ctx context.Context) (console.List, error) { return api.List(ctx, c.List) }
+	return show(&c.serverFlags, env, read, func(l console.List) error { return c.printList(env, l) })
 }
 
-func (c *listsShowCmd) printList(env *environment, list apiList) error {
+func printLists(env *environment, all []console.List) error {
+	rows := [][]string{{"LIST", "IN THE FILE", "AT RUN TIME"}}
+	for _, l := range all {
+		file := strconv.Itoa(l.InFile)
+		if l.Store {
+			file = "-"
+		}
+		rows = append(rows, []string{l.List, file, strconv.Itoa(len(l.Entries))})
+	}
+	return report.Table(env.stdout, rows)
+}
+
+func (c *listsShowCmd) printList(env *environment, list console.List) error {
 	if len(list.Entries) > 0 {
 		if err := c.printEntries(env, list.Entries); err != nil {
 			return err
@@ -79,7 +59,7 @@ func (c *listsShowCmd) printList(env *environment, list apiList) error {
 	return err
 }
 
-func (f *serverFlags) printEntries(env *environment, entries []apiEntry) error {
+func (f *serverFlags) printEntries(env *environment, entries []console.Entry) error {
 	loc, err := f.zone(env)
 	if err != nil {
 		return err
@@ -103,19 +83,22 @@ func (c *listsAddCmd) Run(env *environment) error {
 	if err := checkCallers(c.Numbers); err != nil {
 		return err
 	}
-	body := map[string]string{"note": c.Note, "until": c.Until}
-	list := apiList{List: c.List, Entries: []apiEntry{}}
+	api, err := c.connect(env, nil)
+	if err != nil {
+		return err
+	}
+	entries := []console.Entry{}
 	for _, number := range c.Numbers {
-		var e apiEntry
-		if err := c.call(env, http.MethodPut, entryPath(c.List, number), body, &e); err != nil {
-			return err
+		e, err := api.PutEntry(env.ctx, c.List, number, console.EntryRequest{Note: c.Note, Until: c.Until})
+		if err != nil {
+			return c.explain(err)
 		}
-		list.Entries = append(list.Entries, e)
+		entries = append(entries, e)
 	}
 	if c.JSON {
-		return json.NewEncoder(env.stdout).Encode(map[string]any{"list": list.List, "entries": list.Entries})
+		return json.NewEncoder(env.stdout).Encode(map[string]any{"list": c.List, "entries": entries})
 	}
-	return c.printEntries(env, list.Entries)
+	return c.printEntries(env, entries)
 }
 
 // checkCallers refuses all if one is wrong, before anything is changed.
@@ -138,10 +121,14 @@ func (c *listsRemoveCmd) Run(env *environment) error {
 	if err := checkCallers(c.Numbers); err != nil {
 		return err
 	}
+	api, err := c.connect(env, nil)
+	if err != nil {
+		return err
+	}
 	removed := []string{}
 	for _, number := range c.Numbers {
-		if _, err := c.ask(env, http.MethodDelete, entryPath(c.List, number), nil); err != nil {
-			return fmt.Errorf("%s: %w", number, err)
+		if err := api.DeleteEntry(env.ctx, c.List, number); err != nil {
+			return fmt.Errorf("%s: %w", number, c.explain(err))
 		}
 		key, err := rules.ParseEntry(number)
 		if err != nil {

@@ -251,7 +251,7 @@ func TestAgentsByCommand(t *testing.T) {
 		pattern string
 	}{
 		{"agents set ana", `^callrouter: there is nothing to set: give --status`},
-		{"agents set ana --capacity many --until 1h", `--capacity: write a number, or none`},
+		{"agents set ana --capacity many --until 1h", `--capacity: "many" is not a number or "none"`},
 		{"agents set ana --capacity 3", `until`},
 		{"agents set ana --capacity 3 --until yesterday", `until: .*yesterday`},
 		{"agents set ana --status gone", `--status must be one of`},
@@ -352,7 +352,7 @@ func TestCallsByCommand(t *testing.T) {
 	t.Parallel()
 	o := startOperated(t)
 	o.ok([]string{"calls", "list"}, `^RECEIVED +FROM`, `^0 calls; times are in America/Sao_Paulo$`)
-	o.ok([]string{"calls", "stale"}, `^nothing is stale`)
+	o.ok([]string{"calls", "stale"}, `^no call is stuck; the sweep would do nothing$`)
 	o.sits("bruno", true)
 	o.ok([]string{"lists", "add", "vip", operatedVIP})
 	call, vip := o.call(fake.Phone{Number: operatedVIP, Name: "Vera"}, engine.Active)
@@ -474,7 +474,7 @@ func TestCommandsSayWhyTheyCouldNotRun(t *testing.T) {
 		}
 	}
 	try("", o.server(), exitUsage, `CALLROUTER_ADMIN_TOKEN is not set`)
-	try("another-token-altogether", o.server(), exitUsage, `does not take the token as its administrator's: CALLROUTER_ADMIN_TOKEN must be the one`)
-	try(operatorToken, "http://"+o.router.PublicAddr(), exitUsage, `is no internal side of a router \(HTTP 404\); is --server right\?`)
-	try(operatorToken, "http://127.0.0.1:1", exitUsage, `no router answers at http://127\.0\.0\.1:1: .*refused; is it running`)
+	try("another-token-altogether", o.server(), exitUsage, `refused the admin token; set CALLROUTER_ADMIN_TOKEN to the value the router runs with`)
+	try(operatorToken, "http://"+o.router.PublicAddr(), exitUsage, `does not look like a callrouter API \(HTTP 404\); check --server`)
+	try(operatorToken, "http://127.0.0.1:1", exitUsage, `cannot reach a router at http://127\.0\.0\.1:1: .*refused; check that it runs, and that --server is its internal address`)
 }

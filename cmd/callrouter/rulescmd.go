@@ -1,14 +1,14 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"callrouter/cmd/callrouter/internal/report"
-	"callrouter/rules"
+	"callrouter/console"
+	"callrouter/console/client"
 )
 
 type rulesCmd struct {
@@ -16,42 +16,19 @@ type rulesCmd struct {
 	Reload rulesReloadCmd `cmd:"" help:"Read the rules file again. One with errors is refused, and what is in force stays."`
 }
 
-// apiProblem is a problem of a rules file with the line it stands in.
-type apiProblem struct {
-	rules.Problem
-	Source string `json:"source"`
-}
-
-// apiRefusal is a rules file that was not taken.
-type apiRefusal struct {
-	At       time.Time    `json:"at"`
-	Problems []apiProblem `json:"problems"`
-}
-
-// problemsOf are problems as check has them.
-func problemsOf(list []apiProblem) rules.Problems {
-	problems := make(rules.Problems, 0, len(list))
-	for _, p := range list {
-		p.Problem.Source = p.Source
-		problems = append(problems, p.Problem)
-	}
-	return problems
-}
-
 type rulesShowCmd struct {
 	serverFlags
 }
 
 func (c *rulesShowCmd) Run(env *environment) error {
-	var status apiRules
-	return c.show(env, http.MethodGet, "/api/v1/rules", nil, &status, func() error {
-		loc := locationOf(status.Timezone)
-		fmt.Fprintf(env.stdout, "version  %s\nloaded   %s (%s)\n", status.Version, report.Moment(&status.LoadedAt, loc), loc)
-		if status.LastRefusal == nil {
+	return show(&c.serverFlags, env, (*client.Client).Rules, func(r console.Rules) error {
+		loc := locationOf(r.Timezone)
+		fmt.Fprintf(env.stdout, "version  %s\nloaded   %s (%s)\n", r.Version, report.Moment(&r.LoadedAt, loc), loc)
+		if r.LastRefusal == nil {
 			return nil
 		}
-		fmt.Fprintf(env.stdout, "refused  a newer file, %s:\n\n", report.Moment(&status.LastRefusal.At, loc))
-		report.Problems(env.stdout, problemsOf(status.LastRefusal.Problems))
+		fmt.Fprintf(env.stdout, "refused  a newer file, %s:\n\n", report.Moment(&r.LastRefusal.At, loc))
+		report.Problems(env.stdout, console.ProblemsOf(r.LastRefusal.Problems))
 		return nil
 	})
 }
@@ -61,34 +38,36 @@ type rulesReloadCmd struct {
 }
 
 func (c *rulesReloadCmd) Run(env *environment) error {
-	var status apiRules
-	err := c.show(env, http.MethodPost, "/api/v1/rules/reload", nil, &status, func() error {
-		loc := locationOf(status.Timezone)
-		report.Problems(env.stdout, problemsOf(status.Problems))
-		_, err := fmt.Fprintf(env.stdout, "version %s is in force, since %s (%s)\n", status.Version, report.Moment(&status.LoadedAt, loc), loc)
+	var reply console.ReloadedRules
+	reload := func(api *client.Client, ctx context.Context) (r console.ReloadedRules, err error) {
+		reply, err = api.Reload(ctx)
+		return reply, err
+	}
+	err := show(&c.serverFlags, env, reload, func(r console.ReloadedRules) error {
+		loc := locationOf(r.Timezone)
+		report.Problems(env.stdout, console.ProblemsOf(r.Problems))
+		_, err := fmt.Fprintf(env.stdout, "version %s is in force, since %s (%s)\n", r.Version, report.Moment(&r.LoadedAt, loc), loc)
 		return err
 	})
-	if refused := (*apiError)(nil); errors.As(err, &refused) && refused.status == http.StatusUnprocessableEntity {
-		return c.refused(env, refused)
-	}
-	return err
-}
-
-// refused prints what is wrong with the file, as check does.
-func (c *rulesReloadCmd) refused(env *environment, e *apiError) error {
-	if c.JSON {
-		if _, err := env.stdout.Write(e.body); err != nil {
+	refused, ok := errors.AsType[*client.Error](err)
+	switch {
+	case !ok || refused.Status != http.StatusUnprocessableEntity:
+		return err
+	case c.JSON:
+		if _, err := env.stdout.Write(refused.Body); err != nil {
 			return err
 		}
-		return found()
+	default:
+		c.printRefused(env, reply)
 	}
-	var reply apiRules
-	if err := json.Unmarshal(e.body, &reply); err != nil {
-		return fmt.Errorf("the router's reply cannot be read: %w", err)
-	}
-	problems := problemsOf(reply.Problems)
+	return found()
+}
+
+// printRefused prints what is wrong with the file, as check does.
+func (c *rulesReloadCmd) printRefused(env *environment, r console.ReloadedRules) {
+	problems := console.ProblemsOf(r.Problems)
 	report.Problems(env.stdout, problems)
 	errors, warnings := report.CountProblems(problems)
-	fmt.Fprintf(env.stdout, "%s, %s; version %s stays in force\n", report.Plural(errors, "error"), report.Plural(warnings, "warning"), reply.Version)
-	return found()
+	fmt.Fprintf(env.stdout, "%s, %s; version %s stays in force\n",
+		report.Plural(errors, "error"), report.Plural(warnings, "warning"), r.Version)
 }
