@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// CheckAnswer reports what WhatsApp would not take in an SDP answer to an offer, all of it, each with the line at
-// fault. It looks at the text alone, because a media stack forgives most of these (Meta: calling FAQ, troubleshooting):
+// CheckAnswer reports everything that WhatsApp would refuse in an SDP answer to an offer, each with the line at fault.
+// It looks at the text alone, because a media stack forgives most of these (Meta: calling FAQ, troubleshooting):
 //
 //   - every line ended by CRLF, the last one too;
 //   - exactly one m= line, of audio, not refused, with payload types 111 (Opus at 48 kHz, two channels) and 126
