@@ -7,6 +7,7 @@ import (
 	"time"
 )
 
+// MinutesPerDay is where a day ends: windows may end there, and no clock shows it.
 const MinutesPerDay = 24 * 60
 
 // Window is a stretch of opening hours, [start, end) in minutes of the day. If the end is not after the start it runs

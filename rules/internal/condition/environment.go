@@ -6,7 +6,7 @@ import (
 
 // Environment is all that a condition can read. It is given to the expression language by value and boxed once for each
 // [Input]: so it is read without allocating. Its types have no methods, for every exported method could be called in a
-// condition; of the methods of now, readingMethods are allowed.
+// condition; of the methods of now, the readingMethods are allowed.
 type Environment struct {
 	Caller  Caller    `expr:"caller"`
 	Number  string    `expr:"number"`
@@ -27,6 +27,7 @@ type Environment struct {
 	Calls   func(string) int    `expr:"calls"`
 }
 
+// Caller is what a condition can read of the caller.
 type Caller struct {
 	Number  string `expr:"number"`
 	ID      string `expr:"id"`

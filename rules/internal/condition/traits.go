@@ -91,7 +91,7 @@ func (x *expression) addCall(t *traits, name string, n *callNode) {
 		addTo(&facts.Calls, x.Durations[literal.Value])
 		text()
 	case k == "":
-		facts.AnyCalls = true
+		facts.anyCalls = true
 		text()
 	}
 	t.clockOnly = false

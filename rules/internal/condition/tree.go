@@ -2,9 +2,9 @@ package condition
 
 import "time"
 
-// A condition is a tree of and, or and not over atoms. The tree is walked here and the atoms are run by the expression
-// language, so every part of a condition has a truth of its own that can be told and counted, and parts that several
-// rules share are run once. Walking the tree gives exactly what the language would give for the condition as a whole.
+// Condition is a tree of and, or and not over atoms. Package rules walks the tree, and the expression language runs the
+// atoms: so every part of a condition has a truth of its own that can be shown and counted, and parts that several rules
+// share are run once. Walking the tree gives exactly what the language gives for the condition as a whole.
 type Condition struct {
 	Op    Operator
 	Parts []*Condition // of and, or (two or more) and not (one)
@@ -13,8 +13,10 @@ type Condition struct {
 	From, To int // of an atom: where it stands in the condition's text, in characters
 }
 
+// Operator says how the parts of a condition are joined.
 type Operator uint8
 
+// The operators. A leaf has no parts, but an atom.
 const (
 	Leaf Operator = iota
 	And
@@ -22,7 +24,7 @@ const (
 	Not
 )
 
-// Each calls do for every atom of the condition.
+// Each calls do for every atom of the condition, from left to right. A nil condition has none.
 func (c *Condition) Each(do func(*Atom)) {
 	if c == nil {
 		return
@@ -35,7 +37,7 @@ func (c *Condition) Each(do func(*Atom)) {
 	}
 }
 
-// SafeParts are the parts a condition begins with that can neither fail nor ask the store.
+// SafeParts returns the parts at the beginning of a condition that can neither fail nor ask the store.
 func (c *Condition) SafeParts() []*Condition {
 	parts := Conjuncts(c)
 	for i, p := range parts {
@@ -48,13 +50,14 @@ func (c *Condition) SafeParts() []*Condition {
 	return parts
 }
 
-// OfClock reports whether a part reads nothing but the clock.
+// OfClock reports whether all atoms read nothing but the clock.
 func (c *Condition) OfClock() bool {
 	only := true
 	c.Each(func(a *Atom) { only = only && a.Clock >= 0 })
 	return only
 }
 
+// Conjuncts returns the parts that must all be true for the condition to be true. A nil condition has none.
 func Conjuncts(c *Condition) []*Condition {
 	switch {
 	case c == nil:
@@ -65,18 +68,18 @@ func Conjuncts(c *Condition) []*Condition {
 	return []*Condition{c}
 }
 
-// Atom is a part of a condition that holds no and, or or not of its own outside of an operand.
+// Atom is a part of a condition without and, or or not of its own, unless inside an operand.
 type Atom struct {
 	Text    string
 	Program *Program
 	Needs   Needs
 	Reads   []*Read
 	safe    bool   // it can neither fail nor ask the store
-	Guard   *Guard // what few calls meet, if that is what it asks for
+	Guard   *Guard // nil if it does not ask for a value that few calls have
 
-	Clock int // index among the atoms that read nothing but the clock; -1: reads more
-	Memo  int // index among the atoms that several rules share; -1: one rule's own
-	Hours []int
+	Clock int   // index among the atoms that read nothing but the clock; -1: reads more
+	Memo  int   // index among the atoms that several rules share; -1: one rule's own
+	Hours []int // indexes of the hours that it reads, in the order of the file
 }
 
 // Read is the largest piece of an atom that only reads: caller.country, open("office"), now.Hour().
@@ -86,17 +89,18 @@ type Read struct {
 	Hours   string // those it asks for, if it is open("NAME")
 }
 
-// Needs are the facts that an atom or a message may ask for. A name that is not a literal could be any name.
+// Needs are the facts that an atom or a message may ask for. If a name is not a literal, any name may be asked for.
 type Needs struct {
 	Lists, Queues     []string
 	Calls             []time.Duration
 	AnyList, AnyQueue bool
-	AnyCalls          bool   // a duration that is made up at run time: found out by running
+	anyCalls          bool   // a duration that is made up at run time: found out by running
 	Text              string // of the first piece that asks for a fact
 }
 
+// None reports whether no fact is needed.
 func (n *Needs) None() bool {
-	return len(n.Lists) == 0 && len(n.Queues) == 0 && len(n.Calls) == 0 && !n.AnyList && !n.AnyQueue && !n.AnyCalls
+	return len(n.Lists) == 0 && len(n.Queues) == 0 && len(n.Calls) == 0 && !n.AnyList && !n.AnyQueue && !n.anyCalls
 }
 
 // Merge adds the needs of another part.
@@ -106,7 +110,7 @@ func (n *Needs) Merge(more Needs) {
 	addTo(&n.Calls, more.Calls...)
 	n.AnyList = n.AnyList || more.AnyList
 	n.AnyQueue = n.AnyQueue || more.AnyQueue
-	n.AnyCalls = n.AnyCalls || more.AnyCalls
+	n.anyCalls = n.anyCalls || more.anyCalls
 	if n.Text == "" {
 		n.Text = more.Text
 	}

@@ -23,7 +23,7 @@ func Nearest(name string, known []string) (string, bool) {
 	return best, found
 }
 
-// KnownList names what could have been written, for the end of a message.
+// KnownList returns the names that could have been written, for the end of a message: at most 20 of them.
 func KnownList(known []string) string {
 	if len(known) == 0 {
 		return "none is defined"
@@ -62,6 +62,7 @@ func editDistance(a, b string) int {
 	return last[len(t)]
 }
 
+// DidYouMean returns the hint for an unknown name: the known name that was probably meant, and the known names.
 func DidYouMean(name string, known []string) string {
 	if near, ok := Nearest(name, known); ok {
 		return fmt.Sprintf("did you mean %q? (%s)", near, KnownList(known))
@@ -69,7 +70,7 @@ func DidYouMean(name string, known []string) string {
 	return KnownList(known)
 }
 
-// Quoted is a name as messages write it, cut if it is long.
+// Quoted returns a name as messages show it: in quotes, and cut after 60 characters.
 func Quoted(s string) string {
 	const most = 60
 	if r := []rune(s); len(r) > most {
