@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"callrouter/engine"
+	"callrouter/engine/testrun"
 	"callrouter/rules"
 	"callrouter/store/storetest"
 )
@@ -179,6 +180,7 @@ func TestWokenInAcceptItHangsUpNobodysCall(t *testing.T) {
 
 // Positus never takes the hang-up, nor says that the call is over: after a day the router gives up and reports it.
 func TestHangUpIsGivenUpAfterADay(t *testing.T) {
+	testrun.NotShort(t, "a day has 40,000 beats; TestMonth has hang-ups that fail")
 	inWorld(t, ringing, func(w *world) {
 		w.present("ana")
 		w.connect("a", caller)

@@ -119,6 +119,7 @@ func newCluster(t *testing.T, masters int, replica bool) (nodes []*storetest.Red
 // Moving the slot with all keys to another node is an outage while it lasts: scripts find some keys here and some
 // there, and are refused. No slot of an agent is given twice, and calls that talk keep theirs.
 func TestRedisClusterMovesItsSlot(t *testing.T) {
+	testrun.NotShort(t, "TestRedisCluster has one node, TestRedisLoss loses data")
 	t.Parallel()
 	for _, seed := range seeds() {
 		nodes := newCluster(t, 2, false)
@@ -167,6 +168,7 @@ func moveSlot(from, to *storetest.Redis, slot int64) (moved int) {
 // A replica of a Cluster takes over that lacks the latest writes. No slot is given until its gate opens, not even over
 // connections that were open while it was a replica.
 func TestRedisClusterFailover(t *testing.T) {
+	testrun.NotShort(t, "a Cluster takes seconds to fail over; TestRedisStaleReplica")
 	t.Parallel()
 	nodes := newCluster(t, 1, true)
 	master, replica := nodes[0], nodes[1]
@@ -207,6 +209,7 @@ func TestRedisClusterFailover(t *testing.T) {
 
 // A Sentinel says who is master. Once another server is, the store goes on there, and its gate is closed at first.
 func TestRedisSentinel(t *testing.T) {
+	testrun.NotShort(t, "Sentinel takes seconds to fail over; TestRedisStaleReplica")
 	t.Parallel()
 	master := storetest.NewRedis(t, "repl-diskless-sync-delay 0")
 	master.OpenGate()

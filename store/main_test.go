@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"testing"
 
+	"callrouter/engine/testrun"
+
 	"go.uber.org/goleak"
 )
 
@@ -20,6 +22,7 @@ func TestMain(m *testing.M) {
 	case "storm":
 		joinStorm(os.Args[1:])
 	default:
+		testrun.Parallel(4)
 		// The client tries every second whether a server that was away is there again, and ends that within a second
 		// after it was closed.
 		redial := "github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"

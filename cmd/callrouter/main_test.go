@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"callrouter/engine/testrun"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -21,10 +22,7 @@ func TestMain(m *testing.M) {
 type suite struct{ *testing.M }
 
 func (s suite) Run() int {
-	flag.Parse()
-	if !given("test.parallel") { // most of these tests wait for other processes most of the time
-		_ = flag.Set("test.parallel", "8") // it is a number
-	}
+	testrun.Parallel(8)
 	code := s.M.Run()
 	if dir := binary.dir; dir != "" {
 		if err := os.RemoveAll(dir); err != nil {
@@ -37,13 +35,6 @@ func (s suite) Run() int {
 		code = max(code, 1)
 	}
 	return code
-}
-
-// given says whether a flag is on the command line.
-func given(name string) bool {
-	found := false
-	flag.Visit(func(f *flag.Flag) { found = found || f.Name == name })
-	return found
 }
 
 // binary is the program as users get it, built once for all tests. It is built without the race detector even if the tests

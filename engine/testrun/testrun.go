@@ -8,6 +8,7 @@
 package testrun
 
 import (
+	"flag"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -59,4 +60,17 @@ func Seed(t testing.TB) uint64 {
 	}
 	t.Logf("CALLROUTER_TEST_SEED=%d", seed)
 	return seed
+}
+
+// Parallel sets how many parallel tests of a package run at once, unless the command line does. A TestMain calls it where
+// most tests wait for other processes, so that the number of processors is too small a limit.
+func Parallel(n int) {
+	if !flag.Parsed() {
+		flag.Parse()
+	}
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", strconv.Itoa(n)) // it is a number
+	}
 }
