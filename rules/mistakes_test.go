@@ -28,7 +28,8 @@ func TestMistakesAreToldAtTheirPlaceWithWhatToDo(t *testing.T) {
 				t.Errorf("loaded: %v", f != nil)
 			}
 			compareWithFile(t, filepath.Join(folder, "want.txt"), got)
-			for _, word := range []string{"rules.", "interface", "reflect", "time.Time", "func("} {
+			for _, word := range []string{"rules.", "condition.Environment", "condition.Caller", "interface", "reflect",
+				"time.Time", "func("} {
 				for _, p := range problems {
 					if strings.Contains(strings.ReplaceAll(p.Message+p.Hint, "rules.yaml", ""), word) {
 						t.Errorf("a word of Go, %q, is in: %s", word, p.Message)
