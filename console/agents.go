@@ -41,7 +41,8 @@ type Agent struct {
 func (a *api) newAgentInfo(i engine.AgentInfo) Agent {
 	now := a.Now()
 	info := Agent{
-		Agent: i.ID, Name: i.Name, Status: statusOf(i.State), Capacity: i.Capacity, Held: i.Held, Missed: i.State.Missed,
+		Agent: i.ID, Name: i.Name, Status: statusOf(i.State), Capacity: i.Capacity, Held: i.Held,
+		Missed: i.State.Missed,
 	}
 	if !i.State.Connected {
 		info.Status = StatusOffline
@@ -103,7 +104,7 @@ type Token struct {
 	Token string `json:"token"`
 }
 
-// newToken gives an agent a token and ends the one before. It is shown this once.
+// newToken makes a new token for an agent. The old one stops working. No later request shows the token again.
 func (a *api) newToken(w http.ResponseWriter, r *http.Request, _ identity) error {
 	agent, err := a.agent(r)
 	if err != nil {
@@ -113,7 +114,7 @@ func (a *api) newToken(w http.ResponseWriter, r *http.Request, _ identity) error
 	if err := a.Store.SetToken(r.Context(), agent.ID, hash); err != nil {
 		return err
 	}
-	a.Logger.Info("an agent was given a new token", "agent", agent.ID)
+	a.Logger.Info("made a new token for an agent; the old one no longer works", "agent", agent.ID)
 	return reply(w, http.StatusOK, Token{Agent: agent.ID, Token: token})
 }
 
@@ -142,13 +143,14 @@ func (a *api) patchAgent(w http.ResponseWriter, r *http.Request, _ identity) err
 		if err := a.setStatus(r.Context(), agent.ID, p.Status, p.Reason); err != nil {
 			return err
 		}
-		a.Logger.Info("an agent's status was set by the administrator", "agent", agent.ID, "status", p.Status)
+		a.Logger.Info("the administrator set an agent's status", "agent", agent.ID, "status", p.Status)
 	}
 	if p.Capacity.Set {
 		if err := a.Store.SetCapacity(r.Context(), agent.ID, p.Capacity.Value, until); err != nil {
 			return err
 		}
-		a.Logger.Info("an agent's capacity was set by the administrator", "agent", agent.ID, "capacity", p.Capacity.Value, "until", until)
+		a.Logger.Info("the administrator set an agent's capacity", "agent", agent.ID,
+			"capacity", p.Capacity.Value, "until", until)
 	}
 	infos, err := a.agentInfos(r.Context())
 	if err != nil {
@@ -162,11 +164,12 @@ func (a *api) patchAgent(w http.ResponseWriter, r *http.Request, _ identity) err
 	return unknown("agent", agent.ID, nil) // the file was reloaded meanwhile
 }
 
-// checkPatch judges a patch as a whole, so that one that is wrong changes nothing. It answers until when a capacity holds.
+// checkPatch checks a patch as a whole, so that a wrong one changes nothing. It returns when the capacity ends.
 func (a *api) checkPatch(p AgentPatch) (until time.Time, err error) {
 	switch {
 	case p.Status == "" && !p.Capacity.Set:
-		return until, invalid("nothing_to_change", "send status (available or away, with a reason) or capacity (with until), or both")
+		return until, invalid("nothing_to_change",
+			"send status (available or away, with a reason) or capacity (with until), or both")
 	case p.Status == "" && p.Reason != "":
 		return until, invalid("status_required", "a reason goes with a status")
 	case p.Until != "" && !p.Capacity.Set:
@@ -181,7 +184,8 @@ func (a *api) checkPatch(p AgentPatch) (until time.Time, err error) {
 		return until, nil
 	}
 	if n := *p.Capacity.Value; n < 0 || n > maxCapacity {
-		return until, invalid("invalid_capacity", "capacity %d is not between 0 and %d; null takes back what was set", n, maxCapacity)
+		return until, invalid("invalid_capacity",
+			"capacity %d is not between 0 and %d; send null to go back to the rules file's", n, maxCapacity)
 	}
 	return a.until(p.Until, "a capacity set by hand")
 }
@@ -191,9 +195,10 @@ func checkStatus(s string) error {
 	case StatusAvailable, StatusAway:
 		return nil
 	case StatusOffline:
-		return invalid("invalid_status", "an agent is offline while no stream of events is connected; set away or available")
+		return invalid("invalid_status",
+			"an agent is offline while no stream of events is connected; set away or available")
 	}
-	return invalid("invalid_status", "status %q is not known: it is available or away", s)
+	return invalid("invalid_status", "unknown status %q; use available or away", s)
 }
 
 // setStatus keeps the reason only of an agent who is away.

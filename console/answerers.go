@@ -13,11 +13,12 @@ import (
 )
 
 // HangUpURL is where an outside answerer ends one call, with POST and nothing else: an address on the internal side
-// (base, such as http://127.0.0.1:8081) that carries a token for this call alone. The secret is the admin token, of
-// which it tells nothing.
+// (base, such as http://127.0.0.1:8081) that carries a token for this call alone. The secret is the admin token, which
+// the URL does not reveal.
 func HangUpURL(base, secret, callID string) string {
 	key := engine.Key(callID)
-	return strings.TrimRight(base, "/") + "/api/v1/answerers/" + key + "/" + signKey(deriveHangUpKey(secret), key) + "/hang-up"
+	token := signKey(deriveHangUpKey(secret), key)
+	return strings.TrimRight(base, "/") + "/api/v1/answerers/" + key + "/" + token + "/hang-up"
 }
 
 // deriveHangUpKey keeps what is signed here apart from every other use of the admin token.
@@ -33,8 +34,8 @@ func signKey(hangUpKey []byte, key string) string {
 	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
 }
 
-// answererHangUp ends a call for the outside answerer that has it. One that was asked and did not get the call, because
-// it was late, must not end it for whom got it.
+// answererHangUp ends a call for the outside answerer that has it. An answerer whose SDP came too late must not end a
+// call that went on without it.
 func (a *api) answererHangUp(w http.ResponseWriter, r *http.Request, _ identity) error {
 	key := r.PathValue("key")
 	if !hmac.Equal([]byte(r.PathValue("token")), []byte(signKey(a.hangUpKey, key))) {
@@ -49,7 +50,7 @@ func (a *api) answererHangUp(w http.ResponseWriter, r *http.Request, _ identity)
 	}
 	answer, known := a.Engine.Rules().Answer(c.Answer)
 	if c.Action != rules.Accept || known && answer.URL == "" {
-		return problem(http.StatusConflict, "not_yours", "this call went on without the answerer")
+		return problem(http.StatusConflict, "not_yours", "this call is not with the answerer, so it was not hung up")
 	}
 	return a.hungUp(w, c.ID, a.Engine.HangUp(r.Context(), c.ID, "the answerer"))
 }

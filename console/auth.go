@@ -47,28 +47,30 @@ func (a *api) admit(r *http.Request, need access) (identity, error) {
 	case err != nil:
 		return identity{}, err
 	case need == forAdmin && who.agent != "":
-		return identity{}, problem(http.StatusForbidden, "forbidden", "an agent's token opens /api/v1/me and the agent's own offers and calls; this needs the administrator's")
+		return identity{}, problem(http.StatusForbidden, "forbidden",
+			"this needs the admin token; an agent's token only opens /api/v1/me and the agent's own offers and calls")
 	case need == forAgent && who.agent == "":
-		return identity{}, problem(http.StatusForbidden, "forbidden", "this is an agent's own; use the token of an agent (POST /api/v1/agents/{agent}/token makes one)")
+		return identity{}, problem(http.StatusForbidden, "forbidden",
+			"this needs an agent's token; make one with POST /api/v1/agents/{agent}/token")
 	}
 	return who, nil
 }
 
-// identify knows people by their bearer token.
+// identify finds the sender of a request by the bearer token.
 func (a *api) identify(r *http.Request) (identity, error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return identity{}, unauthorized("send the header Authorization: Bearer TOKEN")
 	}
-	// Digests have one length, so the comparison tells nothing about the token's.
+	// Digests have one length, so the comparison does not reveal the token's.
 	if sum := sha256.Sum256([]byte(token)); subtle.ConstantTimeCompare(sum[:], a.admin[:]) == 1 {
 		return identity{}, nil
 	}
 	hash := hashToken(token)
 	agent, err := a.Store.AgentByToken(r.Context(), hash)
 	if errors.Is(err, engine.ErrNotFound) {
-		return identity{}, unauthorized("the token is not known; a new one for an agent ends the one before")
+		return identity{}, unauthorized("unknown token; if a new token was made for this agent, the old one no longer works")
 	}
 	if err != nil {
 		return identity{}, err
@@ -77,12 +79,12 @@ func (a *api) identify(r *http.Request) (identity, error) {
 	case err != nil:
 		return identity{}, err
 	case !works:
-		return identity{}, unauthorized("the token's agent is not in the rules file any more")
+		return identity{}, unauthorized("the agent of this token is no longer in the rules file")
 	}
 	return identity{agent: agent, hash: hash}, nil
 }
 
-// works says whether an agent is in the rules file, or was taken out while a call rang or went on.
+// works reports whether an agent is in the rules file, or still has a call or an offer after a reload removed them.
 func (a *api) works(ctx context.Context, agent string) (bool, error) {
 	if a.employed(agent) {
 		return true, nil
@@ -98,7 +100,7 @@ func (a *api) employed(agent string) bool {
 
 func busy(v engine.AgentView) bool { return len(v.Calls)+len(v.Offers) > 0 }
 
-// stillValid says whether a token that was let in is still the agent's.
+// stillValid reports whether the token of an open stream is still the agent's.
 func (a *api) stillValid(ctx context.Context, who identity) (bool, error) {
 	agent, err := a.Store.AgentByToken(ctx, who.hash)
 	if errors.Is(err, engine.ErrNotFound) {

@@ -13,7 +13,7 @@ import (
 	"callrouter/rules"
 )
 
-// maxCalls is how many records one answer holds at most.
+// maxCalls limits the records in one response.
 const maxCalls = 10_000
 
 // Calls is the reply of GET /api/v1/calls.
@@ -48,11 +48,11 @@ func (a *api) filter(ctx context.Context, q url.Values) (engine.Filter, error) {
 		var err error
 		switch name {
 		case "state":
-			f.State, err = oneOf(name, engine.State(v), engine.Received, engine.Deciding, engine.Waiting, engine.Offered,
-				engine.Accepting, engine.Rejecting, engine.Active, engine.Ended)
+			f.State, err = oneOf(name, engine.State(v), engine.Received, engine.Deciding, engine.Waiting,
+				engine.Offered, engine.Accepting, engine.Rejecting, engine.Active, engine.Ended)
 		case "outcome":
-			f.Outcome, err = oneOf(name, engine.Outcome(v), engine.Answered, engine.Rejected, engine.Abandoned, engine.TimedOut,
-				engine.Failed, engine.Reaped)
+			f.Outcome, err = oneOf(name, engine.Outcome(v), engine.Answered, engine.Rejected, engine.Abandoned,
+				engine.TimedOut, engine.Failed, engine.Reaped)
 		case "since":
 			if f.Since, err = a.instant(plus(v), a.Now(), -1); err != nil {
 				err = invalid("invalid_since", "since: %s", err)
@@ -69,7 +69,8 @@ func (a *api) filter(ctx context.Context, q url.Values) (engine.Filter, error) {
 				err = invalid("invalid_limit", "limit %q is not a number from 1 to %d", v, maxCalls)
 			}
 		default:
-			err = invalid("unknown_parameter", "parameter %q is not known; there are state, outcome, since, caller, order and limit", name)
+			err = invalid("unknown_parameter",
+				"unknown parameter %q; use state, outcome, since, caller, order or limit", name)
 		}
 		if err != nil {
 			return f, err
@@ -108,7 +109,7 @@ func oneOf[T ~string](name string, v T, allowed ...T) (T, error) {
 		return v, nil
 	}
 	names := namesOf(allowed, func(x T) string { return string(x) })
-	return "", invalid("invalid_"+name, "%s %q is not known; it is one of %s", name, v, strings.Join(names, ", "))
+	return "", invalid("invalid_"+name, "unknown %s %q; use one of %s", name, v, strings.Join(names, ", "))
 }
 
 // call finds the call that a path names, by the platform's id, or by the key that logs show.
@@ -124,7 +125,8 @@ func (a *api) call(ctx context.Context, id string) (*engine.Call, error) {
 }
 
 func noSuchCall() error {
-	return problem(http.StatusNotFound, "unknown_call", "there is no such call; ids in paths are percent-escaped, and records are forgotten after their retention")
+	return problem(http.StatusNotFound, "unknown_call",
+		"no such call; percent-escape ids in paths, and note that records are deleted after --retention")
 }
 
 func (a *api) getCall(w http.ResponseWriter, r *http.Request, _ identity) error {
@@ -182,16 +184,18 @@ func (a *api) hangUp(w http.ResponseWriter, r *http.Request, who identity) error
 	return a.hungUp(w, id, err)
 }
 
-// hungUp tells what came of a hang-up.
+// hungUp writes the result of a hang-up.
 func (a *api) hungUp(w http.ResponseWriter, id string, err error) error {
 	var pe *engine.ProviderError
 	switch {
 	case errors.Is(err, engine.ErrNotFound):
 		return noSuchCall()
 	case errors.Is(err, engine.ErrNotActive):
-		return problem(http.StatusConflict, "not_active", "only an active call can be hung up; this one is not answered yet, or has ended")
+		return problem(http.StatusConflict, "not_active",
+			"only an active call can be hung up; this one has not been answered yet or has ended")
 	case errors.As(err, &pe):
-		return problem(http.StatusBadGateway, "positus_"+string(pe.Kind), "Positus has not taken the hang-up yet, so the call may be going on; it is tried again until it does. "+pe.Error())
+		return problem(http.StatusBadGateway, "positus_"+string(pe.Kind), "Positus has not confirmed the hang-up, "+
+			"so the call may still be going on; callrouter keeps trying. "+pe.Error())
 	case err != nil:
 		return err
 	}

@@ -11,16 +11,16 @@ import (
 	"callrouter/rules"
 )
 
-// requestTime bounds the writing of an answer, whatever the server's own WriteTimeout is: answering a call takes as long
-// as Positus and the answer window allow. Streams of events set a deadline for each write instead.
+// requestTime limits how long writing a response may take, whatever the server's own WriteTimeout is: connecting a call
+// takes as long as Positus and the answer window allow. Streams of events set a deadline for each write instead.
 const requestTime = 90 * time.Second
 
-// Config is everything the API needs. All of it is required, but for what a comment says otherwise.
+// Config is everything the API needs. Every field is required unless its comment says otherwise.
 type Config struct {
 	Engine     *engine.Engine
 	Store      engine.Store
 	Rules      RulesControl
-	AdminToken string // an empty one lets nobody in
+	AdminToken string // if empty, nobody is the administrator
 	Metrics    http.Handler
 	Logger     *slog.Logger
 	Now        func() time.Time // time.Now if nil
@@ -28,27 +28,28 @@ type Config struct {
 
 // RulesControl is the rules file as the process keeps it.
 type RulesControl interface {
-	// Status says which file is in use.
+	// Status returns which rules are in force.
 	Status() RulesStatus
-	// Reload reads the file again. If it has errors, they are answered and the file in use stays; warnings may come with
-	// a reload that succeeded. The error says that it could not be tried.
+	// Reload reads the file again. If the file has errors, Reload returns them and the rules in force stay; a reload
+	// that succeeds may return warnings. An error means that the new rules are in force, but that switches and lists could not
+	// be read again.
 	Reload(ctx context.Context) (RulesStatus, rules.Problems, error)
 }
 
-// RulesStatus says which rules are in use, and why newer ones are not.
+// RulesStatus is which rules are in force, and why newer ones are not.
 type RulesStatus struct {
 	Version     string
 	LoadedAt    time.Time
-	LastRefusal *Refusal // nil: the file as it is now is in use
+	LastRefusal *Refusal // nil: the file as it is now is in force
 }
 
-// Refusal is a file that was not taken.
+// Refusal is a rules file that was refused, and why.
 type Refusal struct {
 	At       time.Time
 	Problems rules.Problems
 }
 
-// api is the state behind the handlers: nothing of it changes.
+// api is what the handlers share. None of it changes.
 type api struct {
 	Config
 	admin     [sha256.Size]byte // digest of the admin token
@@ -68,7 +69,7 @@ func New(cfg Config) http.Handler {
 	}
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.fail(w, r, problem(http.StatusForbidden, "cross_origin", "a page of another origin may not send this request"))
+		a.fail(w, r, problem(http.StatusForbidden, "cross_origin", "requests from pages of another origin are refused"))
 	}))
 	return protection.Handler(a.unmatchedAsJSON(mux))
 }
@@ -77,12 +78,12 @@ func newAPI(cfg Config) *api {
 	return &api{Config: cfg, admin: sha256.Sum256([]byte(cfg.AdminToken)), hangUpKey: deriveHangUpKey(cfg.AdminToken)}
 }
 
-// guard lets those through to a route whom its access names.
+// guard wraps a route's handler: it checks the sender's token against the route's access first.
 func (a *api) guard(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		// A writer that knows no deadlines has none to lengthen.
+		// A writer without deadlines (an error) has none to extend.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(requestTime))
 		who, err := a.admit(r, rt.access)
 		if err == nil {
@@ -94,7 +95,7 @@ func (a *api) guard(rt route) http.Handler {
 	})
 }
 
-// unmatchedAsJSON answers paths and methods that mux does not know in the form of all other errors.
+// unmatchedAsJSON writes errors for unknown paths and methods in the form of all other errors.
 func (a *api) unmatchedAsJSON(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
@@ -105,7 +106,8 @@ func (a *api) unmatchedAsJSON(mux *http.ServeMux) http.Handler {
 		p := probe{header: http.Header{}}
 		h.ServeHTTP(&p, r)
 		if p.status != http.StatusMethodNotAllowed {
-			a.fail(w, r, problem(http.StatusNotFound, "not_found", "there is nothing here; the API is under /api/v1, and ids in paths are percent-escaped"))
+			a.fail(w, r, problem(http.StatusNotFound, "not_found",
+				"no such path; the API is under /api/v1, and ids in paths are percent-escaped"))
 			return
 		}
 		allow := p.header.Get("Allow")
@@ -114,7 +116,7 @@ func (a *api) unmatchedAsJSON(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// probe takes an answer that nobody reads, for its status and headers.
+// probe is a response writer that keeps only the status and the headers.
 type probe struct {
 	header http.Header
 	status int

@@ -8,8 +8,8 @@ import (
 	"callrouter/engine"
 )
 
-// Event is the data of one event of an agent's stream: StatusEvent, OfferEvent, WithdrawnEvent or CallEvent. On
-// connecting there are one status and an offer or call for each that there is; from then on there is one for each change.
+// Event is the data of one event of an agent's stream: StatusEvent, OfferEvent, WithdrawnEvent or CallEvent. A new
+// stream begins with one status, and an offer or a call for each that there is. Then each change is an event.
 type Event interface {
 	kind() string // the name of the event
 }

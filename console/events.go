@@ -14,20 +14,20 @@ import (
 )
 
 const (
-	commentEvery = 5 * time.Second // so that both ends notice a dead connection
-	lookEvery    = 2 * time.Second // how long an event is late whose wake was lost
-	writeTime    = 5 * time.Second // a connection that takes nothing for so long is dead
+	commentEvery = 5 * time.Second // so that both ends detect a dead connection
+	lookEvery    = 2 * time.Second // how late an event may be if its wake was lost
+	writeTime    = 5 * time.Second // a connection that takes nothing for this long is dead
 )
 
-// stream is one connection of an agent, and what it was already told.
+// stream is one connection of an agent, and what was already sent on it.
 type stream struct {
 	api     *api
 	who     identity
 	session *sse.Session
 	control *http.ResponseController
 	status  *StatusEvent
-	offers  map[string]bool         // by offer id, those shown and not withdrawn
-	calls   map[string]engine.State // by call id, the agent's own that are going on
+	offers  map[string]bool         // by offer id: sent and not withdrawn
+	calls   map[string]engine.State // by call id: the agent's own calls that are going on
 	broken  error                   // why nothing can be written any more
 }
 
@@ -55,16 +55,17 @@ func (a *api) events(w http.ResponseWriter, r *http.Request, who identity) error
 	}
 	valid, err := s.look(ctx)
 	switch {
-	case err != nil && s.status == nil: // nothing was sent, so it can still be told
+	case err != nil && s.status == nil: // nothing was sent, so the response can still be an error
 		return err
 	case err == nil && !valid:
-		return unauthorized("the token has just ended")
+		return unauthorized(
+			"this token was just replaced, or its agent removed from the rules file; connect with a new token")
 	}
 	s.run(ctx, wake)
 	return nil
 }
 
-// run tells what changes until the connection or the token ends.
+// run sends what changes until the connection or the token ends.
 func (s *stream) run(ctx context.Context, wake <-chan struct{}) {
 	look, comment := time.NewTicker(lookEvery), time.NewTicker(commentEvery)
 	defer look.Stop()
@@ -84,16 +85,17 @@ func (s *stream) run(ctx context.Context, wake <-chan struct{}) {
 		valid, err := s.look(ctx)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			s.api.Logger.Warn("an agent's events could not be read; they follow once the store is back", "agent", s.who.agent, "error", err)
+			s.api.Logger.Warn("could not read an agent's events; they are sent once the store is back",
+				"agent", s.who.agent, "error", err)
 		case err == nil && !valid:
 			return
 		}
 	}
 }
 
-// look reads what the agent's screen should show, and sends how that differs from what it was told. It answers false once
-// the agent's token has ended, or a reload has taken the agent out and the last call is over. After an error the next look
-// goes on where this one stopped.
+// look reads what the agent's screen should show, and sends what changed since the last look. It returns false once the
+// agent's token has ended, or once a reload has removed the agent and the last call is over. After an error the next
+// look continues where this one stopped.
 func (s *stream) look(ctx context.Context) (valid bool, err error) {
 	if valid, err = s.api.stillValid(ctx, s.who); err != nil || !valid {
 		return false, err
@@ -139,7 +141,7 @@ func (s *stream) tellOffer(o engine.OfferedCall) {
 	})
 }
 
-// withdraw tells of offers that were shown and do not ring any more, and why.
+// withdraw sends which of the offers sent earlier no longer ring, and why.
 func (s *stream) withdraw(ctx context.Context, pending map[string]bool) error {
 	for id := range s.offers {
 		if pending[id] {
@@ -166,7 +168,7 @@ func (s *stream) withdraw(ctx context.Context, pending map[string]bool) error {
 	return nil
 }
 
-// withdrawal is why an offer rings no more; empty if it still does.
+// withdrawal returns why an offer no longer rings, or "" if it still rings.
 func withdrawal(c *engine.Call, o engine.Offer, now time.Time) string {
 	switch o.Result {
 	case engine.OfferTaken:
@@ -187,8 +189,8 @@ func withdrawal(c *engine.Call, o engine.Offer, now time.Time) string {
 	return ""
 }
 
-// tellCalls tells of each change of state of the agent's own calls. One that is gone from the agent's slots has ended, or
-// will soon.
+// tellCalls sends each change of state of the agent's own calls. A call that no longer holds one of the agent's slots
+// has ended, or is about to.
 func (s *stream) tellCalls(ctx context.Context, going []*engine.Call) error {
 	seen := map[string]bool{}
 	for _, c := range going {

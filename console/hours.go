@@ -19,7 +19,7 @@ type Hours struct {
 	Hours []Switch `json:"hours"`
 }
 
-// Switch is the switch of hours; state is null while there is none and the plan holds.
+// Switch is the switch of hours; state is null while there is none and the plan applies.
 type Switch struct {
 	Hours  string     `json:"hours"`
 	Open   bool       `json:"open"` // now, by the switch or the plan
@@ -98,7 +98,7 @@ func (a *api) putSwitch(w http.ResponseWriter, r *http.Request, _ identity) erro
 		return err
 	}
 	if body.State != SwitchOpen && body.State != SwitchClosed {
-		return invalid("invalid_state", "state %q is not known: it is open or closed", body.State)
+		return invalid("invalid_state", "unknown state %q; use open or closed", body.State)
 	}
 	s := rules.Switch{Open: body.State == SwitchOpen, Reason: body.Reason}
 	if s.Until, err = a.until(body.Until, "a switch"); err != nil {
@@ -108,11 +108,11 @@ func (a *api) putSwitch(w http.ResponseWriter, r *http.Request, _ identity) erro
 		return err
 	}
 	a.refresh(r.Context())
-	a.Logger.Info("hours were switched by the administrator", "hours", name, "state", body.State, "until", s.Until)
+	a.Logger.Info("the administrator switched hours", "hours", name, "state", body.State, "until", s.Until)
 	return reply(w, http.StatusOK, a.newSwitch(name, s, true))
 }
 
-// deleteSwitch lets the plan hold again. There need not be a switch.
+// deleteSwitch removes a switch, so that the plan applies again. It succeeds without a switch, too.
 func (a *api) deleteSwitch(w http.ResponseWriter, r *http.Request, _ identity) error {
 	name, err := a.hours(r)
 	if err != nil {
@@ -122,7 +122,7 @@ func (a *api) deleteSwitch(w http.ResponseWriter, r *http.Request, _ identity) e
 		return err
 	}
 	a.refresh(r.Context())
-	a.Logger.Info("a switch of hours was taken back by the administrator", "hours", name)
+	a.Logger.Info("the administrator cleared a switch of hours", "hours", name)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

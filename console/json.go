@@ -21,7 +21,7 @@ type apiError struct {
 	status  int
 	code    string
 	message string
-	more    map[string]any // further fields of the answer
+	more    map[string]any // further fields of the response
 }
 
 func (e *apiError) Error() string { return e.code + ": " + e.message }
@@ -35,14 +35,15 @@ func invalid(code, format string, args ...any) error {
 	return problem(http.StatusBadRequest, code, fmt.Sprintf(format, args...))
 }
 
-// fail writes an error. Whatever the handlers did not recognise is the store's.
+// fail writes an error. An error that no handler recognised comes from the store.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var e *apiError
 	if !errors.As(err, &e) {
 		if r.Context().Err() == nil {
-			a.Logger.Error("the store could not be used", "route", r.Pattern, "error", err)
+			a.Logger.Error("a request failed because the store is unreachable", "route", r.Pattern, "error", err)
 		}
-		e = &apiError{status: http.StatusServiceUnavailable, code: "store_unavailable", message: "the store cannot be reached; try again in a moment"}
+		e = &apiError{status: http.StatusServiceUnavailable, code: "store_unavailable",
+			message: "the store cannot be reached; try again in a moment"}
 	}
 	switch e.status {
 	case http.StatusUnauthorized:
@@ -55,17 +56,17 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		body[k] = v
 	}
 	if err := reply(w, e.status, body); err != nil {
-		a.Logger.Error("an error could not be told", "route", r.Pattern, "error", err)
+		a.Logger.Error("could not write an error response", "route", r.Pattern, "error", err)
 	}
 }
 
-// reply writes v as JSON. An error means that nothing was written; a client that is gone is none.
+// reply writes v as JSON. An error means that nothing was written; a client that has gone is not an error.
 func reply(w http.ResponseWriter, status int, v any) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return problem(http.StatusInternalServerError, "internal", "the answer could not be written as JSON: "+err.Error())
+		return problem(http.StatusInternalServerError, "internal", "cannot encode the response as JSON: "+err.Error())
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
@@ -82,7 +83,7 @@ func read(w http.ResponseWriter, r *http.Request, limit int64, v any, takes stri
 	return err
 }
 
-// readOptional is read for a body that may be missing; found says whether it was there.
+// readOptional is read for a body that may be missing; found reports whether there was one.
 func readOptional(w http.ResponseWriter, r *http.Request, limit int64, v any, takes string) (found bool, err error) {
 	if err := checkContentType(r.Header.Get("Content-Type")); err != nil {
 		return false, err
@@ -95,13 +96,13 @@ func readOptional(w http.ResponseWriter, r *http.Request, limit int64, v any, ta
 	}
 	if err == nil {
 		if _, more := dec.Token(); !errors.Is(more, io.EOF) {
-			err = preferTooLarge(more, errors.New("there is something behind the JSON object"))
+			err = preferTooLarge(more, errors.New("unexpected data after the JSON object"))
 		}
 	}
 	return true, explainJSON(err, limit, takes)
 }
 
-// preferTooLarge prefers to say that a body is too large.
+// preferTooLarge returns err if it says that the body is too large, and the other error if not.
 func preferTooLarge(err, otherwise error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return err
@@ -114,7 +115,8 @@ func explainJSON(err error, limit int64, takes string) error {
 		return nil
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return problem(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("the request may have %d KiB at most", limit>>10))
+		return problem(http.StatusRequestEntityTooLarge, "too_large",
+			fmt.Sprintf("the request is larger than %d KiB", limit>>10))
 	}
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		what := "a value"
@@ -126,17 +128,19 @@ func explainJSON(err error, limit int64, takes string) error {
 	return invalid("invalid_json", "%s; send a JSON object with %s", strings.TrimPrefix(err.Error(), "json: "), takes)
 }
 
-// checkContentType refuses what is plainly not JSON. What curl (a form) and browsers (text) say of any body is let through:
-// the body itself is judged strictly.
+// checkContentType refuses what is plainly not JSON. It accepts the types that curl (a form) and browsers (text) send
+// with any body, because the body itself is checked strictly.
 func checkContentType(header string) error {
 	if header == "" {
 		return nil
 	}
 	kind, _, err := mime.ParseMediaType(header)
-	if err == nil && (strings.HasSuffix(kind, "json") || kind == "application/x-www-form-urlencoded" || kind == "text/plain") {
+	accepted := strings.HasSuffix(kind, "json") || kind == "application/x-www-form-urlencoded" || kind == "text/plain"
+	if err == nil && accepted {
 		return nil
 	}
-	return problem(http.StatusUnsupportedMediaType, "unsupported_media_type", "send JSON, with the header Content-Type: application/json")
+	return problem(http.StatusUnsupportedMediaType, "unsupported_media_type",
+		"send JSON, with the header Content-Type: application/json")
 }
 
 // Optional is a field of a request that is left out, null, or a value. The zero value is left out, under `omitzero`.

@@ -119,7 +119,7 @@ func (a *api) putEntry(w http.ResponseWriter, r *http.Request, _ identity) error
 		return err
 	}
 	a.refresh(r.Context())
-	a.Logger.Info("a list was added to by the administrator", "list", l.Name, "until", e.Until)
+	a.Logger.Info("the administrator added to a list", "list", l.Name, "until", e.Until)
 	return reply(w, http.StatusOK, newEntry(e))
 }
 
@@ -130,21 +130,22 @@ func (a *api) deleteEntry(w http.ResponseWriter, r *http.Request, _ identity) er
 	}
 	err = a.Store.DeleteEntry(r.Context(), l.Name, key)
 	if errors.Is(err, engine.ErrNotFound) {
-		return problem(http.StatusNotFound, "not_listed", "the list has no such run-time entry; entries of the rules file are removed in the file")
+		return problem(http.StatusNotFound, "not_listed",
+			"the list has no such run-time entry; entries of the rules file are removed in the file")
 	}
 	if err != nil {
 		return err
 	}
 	a.refresh(r.Context())
-	a.Logger.Info("a list was taken from by the administrator", "list", l.Name)
+	a.Logger.Info("the administrator removed from a list", "list", l.Name)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// refresh makes what was just set hold here at once; the store has woken the other instances. What is set is set, so a
-// failure is only a delay: the engine reads it again by itself.
+// refresh puts what was just stored in force here at once; the store has woken the other instances. A failure is only a
+// delay, because the engine reads it again by itself.
 func (a *api) refresh(ctx context.Context) {
 	if err := a.Engine.RefreshOverrides(ctx); err != nil {
-		a.Logger.Warn("what was set holds here a moment later", "error", err)
+		a.Logger.Warn("stored, but not in force on this instance yet; it is in a moment", "error", err)
 	}
 }

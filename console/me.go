@@ -83,7 +83,7 @@ func (a *api) declineOffer(w http.ResponseWriter, r *http.Request, who identity)
 	return nil
 }
 
-// offerError tells an agent why an offer could not be answered or declined.
+// offerError is the response to an agent whose offer could not be answered or declined.
 func offerError(err error) error {
 	var unusable *engine.UnusableError
 	var pe *engine.ProviderError
@@ -91,15 +91,19 @@ func offerError(err error) error {
 	case errors.Is(err, engine.ErrNotFound):
 		return problem(http.StatusNotFound, "unknown_offer", "there is no such offer for this agent")
 	case errors.Is(err, engine.ErrTaken):
-		return problem(http.StatusConflict, "taken", "the call has been taken: by another agent, or by an answer to this offer")
+		return problem(http.StatusConflict, "taken",
+			"the call was taken, by another agent or by an earlier answer to this offer")
 	case errors.Is(err, engine.ErrEnded):
-		return problem(http.StatusConflict, "ended", "the call is over: the caller left, or it was decided otherwise")
+		return problem(http.StatusConflict, "ended",
+			"the call is over: the caller hung up, or the router did something else with it")
 	case errors.Is(err, engine.ErrExpired):
-		return problem(http.StatusConflict, "expired", "the offer has rung out, or was declined")
+		return problem(http.StatusConflict, "expired", "the offer has expired: it rang too long or was declined")
 	case errors.As(err, &unusable):
-		return problem(http.StatusUnprocessableEntity, "unusable_sdp", unusable.Error()+"; the offer still rings, send another answer")
+		return problem(http.StatusUnprocessableEntity, "unusable_sdp",
+			unusable.Error()+"; the offer still rings, send another answer")
 	case errors.As(err, &pe):
-		return problem(http.StatusBadGateway, "positus_"+string(pe.Kind), "the call could not be connected: "+pe.Error())
+		return problem(http.StatusBadGateway, "positus_"+string(pe.Kind),
+			"the call could not be connected: "+pe.Error())
 	}
 	return err
 }

@@ -7,8 +7,8 @@ import (
 	"callrouter/rules"
 )
 
-// Record is a call as it is shown. It never holds an SDP: those carry addresses and keys of a call that may be going on.
-// What does not apply, or is not known yet, is null.
+// Record is a call as it is shown. It never holds an SDP, because an SDP carries addresses and keys of a call that may
+// be going on. What does not apply, or is not known yet, is null.
 type Record struct {
 	ID           string               `json:"id"`
 	Key          string               `json:"key"` // under which logs know it

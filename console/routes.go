@@ -2,24 +2,24 @@ package console
 
 import "net/http"
 
-// access says who may use a route.
+// access is who may use a route.
 type access int
 
 const (
-	// forAdmin is the zero value, so that a route of which nothing is said is closed to all others.
+	// forAdmin is the zero value, so that a route without an access is closed to everybody else.
 	forAdmin access = iota
 	// forAgent: an agent, for what is the agent's own.
 	forAgent
 	// forBoth: the handler tells the administrator from an agent.
 	forBoth
-	// forSigned: whoever has the URL, which carries a token of its own.
+	// forSigned: anybody who has the URL, which carries a token of its own.
 	forSigned
 	// forAnybody needs no credential.
 	forAnybody
 )
 
-// handler answers a request of somebody who was let in. It either writes the whole answer, or returns an error and has
-// written nothing.
+// handler handles a request whose sender may use the route. It either writes the whole response, or returns an error
+// and has written nothing.
 type handler func(w http.ResponseWriter, r *http.Request, who identity) error
 
 // route is one pattern of [http.ServeMux], and who may use it.

@@ -67,13 +67,14 @@ func (a *api) rulesStatus(w http.ResponseWriter, _ *http.Request, _ identity) er
 func (a *api) reloadRules(w http.ResponseWriter, r *http.Request, _ identity) error {
 	status, problems, err := a.Rules.Reload(r.Context())
 	if err != nil {
-		a.Logger.Error("the rules could not be reloaded", "error", err)
-		return problem(http.StatusInternalServerError, "reload_failed", "the rules file was not read again, and the one in use goes on: "+err.Error())
+		a.Logger.Error("loaded the rules, but could not read switches and lists again; the router retries by itself", "error", err)
+		return problem(http.StatusInternalServerError, "reload_failed", "the rules are in force, but switches and lists could not "+
+			"be read again; the router retries by itself: "+err.Error())
 	}
 	if problems.HasErrors() {
 		return &apiError{
 			status: http.StatusUnprocessableEntity, code: "rules_refused",
-			message: "the rules file has errors, so the one in use goes on; they are in problems",
+			message: "the rules file has errors and is not loaded; the rules in force stay; see problems",
 			more:    map[string]any{"ok": false, "problems": newProblems(problems), "version": status.Version},
 		}
 	}

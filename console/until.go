@@ -8,10 +8,11 @@ import (
 	"callrouter/rules/hours"
 )
 
-// until reads when something that was set by hand ends: in the future, in any of the forms that are written for times.
+// until reads when something that was set by hand ends: a time in the future, in any form that instant reads.
 func (a *api) until(s, what string) (time.Time, error) {
 	if s == "" {
-		return time.Time{}, invalid("until_required", "%s always has an end: send until, a time or a duration (2h, 18:00, 2026-11-23T18:00:00-03:00)", what)
+		return time.Time{}, invalid("until_required",
+			"%s needs an end: send until, a time or a duration (2h, 18:00, 2026-11-23T18:00:00-03:00)", what)
 	}
 	now := a.Now()
 	t, err := a.instant(s, now, 1)
@@ -19,13 +20,13 @@ func (a *api) until(s, what string) (time.Time, error) {
 		return time.Time{}, invalid("invalid_until", "until: %s", err)
 	}
 	if !t.After(now) {
-		return time.Time{}, invalid("invalid_until", "until %s is past; send a time that is still to come", s)
+		return time.Time{}, invalid("invalid_until", "until %s is in the past; send a later time", s)
 	}
 	return t, nil
 }
 
-// instant reads a time (18:00 is the next time the clock shows it, or with sign -1 the last), a date (its end, or its start),
-// or a duration from now (or back).
+// instant reads a time (18:00 is its next occurrence, or with sign -1 its last), a date (its end, or its start), or a
+// duration from now (or back).
 func (a *api) instant(s string, now time.Time, sign int) (time.Time, error) {
 	loc := a.Engine.Rules().Location()
 	if d, err := hours.ParseDuration(s); err == nil {
@@ -38,7 +39,7 @@ func (a *api) instant(s string, now time.Time, sign int) (time.Time, error) {
 		return day, nil
 	}
 	t, err := hours.ParseTime(s, loc, now)
-	if sign < 0 && err == nil && t.After(now) { // of a clock's time the last, if it says no day
+	if sign < 0 && err == nil && t.After(now) { // a time of day alone is its last occurrence
 		t, err = hours.ParseTime(s, loc, now.AddDate(0, 0, -1))
 	}
 	if err != nil {
@@ -47,7 +48,7 @@ func (a *api) instant(s string, now time.Time, sign int) (time.Time, error) {
 	return t, nil
 }
 
-// shown is how many names a message spells out.
+// shown is how many names a message lists before it counts the rest.
 const shown = 20
 
 func joinSome(names []string) string {

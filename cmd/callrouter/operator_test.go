@@ -362,7 +362,7 @@ func TestCallsByCommand(t *testing.T) {
 	o.ok([]string{"calls", "hang-up", vip}, `^hung up$`)
 	o.exits(exitUsage, []string{"calls", "hang-up", "nobody"}, `there is no such call`)
 	o.exits(exitUsage, []string{"calls", "show", "nobody"}, `there is no such call`)
-	o.exits(exitUsage, []string{"calls", "list", "--state", "gone"}, `state "gone" is not known; it is one of received,`)
+	o.exits(exitUsage, []string{"calls", "list", "--state", "gone"}, `unknown state "gone"; use one of received,`)
 	o.exits(exitUsage, []string{"calls", "list", "--since", "soon"}, `since: `)
 
 	o.ok([]string{"calls", "list"}, `^2 calls;`, ` rejected +- +reject +default +`+other+`$`)
