@@ -30,9 +30,9 @@ func (a *api) listCalls(w http.ResponseWriter, r *http.Request, _ identity) erro
 	if err != nil {
 		return err
 	}
-	records := make([]Record, 0, len(calls))
-	for _, c := range calls {
-		records = append(records, newRecord(c))
+	records, err := a.records(r.Context(), calls)
+	if err != nil {
+		return err
 	}
 	return reply(w, http.StatusOK, Calls{records})
 }
@@ -134,7 +134,11 @@ func (a *api) getCall(w http.ResponseWriter, r *http.Request, _ identity) error 
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, newRecord(c))
+	record, err := a.record(r.Context(), c)
+	if err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, record)
 }
 
 // StaleCalls is the reply of GET /api/v1/calls/stale.

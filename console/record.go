@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"time"
 
 	"callrouter/engine"
@@ -52,6 +53,30 @@ func newRecord(c *engine.Call) Record {
 		ActiveAt: orNull(c.ActiveAt), EndedAt: orNull(c.EndedAt), CallerEnd: c.CallerEnd, HangUp: c.HangUp,
 		Offers: notNil(c.Offers), Trace: notNil(c.Trace), Facts: notNil(c.Facts), Transitions: notNil(c.Transitions),
 	}
+}
+
+// record is a call as it is shown, with all that can be told of its rules.
+func (a *api) record(ctx context.Context, c *engine.Call) (Record, error) {
+	trace, err := a.Engine.Explain(ctx, c)
+	r := newRecord(c)
+	r.Trace = notNil(trace)
+	return r, err
+}
+
+// records are calls as they are shown.
+func (a *api) records(ctx context.Context, calls []*engine.Call) ([]Record, error) {
+	all := make([]Record, 0, len(calls))
+	for _, c := range calls {
+		if err := ctx.Err(); err != nil { // telling why takes a while where there are many rules
+			return nil, err
+		}
+		r, err := a.record(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }
 
 // numberOf is the caller's number in normal form, or "".

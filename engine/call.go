@@ -114,12 +114,24 @@ type Call struct {
 // FactRecord holds what one evaluation used beside the call and the rules file: what the store returned, and what was
 // set at run time.
 type FactRecord struct {
-	At       time.Time                   `json:"at"`
+	Evaluation int       `json:"evaluation,omitempty"` // which one, from 1 on; 0 in records of before there were numbers
+	At         time.Time `json:"at"`                   // by the router's clock, which goes on evenly
+	Wall       time.Time `json:"wall,omitzero"`        // by the clock on the wall, which hours go by
+	From       int       `json:"from,omitempty"`       // index of the first rule that it could reach
+
 	Listed   map[string]bool             `json:"listed,omitempty"` // by lists of the store, and by run-time entries of others
 	Queues   map[string]rules.QueueFacts `json:"queues,omitempty"`
 	Calls    map[string]int              `json:"calls,omitempty"`    // by duration
 	Switches map[string]string           `json:"switches,omitempty"` // "open" or "closed", of hours that were switched
+	Switched map[string]SwitchRecord     `json:"switched,omitempty"` // the same, with all that is known of the switch
 	Error    string                      `json:"error,omitempty"`
+}
+
+// SwitchRecord is a switch of hours as it was when a call was decided.
+type SwitchRecord struct {
+	Open   bool      `json:"open"`
+	Until  time.Time `json:"until"`
+	Reason string    `json:"reason,omitempty"`
 }
 
 // MessageState is the text a reject sends to the caller, at most once a call.

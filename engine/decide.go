@@ -24,11 +24,10 @@ func (r *runner) evaluate(now time.Time) (rules.Decision, []rules.Trace) {
 		return r.f.Default(), nil
 	}
 	r.facts.Err = r.records.reachable()
+	r.asked = true
 	for {
-		in := r.input()
-		d, needs := r.f.Decide(in, r.c.Next)
+		d, trace, needs := r.f.DecideTold(r.input(), r.c.Next)
 		if needs.None() {
-			_, trace, _ := r.f.Explain(in, r.c.Next)
 			return d, trace
 		}
 		r.facts = r.e.facts(r.f, r.c, needs, r.facts)
@@ -65,8 +64,13 @@ func (r *runner) carryOut(d rules.Decision, trace []rules.Trace) error {
 // note makes a decision the draft of the record.
 func (r *runner) note(d rules.Decision, trace []rules.Trace) {
 	r.draft = r.view().Clone()
-	if facts := r.recordFacts(); facts != nil {
-		r.draft.Facts = append(r.draft.Facts, *facts)
+	if r.asked {
+		facts := r.recordFacts()
+		r.draft.Facts = append(r.draft.Facts, facts)
+		for i := range trace {
+			trace[i].Evaluation = facts.Evaluation
+		}
+		r.asked = false
 	}
 	r.draft.Trace = append(r.draft.Trace, trace...)
 	if r.draft.State != Deciding {

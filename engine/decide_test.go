@@ -148,7 +148,7 @@ func TestAnswererThatFailsPassesOn(t *testing.T) {
 				if c.Rule != "everybody" {
 					t.Errorf("rule %q, want the next one that holds", c.Rule)
 				}
-				if r := c.Trace[1]; r.Rule != "bot" || r.Result != rules.PassedOn || r.Why == "" {
+				if r := w.trace(c)[1]; r.Rule != "bot" || r.Result != rules.PassedOn || r.Why == "" {
 					t.Errorf("trace of the rule that failed: %+v", r)
 				}
 			})
@@ -268,7 +268,8 @@ func TestStoreDownDecidesInMemoryAndRecordsLater(t *testing.T) {
 		if c.By != rules.ByOnError {
 			t.Errorf("decided by %q, want on_error", c.By)
 		}
-		last := c.Trace[len(c.Trace)-1]
+		trace := w.trace(c)
+		last := trace[len(trace)-1]
 		if last.Result != rules.Errored || !strings.Contains(last.Why, "partners") {
 			t.Errorf("the trace does not say which condition failed: %+v", last)
 		}
@@ -385,14 +386,14 @@ func TestRecordHasWhatWasSetAtRunTime(t *testing.T) {
 		w.must(w.e.RefreshOverrides(ctx))
 		w.connect("a", caller)
 		c := w.want("a", engine.Ended, engine.Rejected, "reject")
-		if len(c.Facts) != 1 || c.Facts[0].Switches["office"] != "closed" || !c.Facts[0].Listed["vip"] {
+		if len(c.Facts) != 1 || c.Facts[0].Switches["office"] != "closed" || c.Facts[0].Switched["office"].Until.IsZero() || !c.Facts[0].Listed["vip"] {
 			t.Errorf("facts: %+v", c.Facts)
 		}
 		w.must(w.store.ClearSwitch(ctx, "office"))
 		w.must(w.store.DeleteEntry(ctx, "vip", "+"+caller))
 		w.must(w.e.RefreshOverrides(ctx))
 		w.connect("b", vip)
-		if c := w.want("b", engine.Active, "", "accept"); len(c.Facts) != 0 {
+		if c := w.want("b", engine.Active, "", "accept"); len(c.Facts) != 1 || len(c.Facts[0].Switches)+len(c.Facts[0].Listed) != 0 {
 			t.Errorf("facts: %+v", c.Facts)
 		}
 	})

@@ -90,6 +90,7 @@ type Engine struct {
 	reaping   chan struct{} // places for hang-ups of the sweep
 	mu        sync.Mutex
 	runners   map[string]*runner
+	explained []*rules.File // older versions, unpacked for a question; the last asked for last
 	versions  []*rules.File // recently active files, newest last, so that a call keeps its version
 	stopping  bool
 	alarms    alarms
@@ -122,7 +123,7 @@ func New(cfg Config) *Engine {
 	e.alarms.init()
 	e.receiving.init()
 	e.replica.init()
-	e.SetRules(cfg.Rules)
+	e.setRules(cfg.Rules)
 	e.runtime.Store(&rules.Runtime{})
 	return e
 }
@@ -136,6 +137,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.RefreshOverrides(ctx); err != nil {
 		return err
 	}
+	e.background(e.keepVersionSoon)
 	return e.Sweep(ctx)
 }
 
@@ -163,6 +165,18 @@ func (e *Engine) Stop(ctx context.Context) error {
 
 // SetRules makes f the file that decides new calls. Calls in hand keep theirs.
 func (e *Engine) SetRules(f *rules.File) {
+	e.setRules(f)
+	e.background(e.keepVersionSoon)
+}
+
+// keepVersionSoon is KeepVersion outside of its turn.
+func (e *Engine) keepVersionSoon(ctx context.Context) {
+	if err := e.KeepVersion(ctx); err != nil && ctx.Err() == nil {
+		e.report("versions", "the rules in force could not be kept for later questions about calls; it is tried again hourly", err)
+	}
+}
+
+func (e *Engine) setRules(f *rules.File) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.versions = append(e.versions, f)

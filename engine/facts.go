@@ -87,14 +87,13 @@ func (a AgentState) capacity(file int, now time.Time) int {
 	return file
 }
 
-// recordFacts returns the facts of an evaluation for the record, or nil if it used none.
-func (r *runner) recordFacts() *FactRecord {
+// recordFacts returns what the record keeps of an evaluation: with the version of the rules, all that is needed to repeat it.
+func (r *runner) recordFacts() FactRecord {
 	f := r.facts
 	switched, listed := r.input().AtRuntime()
-	if len(f.Listed)+len(f.Queues)+len(f.Calls)+len(switched)+len(listed) == 0 && f.Err == nil {
-		return nil
+	rec := FactRecord{
+		Evaluation: len(r.view().Facts) + 1, At: r.at, Wall: r.wall, From: r.c.Next, Listed: f.Listed, Queues: f.Queues,
 	}
-	rec := &FactRecord{At: r.at, Listed: f.Listed, Queues: f.Queues}
 	if len(listed) > 0 {
 		rec.Listed = maps.Clone(f.Listed)
 	}
@@ -104,14 +103,15 @@ func (r *runner) recordFacts() *FactRecord {
 		}
 		rec.Listed[list] = true
 	}
-	for hours, open := range switched {
+	for hours, s := range switched {
 		if rec.Switches == nil {
-			rec.Switches = map[string]string{}
+			rec.Switches, rec.Switched = map[string]string{}, map[string]SwitchRecord{}
 		}
 		rec.Switches[hours] = "closed"
-		if open {
+		if s.Open {
 			rec.Switches[hours] = "open"
 		}
+		rec.Switched[hours] = SwitchRecord{Open: s.Open, Until: s.Until, Reason: s.Reason}
 	}
 	if len(f.Calls) > 0 {
 		rec.Calls = map[string]int{}

@@ -38,13 +38,9 @@ func (r *runner) first() (c *Call) {
 // evaluateUnasked asks the rules without asking the store; ok is false if they need it.
 func (r *runner) evaluateUnasked() (d rules.Decision, trace []rules.Trace, ok bool) {
 	r.evaluation = r.newEvaluation(r.now())
-	in := r.input()
-	d, needs := r.f.Decide(in, 0)
-	if !needs.None() {
-		return d, nil, false
-	}
-	_, trace, _ = r.f.Explain(in, 0)
-	return d, trace, true
+	r.asked = true
+	d, trace, needs := r.f.DecideTold(r.input(), 0)
+	return d, trace, needs.None()
 }
 
 // begin makes a decision the draft of the record, up to what is sent to Positus, and reports whether it could.

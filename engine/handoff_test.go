@@ -70,7 +70,7 @@ func TestNobodyPicksUp(t *testing.T) {
 		if c.By != rules.ByDefault || len(c.Offers) != 2 {
 			t.Errorf("by %q after %d offers, want the default after 2", c.By, len(c.Offers))
 		}
-		if r := c.Trace[2]; r.Rule != "desk" || r.Result != rules.PassedOn {
+		if r := w.trace(c)[2]; r.Rule != "desk" || r.Result != rules.PassedOn {
 			t.Errorf("trace of the hand-off: %+v", r)
 		}
 	})

@@ -35,6 +35,7 @@ type evaluation struct {
 	at      time.Time      // its instant
 	wall    time.Time      // the same on the wall, by which hours are open
 	runtime *rules.Runtime // switches and run-time entries at that instant
+	asked   bool           // the rules were asked, and the record does not say so yet
 	facts   rules.Facts    // what the store was asked for since
 }
 

@@ -323,9 +323,10 @@ on_error: reject
 				trouble(w, false)
 				pass(5 * time.Second)
 				c := w.want("a", engine.Ended, engine.Rejected, "reject")
-				if c.By != rules.ByOnError || len(c.Trace) != 2 || c.Trace[0].Rule != "vips" || c.Trace[0].Result != rules.NoMatch ||
-					c.Trace[1].Rule != "desk" || c.Trace[1].Result != rules.Errored || c.Trace[1].Line == 0 {
-					t.Errorf("by %q: %+v", c.By, c.Trace)
+				trace := w.trace(c)
+				if c.By != rules.ByOnError || len(trace) != 2 || trace[0].Rule != "vips" || trace[0].Result != rules.NoMatch ||
+					trace[1].Rule != "desk" || trace[1].Result != rules.Errored || trace[1].Line == 0 {
+					t.Errorf("by %q: %+v", c.By, trace)
 				}
 			})
 		})

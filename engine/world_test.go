@@ -204,6 +204,14 @@ func (w *world) want(id string, state engine.State, outcome engine.Outcome, acti
 	return c
 }
 
+// trace is what is told of the rules that a call met.
+func (w *world) trace(c *engine.Call) []rules.Trace {
+	w.t.Helper()
+	trace, err := w.e.Explain(w.t.Context(), c)
+	w.must(err)
+	return trace
+}
+
 // present lets an agent be connected until the returned function is called.
 func (w *world) present(agent string) (leave func()) {
 	w.t.Helper()

@@ -17,27 +17,33 @@ import (
 func (f *File) Decide(in Input, from int) (Decision, Needs) {
 	s := f.borrow()
 	defer f.giveBack(s)
-	s.start(in.input, from)
+	return f.decide(in.input, from, s)
+}
+
+// decide is Decide; the scratch has the rules that were looked at.
+func (f *File) decide(in *input, from int, s *scratch) (Decision, Needs) {
+	s.start(in, from)
 	for c := lowest(s.cursors); c != nil; c = lowest(s.cursors) {
 		i := int(c.rules[0])
 		r := &f.rules[i]
 		t := IsTrue
 		if c.first != nil {
-			t = f.holds(c.first, in.input, s)
+			t = f.holds(c.first, in, s)
 		}
 		if t == IsFalse {
 			c.rules = nil // what all of its rules need is false
 			continue
 		}
 		c.first, c.rules = nil, c.rules[1:]
+		s.looked = append(s.looked, int32(i))
 		if t == IsTrue {
-			t = f.holds(r.when, in.input, s)
+			t = f.holds(r.when, in, s)
 		}
 		switch {
 		case t == IsTrue:
 			return r.decision, Needs{}
 		case t == undecided && s.lacking:
-			return Decision{}, f.needsFrom(i, in.input, s)
+			return Decision{}, f.needsFrom(i, in, s)
 		case t == undecided:
 			return f.OnError(s.failure(r)), Needs{}
 		}
@@ -47,7 +53,7 @@ func (f *File) Decide(in Input, from int) (Decision, Needs) {
 
 // start gathers the rules, from index from on, that the call can meet.
 func (s *scratch) start(in *input, from int) {
-	s.cursors = append(s.cursors[:0], in.cursors...)
+	s.cursors, s.looked = append(s.cursors[:0], in.cursors...), s.looked[:0]
 	if from <= 0 {
 		return
 	}

@@ -88,6 +88,23 @@ func BenchmarkInputAndDecide(b *testing.B) {
 	}
 }
 
+// What a call of a router costs: its input, the decision, and what its record says of the rules.
+func BenchmarkInputAndDecideTold(b *testing.B) {
+	for _, n := range []int{10, 1_000, 10_000} {
+		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
+			f := benchFile(b, n, 1_000)
+			inputs := benchInputs(f)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				in := inputs[i%len(inputs)]
+				if d, _, _ := f.DecideTold(f.Input(in.call, inputs[0].now, nil, in.facts), 0); d.Index != n-1 {
+					b.Fatal(d)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkLoad(b *testing.B) {
 	f := benchFile(b, 1_000, 10)
 	for b.Loop() {

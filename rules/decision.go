@@ -84,8 +84,11 @@ type Trace struct {
 	Line   int            `json:"line"`
 	Result Result         `json:"result"`
 	Why    string         `json:"why"`
-	Values map[string]any `json:"values"` // by the text of the condition's part; never nil
+	Values map[string]any `json:"values"` // by the text of the condition's part; nil only as [File.DecideTold] returns it
 	At     time.Time      `json:"at"`
+	// Evaluation numbers the evaluations of a call of the record, from 1 on: a cascade has several. 0 in a dry run, and in
+	// records of before there were numbers.
+	Evaluation int `json:"evaluation,omitempty"`
 }
 
 // Observer is called with what a part of a condition came to, whenever an explained evaluation looks at it.

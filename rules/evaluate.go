@@ -26,6 +26,7 @@ type scratch struct {
 	at      *condition.Atom // the one that err is of
 	lacking bool
 	cursors []cursor
+	looked  []int32       // rules whose condition was walked, in order
 	last    time.Duration // the duration that calls lacked, if it was made up at run time
 }
 

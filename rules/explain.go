@@ -16,37 +16,79 @@ func (f *File) Explain(in Input, from int) (Decision, []Trace, Needs) {
 	defer f.giveBack(s)
 	var trace []Trace
 	for i := max(from, 0); i < len(f.rules); i++ {
-		r := &f.rules[i]
-		t := Trace{Rule: r.name, Line: r.line, Values: map[string]any{}, At: in.now}
-		if !r.answersFor(in.number) {
-			t.Result, t.Why = Skipped, fmt.Sprintf("its `on` leaves out the number %q", in.call.Number)
-			trace = append(trace, t)
-			continue
-		}
-		outcome := f.holds(r.when, in.input, s)
-		if outcome == undecided && s.lacking {
+		t, failure := f.explain(i, in.input, s)
+		if s.lacking {
 			return Decision{}, nil, f.needsFrom(i, in.input, s)
 		}
-		err := s.err // telling why looks again, and would overwrite it
-		e := explainer{f, in.input, s, t.Values}
-		switch outcome {
-		case IsTrue:
-			t.Result, t.Why = Decided, "it has no condition"
-			if r.when != nil {
-				t.Why = e.why(r.when)
-			}
-			return r.decision, append(trace, t), Needs{}
-		case IsFalse:
-			t.Result, t.Why = NoMatch, e.why(r.when)
-			trace = append(trace, t)
-		default:
-			failure := s.failure(r)
-			e.why(r.when)
-			t.Result, t.Why = Errored, readable(s.at.Text, err).Error()
-			return f.OnError(failure), append(trace, t), Needs{}
+		trace = append(trace, t)
+		switch t.Result {
+		case Decided:
+			return f.rules[i].decision, trace, Needs{}
+		case Errored:
+			return f.OnError(failure), trace, Needs{}
 		}
 	}
 	return f.fallback, trace, Needs{}
+}
+
+// explain looks at one rule. The trace counts unless the scratch says that facts are lacking; the error is that of a
+// condition that failed.
+func (f *File) explain(i int, in *input, s *scratch) (t Trace, failure error) {
+	r := &f.rules[i]
+	t = Trace{Rule: r.name, Line: r.line, Values: map[string]any{}, At: in.now}
+	if !r.answersFor(in.number) {
+		t.Result, t.Why = Skipped, fmt.Sprintf("its `on` leaves out the number %q", in.call.Number)
+		return t, nil
+	}
+	outcome := f.holds(r.when, in, s)
+	if outcome == undecided && s.lacking {
+		return t, nil
+	}
+	err := s.err // telling why looks again, and would overwrite it
+	e := explainer{f, in, s, t.Values}
+	switch outcome {
+	case IsTrue:
+		t.Result, t.Why = Decided, "it has no condition"
+		if r.when != nil {
+			t.Why = e.why(r.when)
+		}
+	case IsFalse:
+		t.Result, t.Why = NoMatch, e.why(r.when)
+	default:
+		failure = s.failure(r)
+		e.why(r.when)
+		t.Result, t.Why = Errored, readable(s.at.Text, err).Error()
+	}
+	return t, failure
+}
+
+// maxTold is how many rules without a match [File.DecideTold] names: those looked at last.
+const maxTold = 3
+
+// DecideTold is [File.Decide], and names the rule that decided and the last few that were really looked at before it, without
+// why and values. Those, what the index left out, and what else was looked at, [File.Explain] tells when somebody asks: for
+// a call that is decided now it would cost more than the decision, with many rules a thousand times as much. Why is set of
+// a rule whose condition failed.
+func (f *File) DecideTold(in Input, from int) (Decision, []Trace, Needs) {
+	s := f.borrow()
+	defer f.giveBack(s)
+	d, needs := f.decide(in.input, from, s)
+	if !needs.None() {
+		return d, nil, needs
+	}
+	looked := s.looked[max(0, len(s.looked)-maxTold-1):]
+	trace := make([]Trace, len(looked))
+	for n, i := range looked {
+		r := &f.rules[i]
+		trace[n] = Trace{Rule: r.name, Line: r.line, Result: NoMatch, At: in.now}
+	}
+	switch last := len(trace) - 1; d.By {
+	case ByRule:
+		trace[last].Result = Decided
+	case ByOnError:
+		trace[last].Result, trace[last].Why = Errored, readable(s.at.Text, s.err).Error()
+	}
+	return d, trace, Needs{}
 }
 
 // explainer puts into words what an evaluation found, and gathers the values that were read on the way.

@@ -75,15 +75,15 @@ type input struct {
 	seen     Observer // called for every part of a condition that is explained; may be nil
 }
 
-// AtRuntime is what was set at run time that this evaluation is subject to: which hours are switched open (true) or
-// closed, and on which lists of the file the caller stands by an entry of that kind.
-func (in Input) AtRuntime() (switched map[string]bool, listed []string) {
+// AtRuntime is what was set at run time that this evaluation is subject to: the switches of hours, and the lists of the
+// file on which the caller stands by an entry of that kind.
+func (in Input) AtRuntime() (switched map[string]Switch, listed []string) {
 	for i, s := range in.switches {
 		if s.Active(in.now) {
 			if switched == nil {
-				switched = map[string]bool{}
+				switched = map[string]Switch{}
 			}
-			switched[in.file.hours[i].Name] = s.Open
+			switched[in.file.hours[i].Name] = *s
 		}
 	}
 	if in.runtime == nil {

@@ -46,6 +46,7 @@ func (l *loader) compile(data []byte) {
 		return
 	}
 	l.hash.Write(data)
+	l.f.texts = append(l.f.texts, text{data: data})
 	l.collectNames()
 	l.readSettings()
 	l.readNumbers()

@@ -24,6 +24,7 @@ type loader struct {
 	used     map[condition.Kind]map[string]bool // names that something refers to
 	language *condition.Language
 	rules    []*ruleSource
+	kept     map[string][]byte // of a file that is unpacked: what it names; nil: it is read
 }
 
 func newLoader(doc *source.Document, now time.Time) *loader {
@@ -120,7 +121,7 @@ func (l *loader) include(n *source.Node) (data []byte, path string, ok bool) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(l.dir, path)
 	}
-	data, err := source.ReadFile(path)
+	data, err := l.readIncluded(n.Value, path)
 	if err != nil {
 		code := err.Code
 		if code == source.CodeUnreadable {
@@ -133,5 +134,13 @@ func (l *loader) include(n *source.Node) (data []byte, path string, ok bool) {
 	l.f.paths = append(l.f.paths, path)
 	fmt.Fprintf(l.hash, "\x00%s\x00%d\x00", n.Value, len(data))
 	l.hash.Write(data)
+	l.f.texts = append(l.f.texts, text{n.Value, data})
 	return data, path, true
+}
+
+func (l *loader) readIncluded(name, path string) ([]byte, *source.FileError) {
+	if l.kept == nil {
+		return source.ReadFile(path)
+	}
+	return l.kept[name], nil
 }

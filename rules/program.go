@@ -14,6 +14,7 @@ import (
 type File struct {
 	path    string
 	version string
+	texts   []text // what it was made of
 	paths   []string
 
 	loc      *time.Location

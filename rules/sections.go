@@ -219,6 +219,10 @@ func (l *loader) audio(n *source.Node) string {
 	if !ok {
 		return ""
 	}
+	l.f.texts = l.f.texts[:len(l.f.texts)-1] // what is played is no text
+	if l.kept != nil {
+		return path
+	}
 	if err := checkOggOpus(bytes.NewReader(data)); err != nil {
 		message, hint := err.Error(), ""
 		if cut := len(message) - len(errConvertAudio.Error()); cut > 2 {

@@ -36,6 +36,8 @@ var (
 	bucketTokens   = []byte("tokens")   // hash of a token -> agent
 	bucketSwitches = []byte("switches") // hours -> rules.Switch (JSON)
 	bucketEntries  = []byte("entries")  // list, \0, caller's key -> rules.Entry (JSON)
+	bucketVersions = []byte("versions") // version -> its files, packed
+	bucketTouched  = []byte("touched")  // version -> when it was last in force
 	bucketOnce     = []byte("once")     // what happened once -> when it may happen again
 )
 

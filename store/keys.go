@@ -27,6 +27,8 @@ const keyPrefix = "cr1:{callrouter}:"
 //	switches         hash    hours -> rules.Switch (JSON)
 //	list:LIST        hash    caller's key -> rules.Entry (JSON)
 //	lists            set     names of the lists above
+//	versions         hash    version of the rules -> its files, packed
+//	touched          zset    version by when it was last in force
 //	once:KEY         string  id of the first request; expires
 //	instances        zset    instance by end of its lease
 //	epoch            hash    id, run (run_id of the server), open_at (no slot is taken before), shift (how far
@@ -45,6 +47,8 @@ const (
 	keyTokens    = keyPrefix + "tokens"
 	keySwitches  = keyPrefix + "switches"
 	keyLists     = keyPrefix + "lists"
+	keyVersions  = keyPrefix + "versions"
+	keyTouched   = keyPrefix + "touched"
 	keyInstances = keyPrefix + "instances"
 	keyEpoch     = keyPrefix + "epoch"
 	channelWakes = keyPrefix + "wakes"

@@ -117,6 +117,9 @@ func (s *redisStore) DeleteEntry(ctx context.Context, list, key string) error {
 
 // purgeExpired deletes switches and entries that ended before t, unless they were set again meanwhile.
 func (s *redisStore) purgeExpired(ctx context.Context, t time.Time) error {
+	if err := s.purgeVersions(ctx, t); err != nil {
+		return err
+	}
 	var lists []string
 	err := s.do(ctx, func(ctx context.Context) (err error) {
 		lists, err = s.client.SMembers(ctx, keyLists).Result()

@@ -28,6 +28,12 @@ type Memory struct {
 	switches  map[string]rules.Switch
 	entries   map[string]map[string]rules.Entry // by list and caller
 	once      map[string]time.Time
+	versions  map[string]memoryVersion
+}
+
+type memoryVersion struct {
+	packed  []byte
+	touched time.Time
 }
 
 // NewMemory returns an empty store that takes the time from now.
@@ -36,6 +42,7 @@ func NewMemory(now func() time.Time) *Memory {
 		now: now, calls: map[string]*engine.Call{}, live: map[string]*engine.Call{}, queues: 1,
 		agents: map[string]*memoryAgent{}, instances: map[string]time.Time{},
 		switches: map[string]rules.Switch{}, entries: map[string]map[string]rules.Entry{}, once: map[string]time.Time{},
+		versions: map[string]memoryVersion{},
 	}
 }
 

@@ -93,10 +93,49 @@ func (m *Memory) Once(ctx context.Context, key string, every time.Duration) (fir
 
 // purge removes overrides that ended before t, and limits of [Memory.Once] that are over.
 func (m *Memory) purge(t, now time.Time) {
+	for version, v := range m.versions {
+		if v.touched.Before(t.Add(-24 * time.Hour)) {
+			delete(m.versions, version)
+		}
+	}
 	ended := func(until time.Time) bool { return !until.IsZero() && until.Before(t) }
 	maps.DeleteFunc(m.switches, func(_ string, s rules.Switch) bool { return ended(s.Until) })
 	for _, list := range m.entries {
 		maps.DeleteFunc(list, func(_ string, e rules.Entry) bool { return ended(e.Until) })
 	}
 	maps.DeleteFunc(m.once, func(_ string, until time.Time) bool { return past(until, now) })
+}
+
+// PutVersion is part of [engine.Versions].
+func (m *Memory) PutVersion(ctx context.Context, version string, packed []byte) error {
+	return m.step(ctx, func(now time.Time) ([]string, error) {
+		m.versions[version] = memoryVersion{packed, now}
+		return nil, nil
+	})
+}
+
+// TouchVersion is part of [engine.Versions].
+func (m *Memory) TouchVersion(ctx context.Context, version string) error {
+	return m.step(ctx, func(now time.Time) ([]string, error) {
+		v, ok := m.versions[version]
+		if !ok {
+			return nil, engine.ErrNotFound
+		}
+		v.touched = now
+		m.versions[version] = v
+		return nil, nil
+	})
+}
+
+// Version is part of [engine.Versions].
+func (m *Memory) Version(ctx context.Context, version string) (packed []byte, err error) {
+	err = m.step(ctx, func(time.Time) ([]string, error) {
+		v, ok := m.versions[version]
+		if !ok {
+			return nil, engine.ErrNotFound
+		}
+		packed = v.packed
+		return nil, nil
+	})
+	return packed, err
 }

@@ -61,7 +61,7 @@ func Run(t *testing.T, open func(t *testing.T) engine.Store, clock Clock) {
 		{"times of an agent", testTimes},
 		{"tokens", testTokens}, {"queues", testQueues}, {"calls of a caller", testCallerCalls},
 		{"empty snapshot", testEmptySnapshot},
-		{"switches", testSwitches}, {"entries", testEntries}, {"once", testOnce}, {"instances", testInstances},
+		{"switches", testSwitches}, {"entries", testEntries}, {"versions of the rules", testVersions}, {"once", testOnce}, {"instances", testInstances},
 		{"wakes of calls", testCallWakes}, {"wakes of agents", testAgentWakes}, {"wakes of others", testOtherWakes},
 		{"a context that has ended", testContext}, {"slots against a model", testModel},
 	} {

@@ -55,7 +55,7 @@ func ErrorKinds() []string {
 	return []string{
 		"clock", "duplicate_differs", "evaluation", "facts", "gate", "hang_up", "job_panic", "message", "overrides", "panic",
 		"platform_alarm", "positus", "presence", "rules_refused", "store", "store_lost", "too_many_calls", "unauthorized",
-		"unknown_event", "unknown_number",
+		"unknown_event", "unknown_number", "versions",
 		positus.ReasonNotJSON, positus.ReasonNotTaken, positus.ReasonSecret, positus.ReasonSlow, positus.ReasonSource,
 		positus.ReasonTooLarge,
 	}

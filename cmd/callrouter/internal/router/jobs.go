@@ -29,6 +29,7 @@ func (r *Router) jobTable() []job {
 		{"overrides", 2 * time.Second, e.RefreshOverrides},
 		{"journal", time.Second, e.FlushKept},
 		{"rules", 10 * time.Second, k.Look},
+		{"versions", time.Hour, e.KeepVersion},
 		{"retention", time.Hour, e.PurgeRecords(r.cfg.Retention)},
 		{"gauges", 10 * time.Second, func(ctx context.Context) error { return r.metrics.Refresh(ctx, e, r.store) }},
 		{"overdue", time.Minute, func(ctx context.Context) error { return r.metrics.RefreshOverdue(ctx, e, r.store) }},
