@@ -70,7 +70,8 @@ func (a *api) identify(r *http.Request) (identity, error) {
 	hash := hashToken(token)
 	agent, err := a.Store.AgentByToken(r.Context(), hash)
 	if errors.Is(err, engine.ErrNotFound) {
-		return identity{}, unauthorized("unknown token; if a new token was made for this agent, the old one no longer works")
+		return identity{}, unauthorized(
+			"unknown token; if a new token was made for this agent, the old one no longer works")
 	}
 	if err != nil {
 		return identity{}, err

@@ -31,8 +31,8 @@ type RulesControl interface {
 	// Status returns which rules are in force.
 	Status() RulesStatus
 	// Reload reads the file again. If the file has errors, Reload returns them and the rules in force stay; a reload
-	// that succeeds may return warnings. An error means that the new rules are in force, but that switches and lists could not
-	// be read again.
+	// that succeeds may return warnings. An error means that the new rules are in force, but that switches and lists
+	// could not be read again.
 	Reload(ctx context.Context) (RulesStatus, rules.Problems, error)
 }
 

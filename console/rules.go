@@ -67,9 +67,10 @@ func (a *api) rulesStatus(w http.ResponseWriter, _ *http.Request, _ identity) er
 func (a *api) reloadRules(w http.ResponseWriter, r *http.Request, _ identity) error {
 	status, problems, err := a.Rules.Reload(r.Context())
 	if err != nil {
-		a.Logger.Error("loaded the rules, but could not read switches and lists again; the router retries by itself", "error", err)
-		return problem(http.StatusInternalServerError, "reload_failed", "the rules are in force, but switches and lists could not "+
-			"be read again; the router retries by itself: "+err.Error())
+		a.Logger.Error("loaded the rules, but could not read switches and lists again; the router retries by itself",
+			"error", err)
+		return problem(http.StatusInternalServerError, "reload_failed",
+			"the rules are in force, but switches and lists could not be read again; the router retries by itself: "+err.Error())
 	}
 	if problems.HasErrors() {
 		return &apiError{

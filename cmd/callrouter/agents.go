@@ -11,9 +11,9 @@ import (
 )
 
 type agentsCmd struct {
-	List  agentsListCmd  `cmd:"" help:"Show every agent: who is there, who is not and why, and how many calls they have."`
-	Set   agentsSetCmd   `cmd:"" help:"Set an agent's status, or for some time their capacity."`
-	Token agentsTokenCmd `cmd:"" help:"Make a new token for an agent. It is shown once and ends the one before."`
+	List  agentsListCmd  `cmd:"" help:"Show every agent: connected or not, why away, and how many calls."`
+	Set   agentsSetCmd   `cmd:"" help:"Set an agent's status, or change their capacity for a while."`
+	Token agentsTokenCmd `cmd:"" help:"Make a new token for an agent. It is shown once; the old one stops working."`
 }
 
 type agentsListCmd struct {
@@ -58,7 +58,7 @@ type agentsSetCmd struct {
 	Agent    string `arg:"" help:"The agent, by its name in the rules file."`
 	Status   string `enum:",available,away" default:"" placeholder:"available|away" help:"Status; it holds until it is set again."`
 	Reason   string `help:"Why the agent is away."`
-	Capacity string `placeholder:"N|none" help:"Calls at a time instead of the rules file's; none takes it back."`
+	Capacity string `placeholder:"N|none" help:"How many calls at once, instead of the rules file's number. The word none goes back to it."`
 	Until    string `placeholder:"TIME|DURATION" help:"How long the capacity holds: 2h, 18:00, \"2026-11-23 22:15\"."`
 }
 

@@ -9,16 +9,16 @@ import (
 // callFlags make up a call, and what the world is like when it comes.
 type callFlags struct {
 	ID        string            `name:"id" help:"User id of the caller, for one without a number."`
-	To        string            `placeholder:"NAME" help:"Business number, by its name in the file. Left out: the first."`
+	To        string            `placeholder:"NAME" help:"Business number, by its name in the file. Default: the first."`
 	Name      string            `help:"Profile name of the caller."`
 	Payload   string            `help:"Payload of the call button or link."`
-	Free      map[string]int    `placeholder:"Q=N" help:"Free slots of a queue. Left out: every agent is free."`
-	Online    map[string]int    `placeholder:"Q=N" help:"Agents of a queue who are connected and available; 0 means none is free."`
+	Free      map[string]int    `placeholder:"Q=N" help:"Free slots of a queue. Default: every agent is free."`
+	Online    map[string]int    `placeholder:"Q=N" help:"Agents of a queue who are connected and available; 0 means that nobody is free either."`
 	Waiting   map[string]int    `placeholder:"Q=N" help:"Calls that wait in a queue."`
 	Listed    []string          `placeholder:"L" help:"Lists the caller is on, besides those of the file."`
-	Calls     int               `placeholder:"N" help:"Calls by this caller before."`
-	Switch    map[string]string `placeholder:"H=open|closed" help:"Hours that are switched."`
-	NoAnswer  []string          `placeholder:"Q" help:"Queues where agents are free and none picks up."`
+	Calls     int               `placeholder:"N" help:"How many calls this caller made before."`
+	Switch    map[string]string `placeholder:"H=open|closed" help:"Hours switched open or closed."`
+	NoAnswer  []string          `placeholder:"Q" help:"Queues whose agents are free but do not pick up."`
 	Fails     []string          `placeholder:"ANSWER" help:"Answerers that fail."`
 	StoreDown bool              `help:"The store cannot be reached."`
 	JSON      bool              `name:"json" help:"Print one JSON object."`

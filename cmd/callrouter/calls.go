@@ -11,10 +11,10 @@ import (
 
 type callsCmd struct {
 	List   callsListCmd   `cmd:"" help:"List calls, newest first."`
-	Show   callsShowCmd   `cmd:"" help:"Tell the whole story of one call, and why it went as it did."`
-	Export callsExportCmd `cmd:"" help:"Write the records of calls as JSON lines, oldest first, with all that is needed to decide them again."`
+	Show   callsShowCmd   `cmd:"" help:"Show one call from start to end, and why it went that way."`
+	Export callsExportCmd `cmd:"" help:"Export call records as JSON lines, oldest first, with everything needed to decide them again."`
 	HangUp callsHangUpCmd `cmd:"" name:"hang-up" help:"Hang up an active call."`
-	Stale  callsStaleCmd  `cmd:"" help:"Show what the sweep would do now with calls that it finds stuck, and why."`
+	Stale  callsStaleCmd  `cmd:"" help:"Show which calls are stuck, and what the sweep would do with each and why."`
 }
 
 // callFilter selects calls.

@@ -12,7 +12,7 @@ import (
 
 type checkCmd struct {
 	Files  []string `arg:"" name:"file" help:"Rules files."`
-	Strict bool     `help:"Let warnings count as errors."`
+	Strict bool     `help:"Treat warnings as errors."`
 	JSON   bool     `name:"json" help:"Print one JSON object."`
 }
 

@@ -14,7 +14,7 @@ type hoursCmd struct {
 	Show  hoursShowCmd  `cmd:"" help:"Show the hours: open or closed now, and by which switch."`
 	Open  hoursOpenCmd  `cmd:"" help:"Switch hours open until a time, whatever their plan says."`
 	Close hoursCloseCmd `cmd:"" help:"Switch hours closed until a time, whatever their plan says."`
-	Clear hoursClearCmd `cmd:"" help:"Take a switch back, so that the plan holds."`
+	Clear hoursClearCmd `cmd:"" help:"Clear a switch, so that the plan applies again."`
 }
 
 func (f *serverFlags) printHours(env *environment, all []console.Switch) error {
@@ -42,7 +42,7 @@ func (f *serverFlags) printHours(env *environment, all []console.Switch) error {
 
 type hoursShowCmd struct {
 	serverFlags
-	Hours string `arg:"" optional:"" help:"The hours, by their name in the rules file. Left out: all."`
+	Hours string `arg:"" optional:"" help:"The hours, by their name in the rules file. Default: all."`
 }
 
 func (c *hoursShowCmd) Run(env *environment) error {
@@ -80,7 +80,7 @@ type switchFlags struct {
 	serverFlags
 	whichHours
 	Until  string `required:"" placeholder:"TIME|DURATION" help:"Until when: 2h, 18:00, \"2026-11-23 22:15\", 2026-11-23 (its end)."`
-	Reason string `help:"Why, for those who look at it later."`
+	Reason string `help:"A reason, shown to whoever looks later."`
 }
 
 type hoursOpenCmd struct{ switchFlags }

@@ -14,13 +14,13 @@ import (
 
 type listsCmd struct {
 	Show   listsShowCmd   `cmd:"" help:"Show the lists, and who was put on them at run time."`
-	Add    listsAddCmd    `cmd:"" help:"Put callers on a list. It holds for the next call."`
-	Remove listsRemoveCmd `cmd:"" help:"Take callers off a list who were put on it at run time."`
+	Add    listsAddCmd    `cmd:"" help:"Add callers to a list, effective from the next call."`
+	Remove listsRemoveCmd `cmd:"" help:"Remove callers that were added at run time."`
 }
 
 type listsShowCmd struct {
 	serverFlags
-	List string `arg:"" optional:"" help:"The list, by its name in the rules file. Left out: all, without their entries."`
+	List string `arg:"" optional:"" help:"The list, by its name in the rules file. Default: all, without their entries."`
 }
 
 func (c *listsShowCmd) Run(env *environment) error {
@@ -75,8 +75,8 @@ type listsAddCmd struct {
 	serverFlags
 	List    string   `arg:"" help:"The list, by its name in the rules file."`
 	Numbers []string `arg:"" name:"number" help:"Callers: a phone number in any spelling with its country code, or id:USER_ID."`
-	Note    string   `help:"Why, for those who look at it later."`
-	Until   string   `placeholder:"TIME|DURATION" help:"How long they stay: 2h, 18:00, 2026-11-23 (its end). Left out: for good."`
+	Note    string   `help:"A reason, shown to whoever looks later."`
+	Until   string   `placeholder:"TIME|DURATION" help:"How long they stay: 2h, 18:00, 2026-11-23 (its end). Default: for good."`
 }
 
 func (c *listsAddCmd) Run(env *environment) error {

@@ -49,11 +49,11 @@ type cli struct {
 	Check    checkCmd    `cmd:"" help:"Check rules files and run their own tests."`
 	Simulate simulateCmd `cmd:"" help:"Decide one made-up call and say why."`
 	Test     testCmd     `cmd:"" help:"Run the tests of rules files and of test files."`
-	Week     weekCmd     `cmd:"" help:"Show what is decided at which hour of a week."`
+	Week     weekCmd     `cmd:"" help:"Show the decision for each hour of a week."`
 	Next     nextCmd     `cmd:"" help:"Show what changes, for one caller, in the next 14 days."`
 	Schema   schemaCmd   `cmd:"" help:"Print the JSON Schema of the rules file, for editors."`
 	Agents   agentsCmd   `cmd:"" help:"Agents of a running router: who is there, status, capacity, tokens."`
-	Calls    callsCmd    `cmd:"" help:"Calls of a running router: list, tell why, export, hang up."`
+	Calls    callsCmd    `cmd:"" help:"Calls of a running router: list, explain, export, hang up."`
 	Lists    listsCmd    `cmd:"" help:"Lists of a running router: who is on them at run time."`
 	Hours    hoursCmd    `cmd:"" help:"Hours of a running router: open or close them until a time."`
 	Rules    rulesCmd    `cmd:"" help:"Rules of a running router: which are in force, reload."`
@@ -150,7 +150,7 @@ func usageText(parser *kong.Kong, args []string, err error) string {
 	return fmt.Sprintf("there is no command %q; there are %s", args[0], strings.Join(known, ", "))
 }
 
-// ended prints an error and answers the exit code for it.
+// ended prints an error and returns the exit code for it.
 func ended(err error, env *environment) int {
 	if err == nil {
 		return 0

@@ -12,7 +12,7 @@ const daysAhead = 14
 
 type nextCmd struct {
 	aheadFlags
-	Start string `placeholder:"DATE" help:"From when on: a day as 2026-11-23, or a time: RFC 3339, \"2026-11-23 22:15\" or \"18:00\" in the file's zone. Left out: now."`
+	Start string `placeholder:"DATE" help:"Start: a day such as 2026-11-23, or a time: RFC 3339, \"2026-11-23 22:15\" or \"18:00\" in the file's zone. Default: now."`
 }
 
 func (c *nextCmd) Run(env *environment) error {

@@ -360,8 +360,8 @@ func TestCallsByCommand(t *testing.T) {
 	_, other := o.call(fake.Phone{Number: operatedOther, CTAPayload: "botão"}, engine.Ended)
 	o.exits(exitFound, []string{"calls", "hang-up", other})
 	o.ok([]string{"calls", "hang-up", vip}, `^hung up$`)
-	o.exits(exitUsage, []string{"calls", "hang-up", "nobody"}, `there is no such call`)
-	o.exits(exitUsage, []string{"calls", "show", "nobody"}, `there is no such call`)
+	o.exits(exitUsage, []string{"calls", "hang-up", "nobody"}, `no such call`)
+	o.exits(exitUsage, []string{"calls", "show", "nobody"}, `no such call`)
 	o.exits(exitUsage, []string{"calls", "list", "--state", "gone"}, `unknown state "gone"; use one of received,`)
 	o.exits(exitUsage, []string{"calls", "list", "--since", "soon"}, `since: `)
 

@@ -12,8 +12,8 @@ import (
 )
 
 type rulesCmd struct {
-	Show   rulesShowCmd   `cmd:"" help:"Show which rules are in force, and what was wrong with newer ones."`
-	Reload rulesReloadCmd `cmd:"" help:"Read the rules file again. One with errors is refused, and what is in force stays."`
+	Show   rulesShowCmd   `cmd:"" help:"Show the rules in force, and why a newer file was refused."`
+	Reload rulesReloadCmd `cmd:"" help:"Read the rules file again. A file with errors is refused, and the rules in force stay."`
 }
 
 type rulesShowCmd struct {

@@ -6,7 +6,7 @@ import (
 )
 
 type schemaCmd struct {
-	Tests bool `help:"The schema of test files."`
+	Tests bool `help:"Print the schema of test files instead."`
 }
 
 func (c *schemaCmd) Run(env *environment) error {

@@ -18,19 +18,19 @@ import (
 // settings are the flags of serve; each has an environment variable. Secrets have only that, or a file that it names.
 type settings struct {
 	Rules          string   `short:"r" env:"CALLROUTER_RULES" default:"rules.yaml" placeholder:"FILE" help:"Rules file."`
-	Store          string   `env:"CALLROUTER_STORE" default:"callrouter.db" help:"A path: the embedded store, for one process. redis://... or rediss://...: Redis, for any number."`
-	StoreDown      string   `env:"CALLROUTER_STORE_DOWN" enum:"decide,refuse" default:"decide" help:"What a call gets while the store cannot take it: decide in memory, or refuse the webhook so that it comes again."`
+	Store          string   `env:"CALLROUTER_STORE" default:"callrouter.db" help:"Where calls are kept: a file path (one process), or redis://... or rediss://... (any number of processes)."`
+	StoreDown      string   `env:"CALLROUTER_STORE_DOWN" enum:"decide,refuse" default:"decide" help:"What to do with calls while the store is down: decide in memory, or refuse the webhook so that Positus repeats it."`
 	Listen         string   `env:"CALLROUTER_LISTEN" default:":8080" help:"Public side: webhooks and health."`
 	InternalListen string   `env:"CALLROUTER_INTERNAL_LISTEN" default:"127.0.0.1:8081" help:"Internal side: API and metrics."`
 	PositusURL     string   `name:"positus-url" env:"CALLROUTER_POSITUS_URL" default:"https://api.positus.global/v2" help:"Positus API."`
-	WebhookSources []string `env:"CALLROUTER_WEBHOOK_SOURCES" placeholder:"CIDR,..." help:"Addresses that may post webhooks. Left out: any that knows the secret."`
-	TrustedProxies []string `env:"CALLROUTER_TRUSTED_PROXIES" placeholder:"CIDR,..." help:"Proxies whose X-Forwarded-For is believed."`
+	WebhookSources []string `env:"CALLROUTER_WEBHOOK_SOURCES" placeholder:"CIDR,..." help:"Addresses allowed to post webhooks. Default: any that knows the secret."`
+	TrustedProxies []string `env:"CALLROUTER_TRUSTED_PROXIES" placeholder:"CIDR,..." help:"Proxies whose X-Forwarded-For is trusted."`
 	Retention      duration `env:"CALLROUTER_RETENTION" default:"90d" help:"How long records of ended calls are kept."`
-	Drain          duration `env:"CALLROUTER_DRAIN" placeholder:"DURATION" help:"How long, when it is told to stop, /readyz says so before webhooks are not taken any more, for load balancers; at most 5s. Left out: not at all."`
+	Drain          duration `env:"CALLROUTER_DRAIN" placeholder:"DURATION" help:"On shutdown, report not ready for this long before closing the webhook port (max 5s, default 0)."`
 	LogFormat      string   `env:"CALLROUTER_LOG_FORMAT" enum:"auto,text,json" default:"auto" help:"text, json, or auto: text on a terminal, else json."`
-	InternalURL    string   `name:"internal-url" env:"CALLROUTER_INTERNAL_URL" placeholder:"URL" help:"The internal side as outside answerers reach it. Left out: its address on this machine."`
-	PublicIP       string   `name:"public-ip" env:"CALLROUTER_PUBLIC_IP" placeholder:"IP" help:"The address WhatsApp reaches for audio, where this machine has another one (NAT)."`
-	AudioLoopback  bool     `env:"CALLROUTER_AUDIO_LOOPBACK" help:"Keep all audio on 127.0.0.1, for trials against a stand-in of Positus on this machine."`
+	InternalURL    string   `name:"internal-url" env:"CALLROUTER_INTERNAL_URL" placeholder:"URL" help:"The URL at which outside answerers reach the internal side. Default: its address on this machine."`
+	PublicIP       string   `name:"public-ip" env:"CALLROUTER_PUBLIC_IP" placeholder:"IP" help:"The address at which WhatsApp reaches this machine for audio, if NAT gives it another one."`
+	AudioLoopback  bool     `env:"CALLROUTER_AUDIO_LOOPBACK" help:"Keep all audio on 127.0.0.1, for tests against a simulated Positus."`
 }
 
 // duration is one that may be written in days.
@@ -96,7 +96,7 @@ func readSecrets(getenv func(string) string) (secrets, error) {
 	return s, nil
 }
 
-// weak says what is wrong with secrets that will do.
+// weak warns of secrets that work but can be guessed.
 func (s secrets) weak(log *slog.Logger) {
 	if len(s.adminToken) < minSecret {
 		log.Warn(fmt.Sprintf("%s is shorter than %d characters, so it can be guessed: make one with: openssl rand -hex 24", envAdminToken, minSecret))

@@ -11,7 +11,7 @@ import (
 type simulateCmd struct {
 	Rules string `short:"r" required:"" placeholder:"FILE" help:"Rules file."`
 	From  string `required:"" placeholder:"PHONE|withheld" help:"The caller."`
-	At    string `placeholder:"TIME" help:"When: RFC 3339, \"2026-11-23 22:15\" or \"18:00\" in the file's zone. Left out: now."`
+	At    string `placeholder:"TIME" help:"When: RFC 3339, \"2026-11-23 22:15\" or \"18:00\" in the file's zone. Default: now."`
 	callFlags
 }
 

@@ -14,9 +14,9 @@ import (
 type testCmd struct {
 	Files     []string `arg:"" name:"file" help:"Rules files, and test files (\"rules: FILE\" and \"tests:\")."`
 	Only      string   `name:"run" placeholder:"REGEX" help:"Run only the tests whose name matches."`
-	Coverage  bool     `help:"Say which rules never decided, and which parts of conditions were never true or never false."`
-	FailUnder float64  `placeholder:"PERCENT" help:"Fail if less than so many percent of rules and conditions are covered."`
-	JUnit     string   `name:"junit" placeholder:"FILE" help:"Write the results as JUnit XML, too."`
+	Coverage  bool     `help:"Report rules that never decided and parts of conditions that were never true or never false."`
+	FailUnder float64  `placeholder:"PERCENT" help:"Fail below this coverage of rules and conditions."`
+	JUnit     string   `name:"junit" placeholder:"FILE" help:"Also write the results as JUnit XML."`
 	JSON      bool     `name:"json" help:"Print one JSON object."`
 }
 

@@ -15,7 +15,7 @@ import (
 // aheadFlags say which call is looked at over time.
 type aheadFlags struct {
 	Rules string `short:"r" required:"" placeholder:"FILE" help:"Rules file."`
-	From  string `placeholder:"PHONE|withheld" help:"The caller. Left out: somebody from the country of the number, on none of the file's lists."`
+	From  string `placeholder:"PHONE|withheld" help:"The caller. Default: somebody from the number's country, on no list."`
 	callFlags
 }
 
@@ -51,7 +51,7 @@ func (c *aheadFlags) look(f *rules.File, start, end time.Time) (*report.Ahead, e
 
 type weekCmd struct {
 	aheadFlags
-	Start string `placeholder:"DATE" help:"First day, as 2026-11-23. Left out: Monday of this week."`
+	Start string `placeholder:"DATE" help:"First day, as 2026-11-23. Default: Monday of this week."`
 	SVG   string `name:"svg" placeholder:"FILE" help:"Draw the week as a picture into this file as well."`
 }
 
@@ -120,7 +120,7 @@ func startOfDay(day time.Time, loc *time.Location) time.Time {
 	}
 }
 
-// colourful says whether colours can be shown: on a terminal, unless the user wants none.
+// colourful reports whether to print colours: on a terminal, unless the user wants none.
 func colourful(env *environment) bool {
 	out, ok := env.stdout.(*os.File)
 	if !ok || env.getenv("NO_COLOR") != "" || env.getenv("TERM") == "dumb" {
