@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"callrouter/cmd/callrouter/internal/router"
+	"callrouter/console/client"
 	phones "callrouter/rules/phone"
 
 	"callrouter/engine"
@@ -68,6 +69,7 @@ type demo struct {
 	router     *router.Router
 	secret     string // of webhooks
 	adminToken string
+	api        *client.Client // of the administrator
 	agents     []*demoAgent
 	mu         sync.Mutex // one line at a time
 	placed     int
@@ -109,7 +111,8 @@ func startDemo(ctx context.Context, env *environment, asJSON bool) (d *demo, err
 		return d, err
 	}
 	d.fake.SetWebhookURL(d.webhookURL())
-	return d, nil
+	d.api, err = client.New(client.Config{URL: d.apiURL(), Token: d.adminToken})
+	return d, err
 }
 
 const demoToken = "demo-token"
@@ -117,6 +120,8 @@ const demoToken = "demo-token"
 func (d *demo) webhookURL() string {
 	return "http://" + d.router.PublicAddr() + "/webhooks/positus/" + d.secret
 }
+
+func (d *demo) apiURL() string { return "http://" + d.router.InternalAddr() }
 
 func (d *demo) startFake(f *rules.File) error {
 	numbers := map[string]string{}
@@ -337,7 +342,7 @@ func (d *demo) stay(ctx context.Context) error {
 	go func() { _ = server.Serve(l) }() // ends with Close
 	defer server.Close()
 	at := map[string]string{
-		"webhooks": d.webhookURL(), "api": "http://" + d.router.InternalAddr(), "admin_token": d.adminToken,
+		"webhooks": d.webhookURL(), "api": d.apiURL(), "admin_token": d.adminToken,
 		"positus": d.fake.URL(), "call": "http://" + l.Addr().String() + "/call",
 	}
 	if d.json {

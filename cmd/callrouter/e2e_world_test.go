@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"callrouter/console/client"
 	"callrouter/engine"
 	"callrouter/positus/fake"
 	"callrouter/rules"
@@ -176,6 +177,18 @@ func (w *world) restart() {
 	w.t.Helper()
 	w.proc().kill()
 	w.start()
+}
+
+// admins makes a client of the API for the administrator; api one with any token.
+func (w *world) admins() *client.Client { return w.api(w.admin) }
+
+func (w *world) api(token string) *client.Client {
+	w.t.Helper()
+	c, err := client.New(client.Config{URL: "http://" + w.proc().internal, Token: token})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c
 }
 
 func (w *world) webhookURL() string {

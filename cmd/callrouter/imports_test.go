@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"media/ogg":       {},
 	"console":         {"engine", "rules", "rules/hours"},
 	"console/client":  {"console"},
+	"examples/agent":  {"console", "console/client", "media"},
 	"cmd/callrouter": {
 		"rules", "rules/phone", "rules/hours", "rules/week", "rules/ruletest", "engine", "positus", "positus/fake",
 		"store", "media", "console", "console/client", "cmd/callrouter/internal/report", "cmd/callrouter/internal/router",
@@ -57,6 +58,7 @@ var homes = map[string][]string{
 	"go.etcd.io/bbolt":                {"store", "cmd/callrouter/internal/loadtest"},
 	"github.com/pion":                 {"media", "positus/fake"},
 	"github.com/go-co-op/gocron":      {"cmd/callrouter/internal/router"},
+	"github.com/tmaxmax/go-sse":       {"console", "console/client"},
 	"github.com/alecthomas/kong":      {"cmd/callrouter"},
 	"github.com/prometheus":           {"cmd/callrouter/internal/metrics"},
 	"github.com/fsnotify":             {"cmd/callrouter/internal/router"},
