@@ -20,6 +20,10 @@ func (l *loader) readCalendars() {
 				"give your own another name")
 			continue
 		}
+		if file := l.Child(n, "file"); file != nil || l.Has(n, "file") {
+			l.f.calendars[name.Value] = l.readCalendarFile(name.Value, n, file)
+			continue
+		}
 		var holidays []hours.OwnHoliday
 		for k, v := range l.Entries(n) {
 			spec, err := hours.ParseDates(k.Value)
@@ -38,6 +42,44 @@ func (l *loader) readCalendars() {
 		}
 		l.f.calendars[name.Value] = hours.OwnCalendar(name.Value, holidays)
 	}
+}
+
+// readCalendarFile reads a calendar that is an iCalendar file. If it cannot be read, the calendar is an empty one, for what
+// refers to it.
+func (l *loader) readCalendarFile(name string, n, file *source.Node) hours.Calendar {
+	empty := hours.OwnCalendar(name, nil)
+	for k := range l.Entries(n) {
+		if k.Value != "file" {
+			l.Fail(k, "conflicting-keys", "a calendar is either a file or written here",
+				"make a calendar of its own of the dates; `holidays` takes several")
+			return empty
+		}
+	}
+	if file == nil {
+		return empty
+	}
+	data, path, ok := l.include(file)
+	if !ok {
+		return empty
+	}
+	text := source.New(path)
+	defer func() { l.Problems = append(l.Problems, text.Problems...) }()
+	if !text.ReadText(data) {
+		return empty
+	}
+	calendar, faults := hours.ReadCalendar(name, text.Lines(), l.f.loc, l.now)
+	for _, f := range faults {
+		at := text.At(f.Line, 1, len([]rune(text.Line(f.Line))))
+		if f.Warning {
+			text.Warn(at, f.Code, f.Message, f.Hint)
+		} else {
+			text.ErrorAt(at, f.Code, f.Message, f.Hint)
+		}
+	}
+	if calendar == nil {
+		return empty
+	}
+	return calendar
 }
 
 func (l *loader) readHours() {

@@ -52,6 +52,8 @@ var homes = map[string][]string{
 	"github.com/expr-lang/expr":       {"rules/internal/condition"},
 	"gopkg.in/yaml.v3":                {"rules/internal/source"},
 	"github.com/rickar/cal":           {"rules/hours"},
+	"github.com/arran4/golang-ical":   {"rules/hours"},
+	"github.com/teambition/rrule-go":  {"rules/hours"},
 	"github.com/nyaruka/phonenumbers": {"rules/phone"},
 	"github.com/failsafe-go":          {"positus"},
 	"github.com/redis":                {"store", "store/storetest", "cmd/callrouter/internal/loadtest"},

@@ -44,6 +44,17 @@ func (c civil) before() civil {
 	return civilOf(c.utc().AddDate(0, 0, -1))
 }
 
+// plus is the day n days later.
+func (c civil) plus(n int) civil {
+	if n == 0 {
+		return c
+	}
+	return civilOf(c.utc().AddDate(0, 0, n))
+}
+
+// daysTo is by how many days o is later. It is exact up to some 290 years.
+func (c civil) daysTo(o civil) int { return int(o.utc().Sub(c.utc()) / (24 * time.Hour)) }
+
 // key orders days: the larger is the later.
 func (c civil) key() int { return c.year*10000 + int(c.month)*100 + c.day }
 

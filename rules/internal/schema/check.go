@@ -148,7 +148,8 @@ func (c checker) checkMapping(at, n *source.Node, s *shape) {
 }
 
 func (c checker) checkPair(k, v *source.Node, s *shape) {
-	if s.each != nil {
+	i := slices.IndexFunc(s.keys, func(want key) bool { return want.name == k.Value })
+	if s.each != nil && i < 0 {
 		if s.named && !namePattern.MatchString(k.Value) {
 			c.Fail(k, "bad-name", fmt.Sprintf("%s is not a name", source.Quoted(k.Value)),
 				"names start with a letter from a to z; letters, digits, _ and - follow")
@@ -156,7 +157,6 @@ func (c checker) checkPair(k, v *source.Node, s *shape) {
 		c.check(k, v, s.each)
 		return
 	}
-	i := slices.IndexFunc(s.keys, func(want key) bool { return want.name == k.Value })
 	if i < 0 {
 		c.Spoil(k)
 		known := make([]string, len(s.keys))

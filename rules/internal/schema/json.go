@@ -87,7 +87,11 @@ func schemaOf(s *shape, path string) object {
 		}
 		ways = append(ways, array.with(details(path, "array")...))
 	}
-	if s.keys != nil || s.each != nil {
+	if s.keys != nil && s.each != nil { // one or the other
+		keys, each := *s, *s
+		keys.each, each.keys = nil, nil
+		ways = append(ways, mappingSchema(&keys, path), mappingSchema(&each, path))
+	} else if s.keys != nil || s.each != nil {
 		ways = append(ways, mappingSchema(s, path).with(details(path, "object")...))
 	}
 	if s.bare {

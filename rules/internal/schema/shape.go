@@ -13,7 +13,7 @@ type shape struct {
 	scalar scalar
 	values []string // the only scalars allowed, if any
 	keys   []key    // a mapping with these keys
-	each   *shape   // a mapping with free keys, each of this shape
+	each   *shape   // a mapping with free keys, each of this shape, or with the keys above instead
 	named  bool     // the free keys are names
 	items  *shape   // a sequence of these
 	filled bool     // not an empty mapping or sequence
