@@ -63,6 +63,15 @@ func TestProblemPagesShowTheWayOut(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "greeting.wav"), []byte("RIFF\x24\x00\x00\x00WAVEfmt "), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	for name, text := range map[string]string{
+		"pagina.ics":   "<!DOCTYPE html>\n",
+		"feriados.ics": "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20200101\nRRULE:FREQ=YEARLY\nEND:VEVENT\nEND:VCALENDAR\n",
+		"cinzas.ics":   "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20200226T000000\nDURATION:PT14H\nEND:VEVENT\nEND:VCALENDAR\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	pages, err := filepath.Glob("../../docs/problems/*.md")
 	if err != nil || len(pages) < 50 {
 		t.Fatalf("%d pages, %v", len(pages), err)

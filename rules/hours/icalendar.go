@@ -107,7 +107,7 @@ func (r *calendarReader) read(lines iter.Seq2[int, string]) {
 	switch {
 	case len(r.open) > 0:
 		o := r.open[len(r.open)-1]
-		r.fault(last, fmt.Sprintf("the file ends before the %s of line %d does", o.name, o.line),
+		r.fault(last, fmt.Sprintf("the file ends inside the %s that begins at line %d", o.name, o.line),
 			"it was cut off: export or download it again")
 	case r.line == 0:
 		r.fault(1, "the file is empty", "export or download it again")
@@ -175,7 +175,7 @@ func (r *calendarReader) component(what, name string) bool {
 		}
 		return true
 	case len(r.open) == 0 || r.open[len(r.open)-1].name != name:
-		r.fault(r.line, fmt.Sprintf("nothing that END:%s could end is open here", name),
+		r.fault(r.line, fmt.Sprintf("END:%s ends nothing that is open here", name),
 			"the file is damaged: export or download it again")
 		return false
 	}
@@ -191,7 +191,7 @@ func (r *calendarReader) endEvent() bool {
 	e := r.event
 	r.event = nil
 	if r.events++; r.events > maxEvents {
-		r.fault(e.line, fmt.Sprintf("there are more than %d events", maxEvents), "take out those that are past")
+		r.fault(e.line, fmt.Sprintf("there are more than %d events", maxEvents), "remove those that are past")
 		return false
 	}
 	if e.instead != nil && e.uid != "" {
@@ -214,8 +214,8 @@ func (r *calendarReader) partDays() []CalendarFault {
 	}
 	first := r.parts[0]
 	message := fmt.Sprintf("the event %q covers no whole day, so it is no holiday", first.name)
-	if more := len(r.parts) - 1; more > 0 {
-		message += fmt.Sprintf("; nor are %d others", more)
+	if n := len(r.parts); n > 1 {
+		message = fmt.Sprintf("%d events cover no whole day, so they are no holidays; the first is %q", n, first.name)
 	}
 	return []CalendarFault{{
 		Code: "part-day-event", Warning: true, Line: first.line, Message: message,
@@ -231,7 +231,7 @@ func (r *calendarReader) past(now time.Time) []CalendarFault {
 	}
 	return []CalendarFault{{
 		Code: "past-date", Warning: true, Line: 1,
-		Message: fmt.Sprintf("the last holiday of the calendar was %s: it has none any more", last),
+		Message: fmt.Sprintf("the calendar has no holiday to come: its last was on %s", last),
 		Hint:    "put the calendar of this year in its place",
 	}}
 }

@@ -210,8 +210,8 @@ func TestACalendarFileKnowsEveryYear(t *testing.T) {
 
 func TestACalendarFileThatIsOverIsWarnedOf(t *testing.T) {
 	for text, want := range map[string]string{
-		event("DTSTART:20251225"):                                 "the last holiday of the calendar was 2025-12-25: it has none any more",
-		event("DTSTART:20240101", "RRULE:FREQ=YEARLY;COUNT=2"):    "the last holiday of the calendar was 2025-01-01: it has none any more",
+		event("DTSTART:20251225"):                                 "the calendar has no holiday to come: its last was on 2025-12-25",
+		event("DTSTART:20240101", "RRULE:FREQ=YEARLY;COUNT=2"):    "the calendar has no holiday to come: its last was on 2025-01-01",
 		event("DTSTART:20260601"):                                 "", // today
 		event("DTSTART:20240101", "RRULE:FREQ=YEARLY"):            "",
 		event("DTSTART:20250101", "RDATE:20270101"):               "",
@@ -243,9 +243,9 @@ func TestCalendarFilesThatAreRefused(t *testing.T) {
 		{"<!DOCTYPE html>\n<html>", "1: this is no iCalendar file"},
 		{"BEGIN:VCARD\nEND:VCARD", "1: this is no iCalendar file"},
 		{"BEGIN:VCALENDAR\nEND:VCALENDAR", "1: there is no event in the calendar"},
-		{"BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101\n", "3: the file ends before the VEVENT of line 2 does"},
-		{"BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VTODO\n", "3: nothing that END:VTODO could end is open here"},
-		{"END:VCALENDAR", "1: nothing that END:VCALENDAR could end"},
+		{"BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101\n", "3: the file ends inside the VEVENT that begins at line 2"},
+		{"BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VTODO\n", "3: END:VTODO ends nothing that is open here"},
+		{"END:VCALENDAR", "1: END:VCALENDAR ends nothing that is open here"},
 		{event(""), "3: the event has no DTSTART"},
 		{event("DTSTART:tomorrow"), `6: DTSTART: "tomorrow" is no date`},
 		{event("DTSTART:20260230"), `6: DTSTART: "20260230" is no date`},

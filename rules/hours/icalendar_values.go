@@ -114,7 +114,7 @@ func (e *eventReader) readRule(s string, zone *time.Location) (rule *rrule.RRule
 		return nil, &faulty{fmt.Sprintf("the rule cannot be read (%s)", failed), "correct it, as in FREQ=YEARLY"}
 	}
 	if _, some := rule.Iterator()(); !some {
-		return nil, &faulty{"the rule gives no day at all", "correct it, or take the event out"}
+		return nil, &faulty{"the rule gives no day at all", "correct it, or remove the event"}
 	}
 	return rule, nil
 }
