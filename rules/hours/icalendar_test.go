@@ -152,7 +152,8 @@ func TestEventsOfACalendarFile(t *testing.T) {
 		{"EXDATE in UTC", []string{"DTSTART:20260101T000000", "DURATION:P1D", "RRULE:FREQ=MONTHLY;COUNT=3", "EXDATE:20260201T030000Z"}, "01-01 03-01"},
 		{"EXDATE of the only day", []string{"DTSTART:20260101", "EXDATE:20260101"}, ""},
 		{"a whole day after a late start repeats", []string{"DTSTART:20260101T200000", "DTEND:20260103T000000", "RRULE:FREQ=MONTHLY;COUNT=2", "EXDATE:20260101T200000"}, "02-02"},
-		{"hours of the rule", []string{"DTSTART:20260101", "RRULE:FREQ=YEARLY;BYHOUR=9,10;COUNT=1"}, "01-01"},
+		{"hours of the rule", []string{"DTSTART:20260101", "RRULE:FREQ=YEARLY;BYHOUR=9,10;COUNT=2"}, "01-01 +01-01"},
+		{"until an hour of the day", []string{"DTSTART:20260101T200000", "DTEND:20260103T000000", "RRULE:FREQ=MONTHLY;UNTIL=20260301T100000"}, "01-02 02-02"},
 	} {
 		calendar, _ := readCalendar(t, event(c.lines...))
 		var got []string
@@ -214,6 +215,7 @@ func TestACalendarFileThatIsOverIsWarnedOf(t *testing.T) {
 		event("DTSTART:20240101", "RRULE:FREQ=YEARLY;COUNT=2"):    "the calendar has no holiday to come: its last was on 2025-01-01",
 		event("DTSTART:20260601"):                                 "", // today
 		event("DTSTART:20240101", "RRULE:FREQ=YEARLY"):            "",
+		event("DTSTART:20250101", "RDATE:20350101"):               "",
 		event("DTSTART:20250101", "RDATE:20270101"):               "",
 		event("DTSTART;VALUE=DATE:20260528", "DURATION:P5D"):      "",
 		event("DTSTART;VALUE=DATE:20991231", "STATUS:CONFIRMED"):  "",
