@@ -44,8 +44,8 @@ func (l *loader) readCalendars() {
 	}
 }
 
-// readCalendarFile reads a calendar that is an iCalendar file. If it cannot be read, the calendar is an empty one, for what
-// refers to it.
+// readCalendarFile reads a calendar that is an iCalendar file. If it cannot be read, the calendar is an empty one, for
+// what refers to it.
 func (l *loader) readCalendarFile(name string, n, file *source.Node) hours.Calendar {
 	empty := hours.OwnCalendar(name, nil)
 	for k := range l.Entries(n) {

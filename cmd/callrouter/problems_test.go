@@ -65,8 +65,10 @@ func TestProblemPagesShowTheWayOut(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"pagina.ics":   "<!DOCTYPE html>\n",
-		"feriados.ics": "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20200101\nRRULE:FREQ=YEARLY\nEND:VEVENT\nEND:VCALENDAR\n",
-		"cinzas.ics":   "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20200226T000000\nDURATION:PT14H\nEND:VEVENT\nEND:VCALENDAR\n",
+		"feriados.ics": "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20200101\nRRULE:FREQ=YEARLY\n" +
+			"END:VEVENT\nEND:VCALENDAR\n",
+		"cinzas.ics": "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20200226T000000\nDURATION:PT14H\n" +
+			"END:VEVENT\nEND:VCALENDAR\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -34,7 +34,8 @@ func TestPublicHolidays(t *testing.T) {
 		{"ar", "2027-03-25", ""}, // Jueves Santo is no public holiday
 		{"ar", "2026-06-15", "Aniversario paso a la inmortalidad del General Martín Miguel de Güemes"},
 		{"ar", "2026-06-17", ""}, // moved, so a working day
-		{"ar", "2022-06-17", "Aniversario paso a la inmortalidad del General Martín Miguel de Güemes"}, // Friday: stays
+		// A Friday: it stays.
+		{"ar", "2022-06-17", "Aniversario paso a la inmortalidad del General Martín Miguel de Güemes"},
 		{"ar", "2026-11-20", ""},
 		{"ar", "2026-11-23", "Día de la Soberanía Nacional"},
 		{"mx", "2026-02-02", "Constitution Day"},

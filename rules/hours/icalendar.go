@@ -26,10 +26,10 @@ type CalendarFault struct {
 	Hint    string // what to do
 }
 
-// ReadCalendar makes a calendar of the lines of an iCalendar file (RFC 5545). Each day that an event covers from midnight
-// to midnight is a holiday. A time in UTC is read in the zone, any other as the clock that it names shows it. The years
-// up to two after now are worked out at once, later ones when they are asked for. The calendar is nil if any fault is not
-// a warning.
+// ReadCalendar makes a calendar of the lines of an iCalendar file (RFC 5545). Each day that an event covers from
+// midnight to midnight is a holiday. A time in UTC is read in the zone, any other as the clock that it names shows it.
+// The years up to two after now are worked out at once, later ones when they are asked for. The calendar is nil if any
+// fault is not a warning.
 func ReadCalendar(
 	name string, lines iter.Seq2[int, string], zone *time.Location, now time.Time,
 ) (Calendar, []CalendarFault) {
@@ -50,9 +50,9 @@ func ReadCalendar(
 	return c, append(r.partDays(), r.past(now)...)
 }
 
-// calendarReader reads the structure of a calendar file. The library reads the lines, and rrule-go what repeats. The
-// structure around them is read here, because a fault needs its line in the file: the library's reader of whole calendars
-// keeps none.
+// calendarReader reads the structure of a calendar file. golang-ical reads the lines, and rrule-go works out what
+// repeats. The structure around them is read here because a fault needs its line in the file: golang-ical's reader of
+// whole calendars keeps none.
 type calendarReader struct {
 	zone     *time.Location
 	calendar *fileCalendar
@@ -119,7 +119,8 @@ func (r *calendarReader) read(lines iter.Seq2[int, string]) {
 // isEventProperty reports whether a property of an event is read. Others, and other components, are skipped unread.
 func isEventProperty(name string) bool {
 	switch name {
-	case "UID", "SUMMARY", "STATUS", "DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID":
+	case "UID", "SUMMARY", "STATUS", "DTSTART", "DTEND", "DURATION",
+		"RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID":
 		return true
 	}
 	return false
@@ -149,7 +150,7 @@ func (r *calendarReader) contentLine() bool {
 		return true
 	}
 	if len(text) > maxContentLine {
-		r.fault(r.line, fmt.Sprintf("%s is longer than %d bytes", name, maxContentLine), "write shorter, or several of it")
+		r.fault(r.line, fmt.Sprintf("%s is longer than %d bytes", name, maxContentLine), "split it in several lines")
 		return false
 	}
 	property, err := ics.ParseProperty(ics.ContentLine(text))

@@ -89,7 +89,7 @@ func (e *eventReader) read(r *calendarReader, name string, p *ics.BaseProperty) 
 		return &faulty{"this is out of use and not read", "write the days that are left out as EXDATE"}
 	case "RECURRENCE-ID":
 		if parameter(p, "RANGE") != "" {
-			return &faulty{"an occurrence that is moved with all that follow is not read", "write two events that repeat"}
+			return &faulty{"an occurrence moved with all that follow is not read", "write two events that repeat"}
 		}
 		var t *calendarTime
 		if t, err = parseICalTime(value, r.zone); err == nil {

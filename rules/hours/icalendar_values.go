@@ -11,8 +11,8 @@ import (
 	"github.com/teambition/rrule-go"
 )
 
-// firstRepeatYear is the first year in which an event that repeats may start. (Birthdays without a year are written as of
-// 1604 by some programs.)
+// firstRepeatYear is the first year in which an event that repeats may start. (Some programs write birthdays without a
+// year as of 1604.)
 const firstRepeatYear = 1600
 
 const secondsOfADay = 24 * 60 * 60
@@ -129,7 +129,9 @@ func checkRule(o *rrule.ROption, year int) *faulty {
 	case o.Interval > 1000:
 		return &faulty{fmt.Sprintf("the interval is %d", o.Interval), "write 1000 at most"}
 	case year < firstRepeatYear:
-		return &faulty{fmt.Sprintf("it repeats since %d", year), fmt.Sprintf("let it start in %d or later", firstRepeatYear)}
+		return &faulty{
+			fmt.Sprintf("it repeats since %d", year), fmt.Sprintf("let it start in %d or later", firstRepeatYear),
+		}
 	}
 	for _, day := range o.Byweekday {
 		if n := max(day.N(), -day.N()); n > 5 && (o.Freq != rrule.YEARLY || len(o.Bymonth) > 0) {

@@ -21,8 +21,8 @@ import (
 )
 
 // publicHolidays are the nation-wide holidays by country: the library's, corrected where the law says otherwise.
-// TestPublicHolidaysAgainstASecondSource compares each year of each calendar. Two rules of one name are one holiday, kept
-// on either day. The map is never written to.
+// TestPublicHolidaysAgainstASecondSource compares each year of each calendar. Two rules of one name are one holiday,
+// kept on either day. The map is never written to.
 var publicHolidays = map[string][]*cal.Holiday{
 	"ar": argentina(),
 	"br": brazil(),
@@ -69,8 +69,8 @@ func brazil() []*cal.Holiday {
 		br.ConscienciaNegra.Clone(&cal.Holiday{StartYear: 2024}))
 }
 
-// canada has the ten general holidays of the Canada Labour Code, section 166. Easter Monday and the Civic Holiday, which
-// the library adds, are no holidays in most provinces.
+// canada has the ten general holidays of the Canada Labour Code, section 166. The library adds Easter Monday and the
+// Civic Holiday, which are no holidays in most provinces.
 func canada() []*cal.Holiday {
 	return slices.DeleteFunc(slices.Clone(ca.Holidays), func(h *cal.Holiday) bool {
 		return h == ca.EasterMonday || h == ca.CivicDay
@@ -87,8 +87,8 @@ func italy() []*cal.Holiday {
 		})
 }
 
-// mexico follows article 74 of the labour law. Since 2006 it keeps three holidays on Mondays, instead of on their dates,
-// and it moves none that falls on a weekend; the library does.
+// mexico follows article 74 of the labour law. Since 2006 three holidays are kept on Mondays instead of on their dates,
+// and none is moved from a weekend; the library does that.
 func mexico() []*cal.Holiday {
 	list := slices.Clone(mx.Holidays)
 	for _, h := range []*cal.Holiday{mx.NewYear, mx.LabourDay, mx.IndependenceDay, mx.ChristmasDay} {

@@ -78,7 +78,8 @@ var hoursShape = &shape{what: "hours by name", named: true,
 var calendarsShape = &shape{what: "calendars by name", named: true, each: &shape{
 	what: "names of holidays by date, such as {01-25: City day}, or {file: ...}", each: aWord, filled: true,
 	keys: []key{
-		{"file", anyText, false, "Path, relative to this file, of an iCalendar file (.ics). Each day that one of its events covers is a holiday."},
+		{"file", anyText, false, "Path, relative to this file, of an iCalendar file (.ics). Each day that one of its " +
+			"events covers is a holiday."},
 	}}}
 
 var listsShape = &shape{what: "lists by name", named: true, each: &shape{
