@@ -64,7 +64,7 @@ func TestProblemPagesShowTheWayOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"pagina.ics":   "<!DOCTYPE html>\n",
+		"pagina.ics": "<!DOCTYPE html>\n",
 		"feriados.ics": "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20200101\nRRULE:FREQ=YEARLY\n" +
 			"END:VEVENT\nEND:VCALENDAR\n",
 		"cinzas.ics": "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20200226T000000\nDURATION:PT14H\n" +
