@@ -2,16 +2,23 @@ package client
 
 import (
 	"context"
+	"errors"
+	"io"
 	"iter"
 	"net/http"
+	"time"
 
 	"github.com/tmaxmax/go-sse"
 
 	"callrouter/console"
 )
 
-// maxEvent bounds an event, in bytes: an offer has an SDP in it.
-const maxEvent = 1 << 20
+const (
+	maxEvent   = 1 << 20          // bytes of an event: an offer has an SDP in it
+	maxSilence = 15 * time.Second // without a sign of the router, which sends a comment every 5 s
+)
+
+var errSilent = errors.New("nothing was heard from it for too long")
 
 // Me returns the agent whose token this is.
 func (c *Client) Me(ctx context.Context) (console.Me, error) {
@@ -31,18 +38,24 @@ func (c *Client) SetMe(ctx context.Context, s console.StatusRequest) (console.Me
 // offered to the agent. The last pair may have an error: why the agent could not connect, or that the connection broke.
 // Without one the router ended the stream, because it stops or because a new token was made for the agent.
 //
-// A caller who does not take events for some seconds counts as gone; answer calls in another goroutine.
+// A connection that has been silent for 15 s is given up. A caller who does not take events for some seconds counts as
+// gone, so answer calls in another goroutine.
 func (c *Client) Events(ctx context.Context) iter.Seq2[console.Event, error] {
 	return func(yield func(console.Event, error) bool) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		silence := time.AfterFunc(c.silence, func() { cancel(errSilent) })
+		defer silence.Stop()
 		resp, err := c.send(ctx, http.MethodGet, path("me", "events"), nil)
 		if err != nil {
-			yield(nil, err)
+			yield(nil, c.silent(ctx, err))
 			return
 		}
 		defer resp.Body.Close()
-		for ev, err := range sse.Read(resp.Body, &sse.ReadConfig{MaxEventSize: maxEvent}) {
+		body := heard{resp.Body, func() { silence.Reset(c.silence) }}
+		for ev, err := range sse.Read(body, &sse.ReadConfig{MaxEventSize: maxEvent}) {
 			if err != nil {
-				yield(nil, c.unreachable(err))
+				yield(nil, c.silent(ctx, c.unreachable(err)))
 				return
 			}
 			event, err := console.ParseEvent(ev.Type, ev.Data)
@@ -55,6 +68,28 @@ func (c *Client) Events(ctx context.Context) iter.Seq2[console.Event, error] {
 			}
 		}
 	}
+}
+
+// silent says that a connection was given up because of silence, if it was.
+func (c *Client) silent(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errSilent) {
+		return c.unreachable(errSilent)
+	}
+	return err
+}
+
+// heard calls back for whatever is read.
+type heard struct {
+	io.Reader
+	call func()
+}
+
+func (h heard) Read(b []byte) (int, error) {
+	n, err := h.Reader.Read(b)
+	if n > 0 {
+		h.call()
+	}
+	return n, err
 }
 
 // Answer picks up the call of an offer with an SDP answer. It returns once Positus has taken the accept.

@@ -35,19 +35,22 @@ type Client struct {
 	token string
 	tee   io.Writer
 	http  *http.Client
+
+	silence time.Duration // of a stream of events that is given up
 }
 
 // New makes a client without connecting. The error says what is wrong with the URL.
 func New(cfg Config) (*Client, error) {
 	u, err := url.Parse(cfg.URL)
-	if err != nil {
-		return nil, fmt.Errorf("%w; write http://HOST:PORT", err)
+	if parse, ok := errors.AsType[*url.Error](err); ok {
+		return nil, fmt.Errorf("not a URL: %w; write http://HOST:PORT", parse.Err) // without the text, which may have a password
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("%q is not the URL of a router; write http://HOST:PORT", u.Redacted())
 	}
 	return &Client{
-		base: strings.TrimSuffix(cfg.URL, "/"), shown: strings.TrimSuffix(u.Redacted(), "/"), token: cfg.Token, tee: cfg.Tee,
+		base: strings.TrimSuffix(cfg.URL, "/"), shown: strings.TrimSuffix(u.Redacted(), "/"),
+		token: cfg.Token, tee: cfg.Tee, silence: maxSilence,
 		http: &http.Client{
 			// Nothing is kept open: a program makes few requests, and a router that stops need not wait for it.
 			Transport: &http.Transport{

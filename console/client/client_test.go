@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -351,5 +352,32 @@ func TestEventsEndWithTheirContext(t *testing.T) {
 	}
 	if !errors.Is(last, context.Canceled) {
 		t.Errorf("%v", last)
+	}
+}
+
+// A router whose machine is gone says nothing, not even that.
+func TestEventsEndInSilence(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]string{"at once": "", "after a while": "event: status\ndata: {}\n\n: still here\n\n"} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if first != "" {
+				_, _ = io.WriteString(w, first)
+				_ = http.NewResponseController(w).Flush()
+			}
+			<-r.Context().Done()
+		}))
+		t.Cleanup(server.Close)
+		c, err := New(Config{URL: server.URL, Token: token})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.silence = 100 * time.Millisecond
+		var last error
+		for _, err := range c.Events(t.Context()) {
+			last = err
+		}
+		if !errors.Is(last, ErrUnreachable) || !errors.Is(last, errSilent) {
+			t.Errorf("%s: %v", name, last)
+		}
 	}
 }
