@@ -2,15 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/tmaxmax/go-sse"
+	"callrouter/console"
+	"callrouter/console/client"
 )
 
 // agent is an agent's program: it listens to the agent's events as long as the test lasts, and connects again when the
@@ -19,24 +19,10 @@ type agent struct {
 	w      *world
 	name   string
 	token  string
-	events chan agentEvent
-	picks  bool // answers every offer at once
+	events chan console.Event
+	picks  bool // picks up every offer at once
 	given  atomic.Int64
 	online chan struct{} // receives once the agent is connected
-}
-
-// agentEvent is one event; Kind is its name, the rest what the kinds have.
-type agentEvent struct {
-	Kind       string
-	Offer      string
-	Queue      string
-	SDP        string
-	RingsUntil time.Time `json:"rings_until"`
-	Call       struct{ ID, From, Name, Number string }
-	Reason     string
-	ID         string
-	State      string
-	Status     string
 }
 
 // token makes a token with the command that an administrator uses.
@@ -53,10 +39,16 @@ func (w *world) token(name string) string {
 	return token
 }
 
+func newAgent(w *world, name, token string, picks bool) *agent {
+	return &agent{
+		w: w, name: name, token: token, events: make(chan console.Event, 1000), picks: picks, online: make(chan struct{}, 1),
+	}
+}
+
 // agent lets an agent come to work, and returns once the router offers calls to it.
 func (w *world) agent(name string, picks bool) *agent {
 	w.t.Helper()
-	a := &agent{w: w, name: name, token: w.token(name), events: make(chan agentEvent, 1000), picks: picks, online: make(chan struct{}, 1)}
+	a := newAgent(w, name, w.token(name), picks)
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	all.Go(func() {
@@ -79,86 +71,87 @@ func (w *world) agent(name string, picks bool) *agent {
 
 // listen reads one stream of events to its end.
 func (a *agent) listen(ctx context.Context, all *sync.WaitGroup) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+a.w.proc().internal+"/api/v1/me/events", nil)
-	if err != nil {
-		return
-	}
-	req.Header.Set("Authorization", "Bearer "+a.token)
-	stream := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := stream.Do(req)
-	if err != nil {
-		return
-	}
-	defer resp.Body.Close()
-	for ev, err := range sse.Read(resp.Body, &sse.ReadConfig{MaxEventSize: 1 << 20}) {
+	for event, err := range a.w.api(a.token).Events(ctx) {
 		if err != nil {
 			return
 		}
-		e := agentEvent{Kind: ev.Type}
-		if json.Unmarshal([]byte(ev.Data), &e) != nil {
-			continue
-		}
-		if e.Kind == "status" && e.Status == "available" {
-			select {
-			case a.online <- struct{}{}:
-			default:
+		switch e := event.(type) {
+		case console.StatusEvent:
+			if e.Status == console.StatusAvailable {
+				select {
+				case a.online <- struct{}{}:
+				default:
+				}
+			}
+		case console.OfferEvent:
+			if a.picks {
+				all.Go(func() { _, _, _ = a.try(e.Offer, anotherAnswer(e.SDP, a.given.Add(1))) })
 			}
 		}
-		if e.Kind == "offer" && a.picks {
-			all.Go(func() { _, _, _ = a.try(e.Offer, anotherAnswer(e.SDP, a.given.Add(1))) })
-		}
 		select {
-		case a.events <- e:
-		default: // nobody looks, and an agent who does not read would be taken for one who is gone
+		case a.events <- event:
+		default: // nobody looks, and the router would take an agent who does not read for one who is gone
 		}
 	}
 }
 
 // next waits for an event of a kind; others before it are passed over.
-func (a *agent) next(kind string, d time.Duration) agentEvent {
+func next[E console.Event](a *agent, d time.Duration) E {
 	a.w.t.Helper()
 	timeout := time.After(d)
 	for {
 		select {
-		case e := <-a.events:
-			if e.Kind == kind {
+		case event := <-a.events:
+			if e, ok := event.(E); ok {
 				return e
 			}
 		case <-timeout:
-			a.w.t.Fatalf("agent %s got no %s within %s\n%s", a.name, kind, d, excerpt(&a.w.logs))
+			var none E
+			a.w.t.Fatalf("agent %s got no %T within %s\n%s", a.name, none, d, excerpt(&a.w.logs))
 		}
 	}
 }
 
-func (a *agent) try(offer, sdp string) (int, []byte, error) {
-	return a.w.try(http.MethodPost, "/api/v1/offers/"+url.PathEscape(offer)+"/answer", a.token, map[string]string{"sdp": sdp})
+// outcome returns the HTTP status of a request that was made with the client, and the code of a refusal.
+func outcome(err error) (status int, code string, unreachable error) {
+	if refused, ok := errors.AsType[*client.Error](err); ok {
+		return refused.Status, refused.Code, nil
+	}
+	if err != nil {
+		return 0, "", err
+	}
+	return http.StatusOK, "", nil
+}
+
+func (a *agent) try(offer, sdp string) (status int, code string, unreachable error) {
+	return outcome(a.w.api(a.token).Answer(context.Background(), offer, sdp))
+}
+
+// must is outcome for a router that is there.
+func (a *agent) must(err error) (status int, code string) {
+	a.w.t.Helper()
+	status, code, err = outcome(err)
+	if err != nil {
+		a.w.t.Fatal(err)
+	}
+	return status, code
 }
 
 // answer answers an offer, and returns the status and the code of the error.
 func (a *agent) answer(offer, sdp string) (int, string) {
 	a.w.t.Helper()
-	status, body, err := a.try(offer, sdp)
-	if err != nil {
-		a.w.t.Fatal(err)
-	}
-	return status, errorCode(body)
+	return a.must(a.w.api(a.token).Answer(a.w.t.Context(), offer, sdp))
 }
 
 func (a *agent) decline(offer string) int {
 	a.w.t.Helper()
-	status, _ := a.w.ask(http.MethodPost, "/api/v1/offers/"+url.PathEscape(offer)+"/decline", a.token, nil)
+	status, _ := a.must(a.w.api(a.token).Decline(a.w.t.Context(), offer))
 	return status
 }
 
 func (a *agent) hangUp(callID string) int {
 	a.w.t.Helper()
-	status, _ := a.w.ask(http.MethodPost, "/api/v1/calls/"+url.PathEscape(callID)+"/hang-up", a.token, nil)
+	_, err := a.w.api(a.token).HangUp(a.w.t.Context(), callID)
+	status, _ := a.must(err)
 	return status
-}
-
-// errorCode is the code in the body of an error.
-func errorCode(body []byte) string {
-	var e struct{ Error string }
-	_ = json.Unmarshal(body, &e) // anything else has no code
-	return e.Error
 }

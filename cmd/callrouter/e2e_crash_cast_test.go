@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"callrouter/console"
 	"callrouter/engine"
 	"callrouter/positus/fake"
 )
@@ -164,13 +165,11 @@ func (r *crashRun) pause() bool {
 // agent lets an agent come to work, and returns once the router offers calls to it.
 func (r *crashRun) agent(name string, picks bool) *agent {
 	r.t.Helper()
-	a := &agent{w: r.world, name: name, events: make(chan agentEvent, 1000), picks: picks, online: make(chan struct{}, 1)}
-	within(r.t, settleWithin, "a token for "+name, func() bool {
-		status, body, err := r.try(http.MethodPost, "/api/v1/agents/"+name+"/token", r.admin, nil)
-		var reply struct{ Token string }
-		ok := err == nil && status == http.StatusOK && json.Unmarshal(body, &reply) == nil
-		a.token = reply.Token
-		return ok
+	a := newAgent(r.world, name, "", picks)
+	within(r.t, settleWithin, "a token for "+name, func() (ok bool) {
+		var err error
+		a.token, err = r.admins().NewToken(r.t.Context(), name)
+		return err == nil
 	})
 	r.keep(a.token)
 	r.goes(func() {
@@ -191,7 +190,7 @@ func (r *crashRun) administrator() {
 	for r.pause() {
 		for _, c := range r.world.fake.Calls() {
 			if rec, ok := r.peek(c.ID); ok && rec.State == engine.Active {
-				_, _, _ = r.try(http.MethodPost, "/api/v1/calls/"+url.PathEscape(c.ID)+"/hang-up", r.admin, nil)
+				_, _ = r.admins().HangUp(r.t.Context(), c.ID)
 			}
 		}
 	}
@@ -200,7 +199,7 @@ func (r *crashRun) administrator() {
 // reloads has the rules read again, until that was done.
 func (r *crashRun) reloads() {
 	for r.pause() {
-		if status, _, err := r.try(http.MethodPost, "/api/v1/rules/reload", r.admin, nil); err == nil && status == http.StatusOK {
+		if _, err := r.admins().Reload(r.t.Context()); err == nil {
 			return
 		}
 	}
@@ -211,10 +210,9 @@ func (r *crashRun) declines(a *agent) {
 	r.goes(func() {
 		for {
 			select {
-			case e := <-a.events:
-				for e.Kind == "offer" {
-					_, _, err := r.try(http.MethodPost, "/api/v1/offers/"+url.PathEscape(e.Offer)+"/decline", a.token, nil)
-					if err == nil || !r.pause() {
+			case event := <-a.events:
+				for e, ok := event.(console.OfferEvent); ok; ok = r.pause() {
+					if _, _, err := outcome(r.api(a.token).Decline(r.t.Context(), e.Offer)); err == nil {
 						break
 					}
 				}
@@ -277,16 +275,12 @@ func (r *crashRun) judge(sum *crashSum) {
 
 // held is which calls agents still have.
 func (r *crashRun) held() []string {
-	status, body, err := r.try(http.MethodGet, "/api/v1/agents", r.admin, nil)
-	if err != nil || status != http.StatusOK {
-		return []string{fmt.Sprintf("the agents cannot be read: %d %v", status, err)}
-	}
-	var list struct{ Agents []agentInfo }
-	if err := json.Unmarshal(body, &list); err != nil {
-		return []string{err.Error()}
+	agents, err := r.admins().Agents(r.t.Context())
+	if err != nil {
+		return []string{fmt.Sprintf("the agents cannot be read: %v", err)}
 	}
 	var held []string
-	for _, a := range list.Agents {
+	for _, a := range agents {
 		for _, id := range a.Held {
 			held = append(held, a.Agent+" has "+engine.Key(id))
 		}

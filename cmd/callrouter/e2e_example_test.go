@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"callrouter/console"
 	"callrouter/engine"
 	"callrouter/positus/fake"
 )
@@ -24,23 +25,8 @@ func (w *world) exampleAgent(name string, args ...string) *process {
 		"--server", "http://" + w.proc().internal, "--token-file", filepath.Join(w.dir, name+".token"), "--loopback",
 		"--play", filepath.Join(w.dir, "greeting.ogg"),
 	}, args...)...)
-	eventually(w.t, "the example is connected", func() bool { return w.status(name) == "available" })
+	eventually(w.t, "the example is connected", func() bool { return w.agentInfo(name).Status == console.StatusAvailable })
 	return p
-}
-
-// status returns the status of an agent.
-func (w *world) status(name string) string {
-	w.t.Helper()
-	agents, err := w.admins().Agents(w.t.Context())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for _, a := range agents {
-		if a.Agent == name {
-			return a.Status
-		}
-	}
-	return ""
 }
 
 // The example picks up a call and plays; Ctrl-C hangs up, and the agent is gone.
@@ -69,7 +55,7 @@ func TestExampleAgentPicksUp(t *testing.T) {
 		t.Errorf("the call was answered by %q", r.Agent)
 	}
 	w.applied(call, fake.KindAccept, fake.KindHangUp)
-	eventually(t, "the example is offline", func() bool { return w.status("ana") == "offline" })
+	eventually(t, "the example is offline", func() bool { return w.agentInfo("ana").Status == console.StatusOffline })
 }
 
 // The example hangs up after the recording, and is ready for the next call; one that its caller ends, it does not hang up.
@@ -104,7 +90,7 @@ func TestExampleAgentDeclines(t *testing.T) {
 	w.exampleAgent("ana", "--decline")
 	bruno := w.agent("bruno", true)
 	call := w.call(phone("sales"))
-	bruno.next("offer", 10*time.Second)
+	next[console.OfferEvent](bruno, 10*time.Second)
 	w.active(call.ID, 5*time.Second)
 	r, err := w.admins().Call(t.Context(), call.ID)
 	if err != nil {

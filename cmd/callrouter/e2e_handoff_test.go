@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"callrouter/console"
 	"callrouter/engine"
 	"callrouter/positus/fake"
 	"callrouter/rules"
@@ -20,7 +21,7 @@ func TestHandoff(t *testing.T) {
 		ana := w.agent("ana", false)
 		p := phone("sales")
 		call := w.call(p)
-		o := ana.next("offer", 5*time.Second)
+		o := next[console.OfferEvent](ana, 5*time.Second)
 		if o.Queue != "sales" || o.Call.ID != call.ID || o.Call.From != "+"+p.Number || o.Call.Name != p.Name || o.SDP != call.Offer {
 			t.Errorf("offer: %+v", o)
 		}
@@ -43,7 +44,7 @@ func TestHandoff(t *testing.T) {
 		if status, code := ana.answer(o.Offer, sdp); status != http.StatusOK {
 			t.Errorf("the same answer again: %d %s", status, code)
 		}
-		if e := ana.next("call", 5*time.Second); e.ID != call.ID {
+		if e := next[console.CallEvent](ana, 5*time.Second); e.ID != call.ID {
 			t.Errorf("call event: %+v", e)
 		}
 		r := w.active(call.ID, 5*time.Second)
@@ -82,20 +83,20 @@ func (w *world) checkWrapUp(a *agent) {
 		w.t.Errorf("wrap-up until %v", until)
 	}
 	ended := time.Now()
-	next := w.call(phone("sales"))
-	o := a.next("offer", 5*time.Second)
-	if o.Call.ID != next.ID {
+	again := w.call(phone("sales"))
+	o := next[console.OfferEvent](a, 5*time.Second)
+	if o.Call.ID != again.ID {
 		w.t.Errorf("offer: %+v", o)
 	}
 	if waited := time.Since(ended); waited < 1500*time.Millisecond {
 		w.t.Errorf("offered after %s, within the wrap-up", waited)
 	}
-	next.HangUp()
-	if e := a.next("withdrawn", 5*time.Second); e.Offer != o.Offer || e.Reason != "ended" {
+	again.HangUp()
+	if e := next[console.WithdrawnEvent](a, 5*time.Second); e.Offer != o.Offer || e.Reason != "ended" {
 		w.t.Errorf("withdrawn: %+v", e)
 	}
-	w.ended(next.ID, 5*time.Second, engine.Abandoned)
-	if n := len(w.fake.ActionsFor(next.ID)); n != 0 {
+	w.ended(again.ID, 5*time.Second, engine.Abandoned)
+	if n := len(w.fake.ActionsFor(again.ID)); n != 0 {
 		w.t.Errorf("%d requests about a call whose caller left", n)
 	}
 	if status, code := a.answer(o.Offer, fake.TextAnswer(o.SDP)); status != http.StatusConflict || code != "ended" {
@@ -103,26 +104,19 @@ func (w *world) checkWrapUp(a *agent) {
 	}
 }
 
-type agentInfo struct {
-	Agent       string
-	Status      string
-	Capacity    int
-	Held        []string
-	WrapUpUntil *time.Time `json:"wrap_up_until"`
-}
-
-func (w *world) agentInfo(name string) agentInfo {
+func (w *world) agentInfo(name string) console.Agent {
 	w.t.Helper()
-	var list struct{ Agents []agentInfo }
-	status, body := w.ask(http.MethodGet, "/api/v1/agents", w.admin, nil)
-	w.decode(status, body, &list)
-	for _, a := range list.Agents {
+	agents, err := w.admins().Agents(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, a := range agents {
 		if a.Agent == name {
 			return a
 		}
 	}
 	w.t.Fatalf("there is no agent %s", name)
-	return agentInfo{}
+	return console.Agent{}
 }
 
 // Two agents pick up at once: one has the call, the other is told so, and Positus hears of one answer.
@@ -136,20 +130,19 @@ func TestTwoAgentsPickUpAtOnce(t *testing.T) {
 			p.TalkFor = 50 * time.Millisecond
 			call := w.call(p)
 			var both sync.WaitGroup
-			var offers [2]agentEvent
+			var offers [2]console.OfferEvent
 			var status [2]int
 			var code, sdp [2]string
 			for i, a := range agents {
-				offers[i] = a.next("offer", 10*time.Second)
+				offers[i] = next[console.OfferEvent](a, 10*time.Second)
 				sdp[i] = anotherAnswer(offers[i].SDP, int64(i))
 			}
 			for i, a := range agents {
 				both.Go(func() {
-					s, body, err := a.try(offers[i].Offer, sdp[i])
-					if err != nil {
+					var err error
+					if status[i], code[i], err = a.try(offers[i].Offer, sdp[i]); err != nil {
 						t.Error(err)
 					}
-					status[i], code[i] = s, errorCode(body)
 				})
 			}
 			both.Wait()
@@ -160,7 +153,7 @@ func TestTwoAgentsPickUpAtOnce(t *testing.T) {
 			if call.Answer() != sdp[won] || len(w.fake.ActionsFor(call.ID)) != 1 {
 				t.Errorf("requests: %+v", w.fake.ActionsFor(call.ID))
 			}
-			if e := agents[1-won].next("withdrawn", 5*time.Second); e.Reason != "taken" {
+			if e := next[console.WithdrawnEvent](agents[1-won], 5*time.Second); e.Reason != "taken" {
 				t.Errorf("withdrawn: %+v", e)
 			}
 			w.ended(call.ID, 5*time.Second, engine.Answered)
@@ -174,21 +167,21 @@ func TestDecline(t *testing.T) {
 	w := start(t, plan{})
 	ana, bruno := w.agent("ana", false), w.agent("bruno", false)
 	call := w.call(phone("sales"))
-	first := ana.next("offer", 5*time.Second)
-	if status := ana.decline(first.Offer); status != http.StatusNoContent {
+	first := next[console.OfferEvent](ana, 5*time.Second)
+	if status := ana.decline(first.Offer); status != http.StatusOK {
 		t.Errorf("decline: %d", status)
 	}
-	if e := ana.next("withdrawn", 5*time.Second); e.Reason != "declined" {
+	if e := next[console.WithdrawnEvent](ana, 5*time.Second); e.Reason != "declined" {
 		t.Errorf("withdrawn: %+v", e)
 	}
-	second := bruno.next("offer", 5*time.Second)
+	second := next[console.OfferEvent](bruno, 5*time.Second)
 	if status, code := ana.answer(first.Offer, fake.TextAnswer(first.SDP)); status != http.StatusConflict || code != "expired" {
 		t.Errorf("answering what was declined: %d %s", status, code)
 	}
 	if status, code := ana.answer(second.Offer, fake.TextAnswer(second.SDP)); status != http.StatusNotFound {
 		t.Errorf("answering another agent's offer: %d %s", status, code)
 	}
-	if status := bruno.decline(second.Offer); status != http.StatusNoContent {
+	if status := bruno.decline(second.Offer); status != http.StatusOK {
 		t.Errorf("decline: %d", status)
 	}
 	r := w.ended(call.ID, 5*time.Second, engine.Rejected)
@@ -213,7 +206,7 @@ func TestAdministratorHangsUp(t *testing.T) {
 		t.Errorf("hang-up: %d", status)
 	}
 	w.ended(call.ID, 5*time.Second, engine.Answered)
-	within(t, 5*time.Second, "ana is told", func() bool { e := ana.next("call", 5*time.Second); return e.State == "ended" })
+	within(t, 5*time.Second, "ana is told", func() bool { e := next[console.CallEvent](ana, 5*time.Second); return e.State == "ended" })
 	w.applied(call, fake.KindAccept, fake.KindHangUp)
 	if status := a.hangUp(call.ID); status != http.StatusConflict {
 		t.Errorf("hanging up an ended call: %d", status)

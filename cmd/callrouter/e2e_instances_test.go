@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"callrouter/console"
 	"callrouter/engine"
 	"callrouter/positus/fake"
 	"callrouter/store/storetest"
@@ -65,7 +66,7 @@ func TestTwoInstancesAreOneRouter(t *testing.T) {
 		call := w.call(p)
 		w.fake.SetWebhookURL([]string{one, w.webhookURL()}[i%2])
 		began := time.Now()
-		o := ana.next("offer", 5*time.Second)
+		o := next[console.OfferEvent](ana, 5*time.Second)
 		if took := time.Since(began); i > 0 && took > 3*time.Second { // wrap-up of 2 s, and a moment
 			t.Errorf("the offer came after %s", took)
 		}
@@ -84,7 +85,7 @@ func TestTwoInstancesAreOneRouter(t *testing.T) {
 	}
 	w.fake.SetWebhookURL(w.webhookURL())
 	call := w.call(phone("sales")) // ana is at the other instance by now
-	if o := ana.next("offer", 8*time.Second); o.Call.ID != call.ID {
+	if o := next[console.OfferEvent](ana, 8*time.Second); o.Call.ID != call.ID {
 		t.Errorf("offer: %+v", o)
 	}
 }
@@ -114,7 +115,7 @@ func TestWakesThatAreLost(t *testing.T) {
 	for i := range 3 {
 		began := time.Now()
 		call := w.call(phone("sales"))
-		o := ana.next("offer", 8*time.Second)
+		o := next[console.OfferEvent](ana, 8*time.Second)
 		slowest = max(slowest, time.Since(began))
 		if status, code := ana.answer(o.Offer, anotherAnswer(o.SDP, int64(i))); status != http.StatusOK {
 			t.Fatalf("answer: %d %s", status, code)
@@ -161,7 +162,7 @@ func TestCallerHangsUpWhileTheRouterIsDown(t *testing.T) {
 		w.putGate()
 		ana := w.agent("ana", false)
 		rung, called := w.call(phone("sales")), w.call(phone("crowd"))
-		ana.next("offer", 5*time.Second)
+		next[console.OfferEvent](ana, 5*time.Second)
 		w.recorded(called.ID, 5*time.Second, func(r record) bool { return r.State == engine.Waiting })
 		w.proc().kill()
 		rung.HangUp()

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"callrouter/console"
 	"callrouter/engine"
 	"callrouter/engine/testrun"
 	"callrouter/positus/fake"
@@ -252,9 +253,9 @@ func TestKilledWhileRinging(t *testing.T) {
 		w := start(t, plan{store: store})
 		ana := w.agent("ana", false)
 		call := w.call(phone("sales"))
-		first := ana.next("offer", 5*time.Second)
+		first := next[console.OfferEvent](ana, 5*time.Second)
 		w.restart()
-		again := ana.next("offer", 5*time.Second)
+		again := next[console.OfferEvent](ana, 5*time.Second)
 		if again.Offer != first.Offer || !again.RingsUntil.Equal(first.RingsUntil) || again.SDP != first.SDP {
 			t.Errorf("offered again: %+v", again)
 		}

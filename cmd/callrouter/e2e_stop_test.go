@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"callrouter/console"
 	"callrouter/engine"
 	"callrouter/positus/fake"
-	"callrouter/rules"
 )
 
 // A graceful stop in the middle of everything: a call rings at an agent, another plays audio, and webhooks keep coming.
@@ -20,7 +20,7 @@ func TestGracefulStop(t *testing.T) {
 		w := start(t, plan{store: store, audio: aMinute})
 		ana := w.agent("ana", false)
 		ringing := w.call(phone("sales"))
-		first := ana.next("offer", 5*time.Second)
+		first := next[console.OfferEvent](ana, 5*time.Second)
 		p := phone("play")
 		p.Media = true
 		playing := w.call(p)
@@ -48,7 +48,7 @@ func TestGracefulStop(t *testing.T) {
 			t.Errorf("the stop did %v to a call that rings", got)
 		}
 		w.start()
-		if again := ana.next("offer", 12*time.Second); again.Offer != first.Offer {
+		if again := next[console.OfferEvent](ana, 12*time.Second); again.Offer != first.Offer {
 			t.Errorf("offered after the start: %+v", again)
 		} else if status, code := ana.answer(again.Offer, fake.TextAnswer(again.SDP)); status != http.StatusOK {
 			t.Errorf("answer: %d %s", status, code)
@@ -131,20 +131,13 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	w.applied(call, fake.KindAccept, fake.KindHangUp)
 }
 
-type rulesStatus struct {
-	Version     string
-	LastRefusal *struct {
-		At       time.Time
-		Problems rules.Problems
-	} `json:"last_refusal"`
-}
-
-func (w *world) rulesStatus() rulesStatus {
+func (w *world) rulesStatus() console.Rules {
 	w.t.Helper()
-	var s rulesStatus
-	status, body := w.ask(http.MethodGet, "/api/v1/rules", w.admin, nil)
-	w.decode(status, body, &s)
-	return s
+	r, err := w.admins().Rules(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
 }
 
 // SIGHUP reads the rules again; a bad file leaves the old one in force, and everybody can see it.
@@ -157,7 +150,7 @@ func TestReload(t *testing.T) {
 	}
 	ana := w.agent("ana", false)
 	old := w.call(phone("sales")) // begins under the first version
-	ana.next("offer", 5*time.Second)
+	next[console.OfferEvent](ana, 5*time.Second)
 
 	w.write("version: 1\nsurprise: [\n")
 	w.proc().signal(t, syscall.SIGHUP)
@@ -171,16 +164,17 @@ func TestReload(t *testing.T) {
 			t.Errorf("/metrics has no %s", line)
 		}
 	}
-	status, body := w.ask(http.MethodPost, "/api/v1/rules/reload", w.admin, nil)
-	if status != http.StatusUnprocessableEntity || !strings.Contains(string(body), "rules.yaml") {
-		t.Errorf("reload: %d %s", status, body)
+	refused, err := w.admins().Reload(t.Context())
+	if status, _, _ := outcome(err); status != http.StatusUnprocessableEntity || len(refused.Problems) == 0 ||
+		!strings.Contains(refused.Problems[0].File, "rules.yaml") {
+		t.Errorf("reload: %v %+v", err, refused)
 	}
 	if r := w.action(w.call(phone("reject")), 5*time.Second); r.Kind != fake.KindReject {
 		t.Errorf("after a bad file: %s", r.Kind)
 	}
 
-	next := strings.Replace(worldRules, `payload == "reject", then: reject`, `payload == "reject", then: {handoff: all}`, 1)
-	w.write(strings.ReplaceAll(next, "ANSWERER", "http://127.0.0.1:1"))
+	changed := strings.Replace(worldRules, `payload == "reject", then: reject`, `payload == "reject", then: {handoff: all}`, 1)
+	w.write(strings.ReplaceAll(changed, "ANSWERER", "http://127.0.0.1:1"))
 	w.proc().signal(t, syscall.SIGHUP)
 	within(t, 5*time.Second, "the new version is in force", func() bool { return w.rulesStatus().Version != before.Version })
 	if m := w.seeMetrics(); !strings.Contains(m, "callrouter_rules_last_reload_successful 1") {
@@ -188,7 +182,7 @@ func TestReload(t *testing.T) {
 	}
 	bruno := w.agent("bruno", false)
 	fresh := w.call(phone("reject"))
-	if o := bruno.next("offer", 5*time.Second); o.Call.ID != fresh.ID {
+	if o := next[console.OfferEvent](bruno, 5*time.Second); o.Call.ID != fresh.ID {
 		t.Errorf("offer: %+v", o)
 	}
 	if r, _ := w.record(old.ID); r.Version != before.Version {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"callrouter/console"
 	"callrouter/engine"
 	"callrouter/positus/fake"
 )
@@ -97,7 +98,7 @@ func TestDocumentedConnectLeadsToOneAction(t *testing.T) {
 				case "reject":
 					kind, state = fake.KindReject, engine.Ended
 				case "offer":
-					o := ana.next("offer", 5*time.Second)
+					o := next[console.OfferEvent](ana, 5*time.Second)
 					if o.SDP != call.Offer || o.Call.ID != call.ID || o.Call.From != "+5543999951234" || o.Call.Number != "main" {
 						t.Errorf("the offer is %+v", o)
 					}

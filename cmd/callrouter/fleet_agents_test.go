@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"callrouter/console"
+
 	"github.com/tmaxmax/go-sse"
 )
 
@@ -153,26 +155,28 @@ type readerFunc func([]byte) (int, error)
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
 func (a *fleetAgent) event(ctx context.Context, ev sse.Event) {
-	e := agentEvent{Kind: ev.Type}
-	if json.Unmarshal([]byte(ev.Data), &e) != nil {
+	event, err := console.ParseEvent(ev.Type, ev.Data)
+	if err != nil {
 		return
 	}
-	switch {
-	case e.Kind == "offer":
+	switch e := event.(type) {
+	case console.OfferEvent:
 		a.f.work.Go(func() { a.offered(ctx, e) })
-	case e.Kind == "status" && e.Status == "away": // after offers that it let ring out
-		a.f.asides.Add(1)
+	case console.StatusEvent:
+		if e.Status != console.StatusAway {
+			a.once.Do(func() { close(a.here) })
+			return
+		}
+		a.f.asides.Add(1) // after offers that it let ring out
 		a.f.work.Go(func() {
 			a.pause(ctx, 300*time.Millisecond)
-			a.post(ctx, http.MethodPut, "/api/v1/me", a.current(), map[string]string{"status": "available"}, 10)
+			a.post(ctx, http.MethodPut, "/api/v1/me", a.current(), console.StatusRequest{Status: console.StatusAvailable}, 10)
 		})
-	case e.Kind == "status":
-		a.once.Do(func() { close(a.here) })
 	}
 }
 
 // offered answers, declines or misses an offer.
-func (a *fleetAgent) offered(ctx context.Context, e agentEvent) {
+func (a *fleetAgent) offered(ctx context.Context, e console.OfferEvent) {
 	a.f.offers.Add(1)
 	if a.f.silent.Load() {
 		return
@@ -200,7 +204,7 @@ func (a *fleetAgent) offered(ctx context.Context, e agentEvent) {
 }
 
 // answer answers an offer, and talks if it has the call.
-func (a *fleetAgent) answer(ctx context.Context, path string, e agentEvent) {
+func (a *fleetAgent) answer(ctx context.Context, path string, e console.OfferEvent) {
 	a.mu.Lock()
 	a.given++
 	sdp := anotherAnswer(e.SDP, int64(a.i+1)*answersPerAgent+a.given)
@@ -269,4 +273,11 @@ func (a *fleetAgent) exchange(req *http.Request) (int, []byte) {
 		return 0, nil
 	}
 	return resp.StatusCode, reply
+}
+
+// errorCode is the code in the body of an error.
+func errorCode(body []byte) string {
+	var e struct{ Error string }
+	_ = json.Unmarshal(body, &e) // anything else has no code
+	return e.Error
 }

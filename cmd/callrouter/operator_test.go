@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,11 +15,11 @@ import (
 	"time"
 
 	"callrouter/cmd/callrouter/internal/router"
+	"callrouter/console"
+	"callrouter/console/client"
 	"callrouter/engine"
 	"callrouter/positus/fake"
 	"callrouter/rules"
-
-	"github.com/tmaxmax/go-sse"
 )
 
 const operatedRules = `version: 1
@@ -174,55 +173,33 @@ type desk struct {
 func (o *operated) sits(name string, picks bool) desk {
 	o.Helper()
 	token := strings.TrimSpace(o.ok([]string{"agents", "token", name}, `^\S{20,}$`))
+	api, err := client.New(client.Config{URL: o.server(), Token: token})
+	o.must(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
-	resp := o.request(ctx, token, http.MethodGet, "/api/v1/me/events", nil)
+	connected := make(chan struct{})
+	arrive := sync.OnceFunc(func() { close(connected) })
 	all.Go(func() {
-		defer resp.Body.Close()
-		for ev, err := range sse.Read(resp.Body, &sse.ReadConfig{MaxEventSize: 1 << 20}) {
+		defer arrive()
+		for event, err := range api.Events(ctx) {
+			arrive()
 			if err != nil {
 				return // the end of the connection
 			}
-			if ev.Type == "offer" && picks {
-				all.Go(func() { o.pickUp(ctx, token, ev.Data) })
+			if offer, ok := event.(console.OfferEvent); ok && picks {
+				all.Go(func() {
+					if err := api.Answer(ctx, offer.Offer, fake.TextAnswer(offer.SDP)); err != nil {
+						o.Errorf("answering: %v", err)
+					}
+				})
 			}
 		}
 	})
+	<-connected
 	var once sync.Once
 	d := desk{leave: func() { once.Do(func() { cancel(); all.Wait() }) }}
 	o.Cleanup(d.leave)
 	return d
-}
-
-func (o *operated) pickUp(ctx context.Context, token, event string) {
-	var offer struct{ Offer, SDP string }
-	if err := json.Unmarshal([]byte(event), &offer); err != nil {
-		o.Error(err)
-		return
-	}
-	body, err := json.Marshal(map[string]string{"sdp": fake.TextAnswer(offer.SDP)})
-	if err != nil {
-		o.Error(err)
-		return
-	}
-	resp := o.request(ctx, token, http.MethodPost, "/api/v1/offers/"+offer.Offer+"/answer", body)
-	_ = resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		o.Errorf("answering: %s", resp.Status)
-	}
-}
-
-func (o *operated) request(ctx context.Context, token, method, path string, body []byte) *http.Response {
-	req, err := http.NewRequestWithContext(ctx, method, o.server()+path, bytes.NewReader(body))
-	if err != nil {
-		panic(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		panic(err)
-	}
-	return resp
 }
 
 func TestAgentsByCommand(t *testing.T) {
