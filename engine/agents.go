@@ -64,8 +64,13 @@ func (e *Engine) Present(ctx context.Context, agent, connection string) error {
 			select {
 			case <-tick.C:
 				if err := e.Store.Present(ctx, agent, connection, e.Timing.Lease); err != nil && ctx.Err() == nil {
-					e.report("presence", "cannot renew an agent's presence; the agent soon gets no calls; check the store", err,
-						"agent", agent)
+					e.report(
+						"presence",
+						"cannot renew an agent's presence; the agent soon gets no calls; check the store",
+						err,
+						"agent",
+						agent,
+					)
 				}
 			case <-ctx.Done():
 				e.absent(agent, connection)

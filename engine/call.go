@@ -114,12 +114,14 @@ type Call struct {
 // FactRecord holds what one evaluation used beside the call and the rules file: what the store returned, and what was
 // set at run time.
 type FactRecord struct {
-	Evaluation int       `json:"evaluation,omitempty"` // which one, from 1 on; 0 in records of before there were numbers
-	At         time.Time `json:"at"`                   // by the router's clock, which goes on evenly
-	Wall       time.Time `json:"wall,omitzero"`        // by the clock on the wall, which hours go by
-	From       int       `json:"from,omitempty"`       // index of the first rule that it could reach
+	// which one, from 1 on; 0 in records of before there were numbers
+	Evaluation int       `json:"evaluation,omitempty"`
+	At         time.Time `json:"at"`             // by the router's clock, which goes on evenly
+	Wall       time.Time `json:"wall,omitzero"`  // by the clock on the wall, which hours go by
+	From       int       `json:"from,omitempty"` // index of the first rule that it could reach
 
-	Listed   map[string]bool             `json:"listed,omitempty"` // by lists of the store, and by run-time entries of others
+	// by lists of the store, and by run-time entries of others
+	Listed   map[string]bool             `json:"listed,omitempty"`
 	Queues   map[string]rules.QueueFacts `json:"queues,omitempty"`
 	Calls    map[string]int              `json:"calls,omitempty"`    // by duration
 	Switches map[string]string           `json:"switches,omitempty"` // "open" or "closed", of hours that were switched

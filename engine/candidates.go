@@ -38,7 +38,10 @@ func order(s rules.Strategy, free []candidate) []candidate {
 		slices.SortStableFunc(free, func(a, b candidate) int { return a.state.OfferedAt.Compare(b.state.OfferedAt) })
 	case rules.LeastBusy:
 		slices.SortStableFunc(free, func(a, b candidate) int {
-			return cmp.Or(cmp.Compare(len(a.state.Slots), len(b.state.Slots)), a.state.IdleSince.Compare(b.state.IdleSince))
+			return cmp.Or(
+				cmp.Compare(len(a.state.Slots), len(b.state.Slots)),
+				a.state.IdleSince.Compare(b.state.IdleSince),
+			)
 		})
 	}
 	return free

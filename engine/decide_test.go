@@ -281,7 +281,10 @@ func TestStoreDownRefuses(t *testing.T) {
 		w.e.StoreDown = engine.Refuse
 		w.store.setAway(true)
 		w.platform.ring("a")
-		err := w.e.Receive(w.t.Context(), []engine.Event{{Connect: &engine.Connect{CallID: "a", From: caller, To: "551122361741"}}})
+		err := w.e.Receive(
+			w.t.Context(),
+			[]engine.Event{{Connect: &engine.Connect{CallID: "a", From: caller, To: "551122361741"}}},
+		)
 		if err == nil {
 			t.Error("the webhook was taken")
 		}
@@ -366,7 +369,9 @@ func TestUnknownNumberIsIgnored(t *testing.T) {
 				t.Errorf("%s was taken: %v", id, err)
 			}
 		}
-		w.must(w.e.Receive(w.t.Context(), []engine.Event{{Alarm: &engine.Alarm{Code: 131026, Message: "not delivered"}}}))
+		w.must(
+			w.e.Receive(w.t.Context(), []engine.Event{{Alarm: &engine.Alarm{Code: 131026, Message: "not delivered"}}}),
+		)
 		if a := w.e.Alarms(); len(a) != 2 || a[0].Code != 131026 || a[1].Code != 131044 {
 			t.Errorf("alarms: %v", a)
 		}
@@ -386,14 +391,17 @@ func TestRecordHasWhatWasSetAtRunTime(t *testing.T) {
 		w.must(w.e.RefreshOverrides(ctx))
 		w.connect("a", caller)
 		c := w.want("a", engine.Ended, engine.Rejected, "reject")
-		if len(c.Facts) != 1 || c.Facts[0].Switches["office"] != "closed" || c.Facts[0].Switched["office"].Until.IsZero() || !c.Facts[0].Listed["vip"] {
+		if len(c.Facts) != 1 || c.Facts[0].Switches["office"] != "closed" ||
+			c.Facts[0].Switched["office"].Until.IsZero() ||
+			!c.Facts[0].Listed["vip"] {
 			t.Errorf("facts: %+v", c.Facts)
 		}
 		w.must(w.store.ClearSwitch(ctx, "office"))
 		w.must(w.store.DeleteEntry(ctx, "vip", "+"+caller))
 		w.must(w.e.RefreshOverrides(ctx))
 		w.connect("b", vip)
-		if c := w.want("b", engine.Active, "", "accept"); len(c.Facts) != 1 || len(c.Facts[0].Switches)+len(c.Facts[0].Listed) != 0 {
+		if c := w.want("b", engine.Active, "", "accept"); len(c.Facts) != 1 ||
+			len(c.Facts[0].Switches)+len(c.Facts[0].Listed) != 0 {
 			t.Errorf("facts: %+v", c.Facts)
 		}
 	})
@@ -409,7 +417,11 @@ default: {accept: greeting}
 		w.present("ana")
 		w.connect("a", caller)
 		w.offer("ana")
-		other := loadRules(t, t.TempDir(), header+"\nrules:\n  - {name: new, then: {accept: greeting}}\ndefault: reject\n")
+		other := loadRules(
+			t,
+			t.TempDir(),
+			header+"\nrules:\n  - {name: new, then: {accept: greeting}}\ndefault: reject\n",
+		)
 		w.e.SetRules(other)
 		pass(7 * time.Second)
 		if c := w.want("a", engine.Ended, engine.Rejected, "reject"); c.Rule != "old" {

@@ -172,7 +172,11 @@ func (e *Engine) SetRules(f *rules.File) {
 // keepVersionSoon is KeepVersion outside of its turn.
 func (e *Engine) keepVersionSoon(ctx context.Context) {
 	if err := e.KeepVersion(ctx); err != nil && ctx.Err() == nil {
-		e.report("versions", "the rules in force could not be kept for later questions about calls; it is tried again hourly", err)
+		e.report(
+			"versions",
+			"the rules in force could not be kept for later questions about calls; it is tried again hourly",
+			err,
+		)
 	}
 }
 

@@ -10,14 +10,14 @@ import (
 	"callrouter/rules"
 )
 
-// maxUnpacked is how many versions that are not in force any more stay unpacked in memory, for the next question about a
-// call that one of them decided.
+// maxUnpacked is how many versions that are not in force any more stay unpacked in memory, for the next question about
+// a call that one of them decided.
 const maxUnpacked = 4
 
-// Explain returns why each rule did or did not hold, for every evaluation of a call, in order. The record names only the
-// rules that mattered; the rest is worked out again from the version that decided and the facts of the record, so it is what
-// a dry run says of the same call. Where the store has that version no more, or the record is of before versions were kept,
-// it is what the record says.
+// Explain returns why each rule did or did not hold, for every evaluation of a call, in order. The record names only
+// the rules that mattered; the rest is worked out again from the version that decided and the facts of the record, so
+// it is what a dry run says of the same call. Where the store has that version no more, or the record is of before
+// versions were kept, it is what the record says.
 //
 // The error is the store's; the trace of the record is returned with it.
 func (e *Engine) Explain(ctx context.Context, c *Call) ([]rules.Trace, error) {
@@ -72,7 +72,10 @@ func (c *Call) traceOf(evaluation int) []rules.Trace {
 // correct puts in what the record knows better than the rules: what became of a rule's action, and errors.
 func (c *Call) correct(trace []rules.Trace, evaluation int) []rules.Trace {
 	for _, t := range c.traceOf(evaluation) {
-		at := slices.IndexFunc(trace, func(x rules.Trace) bool { return x.Evaluation == evaluation && x.Rule == t.Rule })
+		at := slices.IndexFunc(
+			trace,
+			func(x rules.Trace) bool { return x.Evaluation == evaluation && x.Rule == t.Rule },
+		)
 		switch {
 		case at < 0: // of something else than a rule, such as a reservation that failed
 			trace = append(trace, told([]rules.Trace{t})...)
@@ -112,7 +115,8 @@ func (f *FactRecord) input(file *rules.File, c *Call) rules.Input {
 	return file.Input(call, f.Wall, rt, facts)
 }
 
-// unpacked returns the rules of a version: those in memory, or those that the store keeps. ErrNotFound: nobody has them.
+// unpacked returns the rules of a version: those in memory, or those that the store keeps. ErrNotFound: nobody has
+// them.
 func (e *Engine) unpacked(ctx context.Context, version string) (*rules.File, error) {
 	if f, ok := e.version(version); ok {
 		return f, nil
@@ -131,7 +135,11 @@ func (e *Engine) unpacked(ctx context.Context, version string) (*rules.File, err
 	}
 	f, err := rules.Unpack(version, packed)
 	if err != nil {
-		e.report("versions", "the rules of an older version cannot be read any more; calls it decided are shown without why", err)
+		e.report(
+			"versions",
+			"the rules of an older version cannot be read any more; calls it decided are shown without why",
+			err,
+		)
 		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
 	e.mu.Lock()
@@ -143,8 +151,8 @@ func (e *Engine) unpacked(ctx context.Context, version string) (*rules.File, err
 	return f, nil
 }
 
-// KeepVersion has the store keep the rules in force, for as long as records name them. It is a job: each time it tells the
-// store that they are still in force.
+// KeepVersion has the store keep the rules in force, for as long as records name them. It is a job: each time it tells
+// the store that they are still in force.
 func (e *Engine) KeepVersion(ctx context.Context) error {
 	f := e.Rules()
 	err := e.Store.TouchVersion(ctx, f.Version())

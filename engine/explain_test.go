@@ -11,12 +11,18 @@ import (
 	"callrouter/rules"
 )
 
-// manyRules is a file of n rules that no call of the tests meets, then four that read the clock, a list, a queue, and the caller.
+// manyRules is a file of n rules that no call of the tests meets, then four that read the clock, a list, a queue, and
+// the caller.
 func manyRules(n int) string {
 	var b strings.Builder
 	b.WriteString(header + "rules:\n")
 	for i := range n {
-		fmt.Fprintf(&b, "  - {name: campaign %d, when: 'payload == \"c%d\" and open(\"office\")', then: reject}\n", i, i)
+		fmt.Fprintf(
+			&b,
+			"  - {name: campaign %d, when: 'payload == \"c%d\" and open(\"office\")', then: reject}\n",
+			i,
+			i,
+		)
 	}
 	b.WriteString(`
   - {name: after hours, when: 'not open("office")', then: reject}
@@ -46,13 +52,14 @@ func (w *world) wantTrace(c *engine.Call, given rules.Given) {
 	}
 }
 
-// TestWhyIsWhatTheDryRunSays: of a call in the record it is told rule by rule what a dry run of that call says, with the rules
-// that decided it, also once others are in force.
+// TestWhyIsWhatTheDryRunSays: of a call in the record it is told rule by rule what a dry run of that call says, with
+// the rules that decided it, also once others are in force.
 func TestWhyIsWhatTheDryRunSays(t *testing.T) {
 	inWorld(t, manyRules(50), func(w *world) {
 		w.connect("a", caller)
 		first := w.want("a", engine.Ended, engine.Rejected, "reject")
-		for _, id := range []string{"b", "c", "d", "e", "f", "g"} { // six calls before: calls("1h") says so, and nobody is free
+		// six calls before: calls("1h") says so, and nobody is free
+		for _, id := range []string{"b", "c", "d", "e", "f", "g"} {
 			w.connect(id, caller)
 			w.call(id)
 		}
@@ -96,7 +103,8 @@ func TestVersionThatNobodyKeeps(t *testing.T) {
 		c := *w.want("a", engine.Ended, engine.Rejected, "reject")
 		c.RulesVersion = "0000000000000000"
 		trace := w.trace(&c)
-		if len(trace) == 0 || trace[len(trace)-1].Rule != "abroad" || trace[len(trace)-1].Result != rules.Decided || trace[0].Values == nil {
+		if len(trace) == 0 || trace[len(trace)-1].Rule != "abroad" || trace[len(trace)-1].Result != rules.Decided ||
+			trace[0].Values == nil {
 			t.Errorf("told: %+v", trace)
 		}
 	})

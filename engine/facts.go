@@ -87,7 +87,8 @@ func (a AgentState) capacity(file int, now time.Time) int {
 	return file
 }
 
-// recordFacts returns what the record keeps of an evaluation: with the version of the rules, all that is needed to repeat it.
+// recordFacts returns what the record keeps of an evaluation: with the version of the rules, all that is needed to
+// repeat it.
 func (r *runner) recordFacts() FactRecord {
 	f := r.facts
 	switched, listed := r.input().AtRuntime()

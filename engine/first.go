@@ -22,8 +22,15 @@ func (r *runner) first() (c *Call) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			r.e.report("panic", "a bug stopped the evaluation of a call; it is stored and evaluated again; report the stack",
-				fmt.Errorf("%v", p), "call", r.c.Key(), "stack", string(debug.Stack()))
+			r.e.report(
+				"panic",
+				"a bug stopped the evaluation of a call; it is stored and evaluated again; report the stack",
+				fmt.Errorf("%v", p),
+				"call",
+				r.c.Key(),
+				"stack",
+				string(debug.Stack()),
+			)
 			c = r.c
 		}
 		r.draft = nil

@@ -44,7 +44,14 @@ default: reject
 					t.Errorf("it is %s %s (%s), want outcome %q", c.State, c.Outcome, c.Why, want.outcome)
 				}
 				if before != want.before || w.store.writes.Load() != want.total {
-					t.Errorf("%d writes before the %s, %d in all; want %d and %d", before, want.action, w.store.writes.Load(), want.before, want.total)
+					t.Errorf(
+						"%d writes before the %s, %d in all; want %d and %d",
+						before,
+						want.action,
+						w.store.writes.Load(),
+						want.before,
+						want.total,
+					)
 				}
 			})
 		})

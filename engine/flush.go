@@ -20,7 +20,8 @@ func (e *Engine) FlushKept(ctx context.Context) error {
 	failed := 0
 	for _, c := range e.replica.allKept() {
 		running, _ := e.running(c.Key())
-		if running || c.Live() && c.State != Active && c.HangUp == nil { // its runner goes on in memory; the record follows it
+		// A call with a runner goes on in memory, and its record follows it.
+		if running || c.Live() && c.State != Active && c.HangUp == nil {
 			continue
 		}
 		if err := e.flush(ctx, c); err == nil {

@@ -168,7 +168,10 @@ func TestCallerLeavesWhileItRings(t *testing.T) {
 func TestPositusRefusesTheAccept(t *testing.T) {
 	inWorld(t, handing, func(w *world) {
 		w.present("ana")
-		w.platform.spoil("accept", func() error { return &engine.ProviderError{Kind: engine.Refused, Status: 400, Code: 100} })
+		w.platform.spoil(
+			"accept",
+			func() error { return &engine.ProviderError{Kind: engine.Refused, Status: 400, Code: 100} },
+		)
 		w.connect("a", caller)
 		if err := w.answer("ana"); !errors.As(err, new(*engine.ProviderError)) {
 			t.Errorf("the agent was told %v", err)
@@ -437,7 +440,16 @@ default: reject
 		w.present("ana")
 		w.connect("talks", caller)
 		w.must(w.answer("ana"))
-		without := strings.NewReplacer("ana: {}, ", "", "[ana, bruno]", "[bruno, carla]", "one: {agents: [ana]", "one: {agents: [bruno]").Replace(both)
+		without := strings.NewReplacer(
+			"ana: {}, ",
+			"",
+			"[ana, bruno]",
+			"[bruno, carla]",
+			"one: {agents: [ana]",
+			"one: {agents: [bruno]",
+		).Replace(
+			both,
+		)
 		w.connect("waits", caller) // for ana
 		w.e.SetRules(loadRules(t, t.TempDir(), without))
 		w.present("bruno")
@@ -454,7 +466,9 @@ default: reject
 	})
 	inWorld(t, both, func(w *world) {
 		leave := w.present("carla")
-		w.e.SetRules(loadRules(t, t.TempDir(), strings.Replace(both, "one: {agents: [ana]", "one: {agents: [carla]", 1)))
+		w.e.SetRules(
+			loadRules(t, t.TempDir(), strings.Replace(both, "one: {agents: [ana]", "one: {agents: [carla]", 1)),
+		)
 		w.connect("talks", caller)
 		w.must(w.answer("carla"))
 		w.e.SetRules(loadRules(t, t.TempDir(), strings.Replace(both, ", carla: {capacity: 2}", "", 1)))
@@ -503,7 +517,12 @@ func TestOrderOfAgents(t *testing.T) {
 		"longest_idle": {"bruno", "ana", "bruno"},
 	} {
 		t.Run(strategy, func(t *testing.T) {
-			text := strings.Replace(header, "queues:", "queues:\n  team: {agents: [ana, bruno], strategy: "+strategy+"}", 1) +
+			text := strings.Replace(
+				header,
+				"queues:",
+				"queues:\n  team: {agents: [ana, bruno], strategy: "+strategy+"}",
+				1,
+			) +
 				"rules: [{name: desk, then: {handoff: team}}]\ndefault: {accept: greeting}\n"
 			inWorld(t, text, func(w *world) {
 				w.present("bruno")

@@ -82,7 +82,8 @@ func (e *Engine) tryHangUp(c *Call) (*Call, error) {
 			return nil
 		}
 		n.HangUp.Error = perr.Error()
-		if pe != nil && pe.Unsent { // no attempt: the first one after the outage must not wait as if there had been many
+		// What was never sent is no attempt: the first one after the outage must not wait as if there had been many.
+		if pe != nil && pe.Unsent {
 			n.HangUp.Attempts--
 		}
 		n.Due = now.Add(min(e.Timing.HangUpMax, time.Second<<min(n.HangUp.Attempts, 10)))
@@ -97,8 +98,15 @@ func (e *Engine) tryHangUp(c *Call) (*Call, error) {
 		e.reportEnd(n)
 		return n, nil
 	}
-	e.report("hang_up", "Positus did not take a hang-up; the call may go on, and the sweep retries; check Positus", perr,
-		"call", c.Key(), "attempts", n.HangUp.Attempts)
+	e.report(
+		"hang_up",
+		"Positus did not take a hang-up; the call may go on, and the sweep retries; check Positus",
+		perr,
+		"call",
+		c.Key(),
+		"attempts",
+		n.HangUp.Attempts,
+	)
 	return n, perr
 }
 
@@ -136,7 +144,13 @@ func (e *Engine) reap(ctx context.Context, c *Call, why string) {
 	if err != nil {
 		<-e.reaping
 		if !errors.Is(err, errUnchanged) {
-			e.report("hang_up", "cannot claim a call that must end; the next sweep retries; check the store", err, "call", c.Key())
+			e.report(
+				"hang_up",
+				"cannot claim a call that must end; the next sweep retries; check the store",
+				err,
+				"call",
+				c.Key(),
+			)
 		}
 		return
 	}
@@ -178,8 +192,13 @@ func (e *Engine) hangUpWithoutStore(c *Call) {
 	err := e.Provider.HangUp(ctx, c.PositusID, c.ID)
 	var pe *ProviderError
 	if err != nil && (!errors.As(err, &pe) || pe.Kind != Gone) {
-		e.report("hang_up", "Positus did not take a hang-up while the store is away; the next sweep retries; check both", err,
-			"call", c.Key())
+		e.report(
+			"hang_up",
+			"Positus did not take a hang-up while the store is away; the next sweep retries; check both",
+			err,
+			"call",
+			c.Key(),
+		)
 		return
 	}
 	e.replica.hungUp(c.Key())

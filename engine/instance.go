@@ -40,8 +40,14 @@ func (e *Engine) compareClocks(store time.Time) {
 	wrong := ahead.Abs() > maxSkew
 	switch was := e.skewed.Swap(wrong); {
 	case wrong && !was:
-		e.report("clock", "the clocks of this machine and the store differ; opening hours follow this machine's clock, calls "+
-			"the store's; let NTP set both", nil, "ahead", ahead.Round(time.Second).String())
+		e.report(
+			"clock",
+			"the clocks of this machine and the store differ; opening hours follow this machine's clock, calls "+
+				"the store's; let NTP set both",
+			nil,
+			"ahead",
+			ahead.Round(time.Second).String(),
+		)
 	case was && !wrong:
 		e.log.Info("the clocks of this machine and the store agree again")
 	}

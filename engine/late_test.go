@@ -69,7 +69,10 @@ func TestDecidedInMemoryWhileTheWriteWasUnderWay(t *testing.T) {
 		slow := &stallingStore{Store: w.store.Store, stall: true}
 		w.store.Store = slow
 		dies := make(chan struct{})
-		w.platform.spoil("accept", func() error { <-dies; return &engine.ProviderError{Kind: engine.Unavailable, Unsent: true} })
+		w.platform.spoil(
+			"accept",
+			func() error { <-dies; return &engine.ProviderError{Kind: engine.Unavailable, Unsent: true} },
+		)
 		w.connect("a", caller) // nobody can tell whether it is a partner, so on_error decides: accept
 		w.stopJobs()           // it dies before its next job
 		dead := w.e

@@ -63,9 +63,16 @@ func (e *Engine) Answer(ctx context.Context, agent, offerID, sdp string) error {
 	switch {
 	case err == nil:
 		if err := e.Store.Answered(ctx, agent); err != nil {
-			e.log.Warn("cannot reset the count of missed offers; the agent may be set away too early", "agent", agent, "error", err)
+			e.log.Warn(
+				"cannot reset the count of missed offers; the agent may be set away too early",
+				"agent",
+				agent,
+				"error",
+				err,
+			)
 		}
-	case errors.Is(err, ErrBusy), errors.Is(err, ErrGate): // the lease of the ringing slot ran out, and the slot is another call's
+	case errors.Is(err, ErrBusy),
+		errors.Is(err, ErrGate): // the lease of the ringing slot ran out, and the slot is another call's
 		return ErrExpired
 	case !errors.Is(err, errRepeated):
 		return err
@@ -90,7 +97,9 @@ func (e *Engine) takeOffer(c *Call, offerID, sdp, sum string) error {
 		return errRepeated
 	case o.Result == OfferTaken:
 		return ErrTaken
-	case o.Result == OfferMissed, o.Result == OfferUnreachable, o.Result == OfferDeclined: // whatever came of the call since
+	case o.Result == OfferMissed,
+		o.Result == OfferUnreachable,
+		o.Result == OfferDeclined: // whatever came of the call since
 		return ErrExpired
 	case c.State == Ended, c.CallerEnd != nil, o.Result == OfferEnded:
 		return ErrEnded

@@ -98,7 +98,12 @@ func TestQueueInAnyOrder(t *testing.T) {
 }
 
 func (d *desks) call(t *rapid.T) {
-	payload := rapid.SampledFrom([]string{"sales", "support", "sales, wait", "sales, wait", "support, wait"}).Draw(t, "call")
+	payload := rapid.SampledFrom(
+		[]string{"sales", "support", "sales, wait", "sales, wait", "support, wait"},
+	).Draw(
+		t,
+		"call",
+	)
 	id := fmt.Sprint("call ", len(d.calls))
 	d.ring(id)
 	queue, _, _ := strings.Cut(payload, ",")
@@ -292,7 +297,8 @@ func (d *desks) lookOffers(t *rapid.T, c *engine.Call) {
 			t.Fatalf("%s was offered to %s, who is not there", c.ID, o.Agent)
 		}
 		for j, earlier := range d.calls {
-			if d.queues[j] == o.Queue && earlier.ReceivedAt.Before(c.ReceivedAt) && waitedAt(earlier, o) && !d.outrun(earlier, o) {
+			if d.queues[j] == o.Queue && earlier.ReceivedAt.Before(c.ReceivedAt) && waitedAt(earlier, o) &&
+				!d.outrun(earlier, o) {
 				t.Fatalf("%s was offered to %s although %s waited for longer", c.ID, o.Agent, earlier.ID)
 			}
 		}
@@ -305,7 +311,8 @@ func (d *desks) outrun(earlier *engine.Call, o engine.Offer) bool {
 	for _, c := range d.calls {
 		for _, b := range c.Offers {
 			q, _ := d.file.Queue(o.Queue)
-			if b.At.Equal(o.At) && b.Queue != o.Queue && b.Agent != o.Agent && slices.Contains(q.Agents, b.Agent) && waitedAt(earlier, b) {
+			if b.At.Equal(o.At) && b.Queue != o.Queue && b.Agent != o.Agent && slices.Contains(q.Agents, b.Agent) &&
+				waitedAt(earlier, b) {
 				return true
 			}
 		}
@@ -343,13 +350,15 @@ func (d *desks) lookAgent(t *rapid.T, agent string, s engine.AgentState, now tim
 			}
 		}
 	}
-	idle := known && before.room() && l.room() && before.OfferedAt.Equal(s.OfferedAt) && now.Sub(before.at) > engine.DefaultTiming().Poll
+	idle := known && before.room() && l.room() && before.OfferedAt.Equal(s.OfferedAt) &&
+		now.Sub(before.at) > engine.DefaultTiming().Poll
 	for _, c := range d.calls {
 		if !idle || c.State != engine.Waiting || c.Transitions[len(c.Transitions)-1].At.After(before.at) {
 			continue
 		}
 		q, _ := d.file.Queue(c.Step.Queue)
-		if slices.Contains(q.Agents, agent) && !slices.ContainsFunc(c.Offers, func(o engine.Offer) bool { return o.Agent == agent }) {
+		if slices.Contains(q.Agents, agent) &&
+			!slices.ContainsFunc(c.Offers, func(o engine.Offer) bool { return o.Agent == agent }) {
 			t.Fatalf("%s waits since %v ago, and %s had a free slot all the time", c.ID, now.Sub(before.at), agent)
 		}
 	}

@@ -24,7 +24,11 @@ func (e *Engine) Receive(ctx context.Context, events []Event) error {
 			e.alarm(ev.Alarm)
 		default:
 			e.Observer.Error("unknown_event")
-			e.log.Warn("ignored a webhook event that this version does not know; calls go on as usual", "event", ev.Unknown)
+			e.log.Warn(
+				"ignored a webhook event that this version does not know; calls go on as usual",
+				"event",
+				ev.Unknown,
+			)
 		}
 		if err != nil {
 			return err
@@ -111,7 +115,8 @@ func (e *Engine) insertPatiently(ctx context.Context, c *Call) (existing *Call, 
 			return nil, nil
 		case errors.Is(err, ErrExists):
 			e.away.Store(0)
-			if existing != nil && existing.Owner == e.instance && existing.Rev == 1 && existing.ReceivedAt.Equal(c.ReceivedAt) {
+			if existing != nil && existing.Owner == e.instance && existing.Rev == 1 &&
+				existing.ReceivedAt.Equal(c.ReceivedAt) {
 				return nil, nil // an earlier attempt, whose reply was lost
 			}
 			return existing, err

@@ -79,8 +79,14 @@ func (inStore) write(r *runner, change func(n *Call)) error {
 		case (r.takesSlot(next) || r.e.leaseOver()) && !next.acted():
 			return errors.Join(errStore, err)
 		}
-		r.e.report("store", "the store went away; the call goes on, and its record is kept in memory until the store is back; "+
-			"check the store", err, "call", next.Key())
+		r.e.report(
+			"store",
+			"the store went away; the call goes on, and its record is kept in memory until the store is back; "+
+				"check the store",
+			err,
+			"call",
+			next.Key(),
+		)
 		r.moveToMemory(next)
 		return nil
 	}
@@ -119,7 +125,11 @@ func (inStore) hangUp(r *runner, why string, o Outcome) error {
 		r.c = c
 	}
 	if err != nil && !errors.Is(err, ErrNotActive) {
-		r.log.Warn("Positus has not confirmed the hang-up; the call counts as active, and the sweep retries", "error", err)
+		r.log.Warn(
+			"Positus has not confirmed the hang-up; the call counts as active, and the sweep retries",
+			"error",
+			err,
+		)
 	}
 	return nil
 }
@@ -145,8 +155,11 @@ func (inStore) leave(r *runner) {
 		return nil
 	})
 	if err != nil && !errors.Is(err, errUnchanged) {
-		r.log.Warn("cannot leave the ringing call to another instance now; one takes it over once this instance has stopped",
-			"error", err)
+		r.log.Warn(
+			"cannot leave the ringing call to another instance now; one takes it over once this instance has stopped",
+			"error",
+			err,
+		)
 	}
 }
 

@@ -98,7 +98,10 @@ func (r *runner) sendMessage(m *MessageState) error {
 	if spec, ok := r.f.Message(m.Name); ok && spec.AtMostEvery > 0 {
 		first, err := r.e.Store.Once(ctx, "message:"+m.Name+":"+r.c.CallerKey, spec.AtMostEvery)
 		if err != nil {
-			return fmt.Errorf("cannot read from the store whether the message was sent recently, so it was not sent: %w", err)
+			return fmt.Errorf(
+				"cannot read from the store whether the message was sent recently, so it was not sent: %w",
+				err,
+			)
 		}
 		if !first {
 			return errAlreadySent

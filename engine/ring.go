@@ -88,9 +88,16 @@ func (r *runner) offer(q rules.Queue, free []candidate, seen int64, now time.Tim
 		}
 		for _, f := range free {
 			n.Offers = append(n.Offers, Offer{
-				ID: fmt.Sprintf("%s-%d", n.Key(), len(n.Offers)+1), Agent: f.agent, Queue: q.Name, At: now, RingsUntil: until,
+				ID: fmt.Sprintf(
+					"%s-%d",
+					n.Key(),
+					len(n.Offers)+1,
+				), Agent: f.agent, Queue: q.Name, At: now, RingsUntil: until,
 			})
-			n.Holds = append(n.Holds, Hold{Agent: f.agent, Kind: HoldRinging, Capacity: f.capacity, Until: until.Add(ringGrace)})
+			n.Holds = append(
+				n.Holds,
+				Hold{Agent: f.agent, Kind: HoldRinging, Capacity: f.capacity, Until: until.Add(ringGrace)},
+			)
 		}
 		n.stopWaiting(now)
 		n.Step.Seen = seen
@@ -110,7 +117,13 @@ func (e *Engine) missed(agent, offer string, q rules.Queue) {
 	reason := fmt.Sprintf("missed %d calls in a row", q.AwayAfter)
 	n, err := e.Store.Missed(ctx, agent, offer, q.AwayAfter, reason)
 	if err != nil {
-		e.report("store", "cannot count a missed offer; the agent stays available; check the store", err, "agent", agent)
+		e.report(
+			"store",
+			"cannot count a missed offer; the agent stays available; check the store",
+			err,
+			"agent",
+			agent,
+		)
 		return
 	}
 	if q.AwayAfter > 0 && n >= q.AwayAfter {

@@ -93,8 +93,15 @@ func (e *Engine) start(r *runner) {
 		defer e.wg.Done()
 		defer func() {
 			if p := recover(); p != nil { // the sweep takes the call up again, and ends it once its window is over
-				e.report("panic", "a bug stopped the work on a call; the sweep takes the call up again; report the stack",
-					fmt.Errorf("%v", p), "call", key, "stack", string(debug.Stack()))
+				e.report(
+					"panic",
+					"a bug stopped the work on a call; the sweep takes the call up again; report the stack",
+					fmt.Errorf("%v", p),
+					"call",
+					key,
+					"stack",
+					string(debug.Stack()),
+				)
 			}
 			e.mu.Lock()
 			delete(e.runners, key)
@@ -117,7 +124,11 @@ func (r *runner) loop() {
 	defer r.closePlayback()
 	if r.resumed {
 		if err := r.reread(); !errors.Is(err, errChanged) {
-			r.log.Error("cannot read the call from the store; the sweep takes it up again; check the store", "error", err)
+			r.log.Error(
+				"cannot read the call from the store; the sweep takes it up again; check the store",
+				"error",
+				err,
+			)
 			return
 		}
 	}
@@ -151,7 +162,11 @@ func (r *runner) loop() {
 			r.records.leave(r)
 			return
 		default:
-			r.log.Error("this instance cannot go on with the call; the sweep or another instance takes it up", "error", err)
+			r.log.Error(
+				"this instance cannot go on with the call; the sweep or another instance takes it up",
+				"error",
+				err,
+			)
 			return
 		}
 	}
@@ -163,8 +178,14 @@ func (r *runner) continueInMemory(cause error) bool {
 	if r.e.leaseOver() {
 		return false
 	}
-	r.e.report("store", "the store went away during a call; the call goes on in memory, and rules that need the store take on_error; "+
-		"check the store", cause, "call", r.c.Key())
+	r.e.report(
+		"store",
+		"the store went away during a call; the call goes on in memory, and rules that need the store take on_error; "+
+			"check the store",
+		cause,
+		"call",
+		r.c.Key(),
+	)
 	r.moveToMemory(r.c.Clone())
 	if !r.c.State.Ringing() {
 		return true

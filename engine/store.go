@@ -159,12 +159,14 @@ type Overrides interface {
 	DeleteEntry(ctx context.Context, list, key string) error // ErrNotFound if it was not there
 }
 
-// Versions keeps the rules files that were in force, so that what they decided can be explained later. What is kept is opaque.
+// Versions keeps the rules files that were in force, so that what they decided can be explained later. What is kept is
+// opaque.
 type Versions interface {
-	// PutVersion keeps the files of a version, packed, in place of what was kept of it, and does what TouchVersion does.
+	// PutVersion keeps the files of a version, packed, in place of what was kept of it, and does what TouchVersion
+	// does.
 	PutVersion(ctx context.Context, version string, packed []byte) error
-	// TouchVersion says that a version is in force now. Purge forgets a version a day after the records that may name it.
-	// ErrNotFound: nothing is kept of it.
+	// TouchVersion says that a version is in force now. Purge forgets a version a day after the records that may name
+	// it. ErrNotFound: nothing is kept of it.
 	TouchVersion(ctx context.Context, version string) error
 	// Version returns what is kept of a version, or ErrNotFound.
 	Version(ctx context.Context, version string) ([]byte, error)

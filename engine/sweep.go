@@ -36,7 +36,8 @@ func (e *Engine) Sweep(ctx context.Context) error {
 		if _, ringing := e.running(key); ringing { // its runner looks after it
 			continue
 		}
-		if err := e.sweepCall(ctx, key, alive); err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, errUnchanged) {
+		if err := e.sweepCall(ctx, key, alive); err != nil && !errors.Is(err, ErrNotFound) &&
+			!errors.Is(err, errUnchanged) {
 			errs = append(errs, err)
 		}
 	}
@@ -96,8 +97,15 @@ func (e *Engine) sweepCall(ctx context.Context, key string, alive []string) erro
 		})
 		if err == nil {
 			if c.HangUp != nil {
-				e.report("hang_up", "Positus never confirmed a hang-up; the call now counts as ended; check it at Positus",
-					errors.New(c.HangUp.Error), "call", key, "attempts", c.HangUp.Attempts)
+				e.report(
+					"hang_up",
+					"Positus never confirmed a hang-up; the call now counts as ended; check it at Positus",
+					errors.New(c.HangUp.Error),
+					"call",
+					key,
+					"attempts",
+					c.HangUp.Attempts,
+				)
 			}
 			e.reportEnd(n)
 		}

@@ -80,7 +80,10 @@ func TestAcceptThatIsRefusedWhenRepeated(t *testing.T) {
 	inWorld(t, ringing, func(w *world) {
 		w.present("ana")
 		w.connect("a", caller)
-		w.platform.loseReply("accept", func() error { return &engine.ProviderError{Kind: engine.Refused, Status: 400, Repeated: true} })
+		w.platform.loseReply(
+			"accept",
+			func() error { return &engine.ProviderError{Kind: engine.Refused, Status: 400, Repeated: true} },
+		)
 		if err := w.answer("ana"); err == nil {
 			t.Error("ana was told that she has the call")
 		}
@@ -93,7 +96,10 @@ func TestAcceptThatIsRefusedWhenRepeated(t *testing.T) {
 func TestEchoOfPlayedAudioIsNoDeadAudio(t *testing.T) {
 	inWorld(t, ringing, func(w *world) {
 		w.media.length = time.Minute
-		w.platform.loseReply("accept", func() error { return &engine.ProviderError{Kind: engine.InProgress, Repeated: true} })
+		w.platform.loseReply(
+			"accept",
+			func() error { return &engine.ProviderError{Kind: engine.InProgress, Repeated: true} },
+		)
 		w.connect("a", vip)
 		pass(50 * time.Second)
 		w.want("a", engine.Active, "", "accept")
@@ -107,7 +113,10 @@ func TestAcceptThatWasNeverSent(t *testing.T) {
 	inWorld(t, ringing, func(w *world) {
 		w.present("ana")
 		w.connect("a", caller)
-		w.platform.spoil("accept", func() error { return &engine.ProviderError{Kind: engine.Unavailable, Unsent: true} })
+		w.platform.spoil(
+			"accept",
+			func() error { return &engine.ProviderError{Kind: engine.Unavailable, Unsent: true} },
+		)
 		_ = w.answer("ana")
 		w.want("a", engine.Ended, engine.TimedOut)
 	})
@@ -187,7 +196,10 @@ func TestHangUpIsGivenUpAfterADay(t *testing.T) {
 		if err := w.answer("ana"); err != nil {
 			t.Fatal(err)
 		}
-		w.platform.spoil("hang-up", func() error { return &engine.ProviderError{Kind: engine.Refused, Status: 400, Message: "no"} })
+		w.platform.spoil(
+			"hang-up",
+			func() error { return &engine.ProviderError{Kind: engine.Refused, Status: 400, Message: "no"} },
+		)
 		pass(24 * time.Hour)
 		w.want("a", engine.Active, "", "accept")
 		if w.free("ana") != 0 {
@@ -325,7 +337,8 @@ on_error: reject
 				c := w.want("a", engine.Ended, engine.Rejected, "reject")
 				trace := w.trace(c)
 				if c.By != rules.ByOnError || len(trace) != 2 || trace[0].Rule != "vips" || trace[0].Result != rules.NoMatch ||
-					trace[1].Rule != "desk" || trace[1].Result != rules.Errored || trace[1].Line == 0 {
+					trace[1].Rule != "desk" || trace[1].Result != rules.Errored ||
+					trace[1].Line == 0 {
 					t.Errorf("by %q: %+v", c.By, trace)
 				}
 			})

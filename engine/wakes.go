@@ -50,7 +50,11 @@ func (e *Engine) wake(topic string) {
 	if topic == TopicOverrides {
 		e.background(func(ctx context.Context) {
 			if err := e.RefreshOverrides(ctx); err != nil {
-				e.report("overrides", "cannot read changed switches and lists; calls use the old ones until the next read", err)
+				e.report(
+					"overrides",
+					"cannot read changed switches and lists; calls use the old ones until the next read",
+					err,
+				)
 			}
 		})
 	}
@@ -66,7 +70,11 @@ func (e *Engine) wake(topic string) {
 func (e *Engine) sweepLeft(ctx context.Context) {
 	for asked := e.sweepsAsked.Load(); ; asked = e.sweepsAsked.Load() {
 		if err := e.Sweep(ctx); err != nil && ctx.Err() == nil {
-			e.report("store", "cannot take a call that a stopping instance left; the next sweep retries; check the store", err)
+			e.report(
+				"store",
+				"cannot take a call that a stopping instance left; the next sweep retries; check the store",
+				err,
+			)
 		}
 		if e.sweepsAsked.CompareAndSwap(asked, 0) {
 			return

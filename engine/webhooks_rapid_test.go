@@ -45,8 +45,9 @@ type script struct {
 	pickUp   time.Duration // how long the agent lets it ring; over 8 s: until it stops
 	declines bool
 	connects []time.Duration // when copies of the connect webhook arrive, in order
-	ended    []time.Duration // how long after the end copies of the terminate webhook arrive, in order; none: it is lost
-	impostor time.Duration   // when a connect with the same id and another caller arrives; 0: never
+	// how long after the end copies of the terminate webhook arrive, in order; none: it is lost
+	ended    []time.Duration
+	impostor time.Duration // when a connect with the same id and another caller arrives; 0: never
 }
 
 func (s script) String() string {
@@ -123,7 +124,11 @@ func TestWebhooksInAnyOrder(t *testing.T) {
 				impostors += s.differing(got.results[i])
 			}
 			if told := got.p.told.count("duplicate_differs"); told != impostors {
-				t.Fatalf("%d impostors called while the call they took the id of was in hand, and %d were told of", impostors, told)
+				t.Fatalf(
+					"%d impostors called while the call they took the id of was in hand, and %d were told of",
+					impostors,
+					told,
+				)
 			}
 		})
 	}

@@ -43,7 +43,14 @@ func inWorld(t *testing.T, rulesText string, scenario func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		// A Tuesday morning in São Paulo, when the office of the tests is open.
 		pass(time.Until(time.Date(2026, 11, 24, 13, 0, 0, 0, time.UTC)))
-		w := &world{t: t, file: file, platform: newPlatform(), media: &audio{length: 3 * time.Second}, answerer: &answerer{}, observed: &observer{}}
+		w := &world{
+			t:        t,
+			file:     file,
+			platform: newPlatform(),
+			media:    &audio{length: 3 * time.Second},
+			answerer: &answerer{},
+			observed: &observer{},
+		}
 		w.clock = engine.NewClock(func() time.Time { return time.Now().Add(time.Duration(w.set.Load())) })
 		s, err := store.Open(t.Context(), filepath.Join(dir, "calls.db"), store.Config{Now: w.clock.Now})
 		if err != nil {
@@ -279,7 +286,12 @@ type platform struct {
 }
 
 func newPlatform() *platform {
-	return &platform{calls: map[string]string{}, log: map[string][]string{}, fault: map[string]func() error{}, after: map[string]func() error{}}
+	return &platform{
+		calls: map[string]string{},
+		log:   map[string][]string{},
+		fault: map[string]func() error{},
+		after: map[string]func() error{},
+	}
 }
 
 func (p *platform) ring(id string) {

@@ -62,8 +62,8 @@ func Seed(t testing.TB) uint64 {
 	return seed
 }
 
-// Parallel sets how many parallel tests of a package run at once, unless the command line does. A TestMain calls it where
-// most tests wait for other processes, so that the number of processors is too small a limit.
+// Parallel sets how many parallel tests of a package run at once, unless the command line does. A TestMain calls it
+// where most tests wait for other processes, so that the number of processors is too small a limit.
 func Parallel(n int) {
 	if !flag.Parsed() {
 		flag.Parse()
