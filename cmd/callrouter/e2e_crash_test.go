@@ -3,9 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,7 +22,7 @@ import (
 // In the ordinary run this is a sample; CALLROUTER_TEST_PROOFS=1 takes every point, in both stores.
 func TestKilledAtEveryPoint(t *testing.T) {
 	t.Parallel()
-	binary := crashingBinary(t)
+	binary := program(t, "callrouter-crashpoints", "-tags", "crashpoints", ".")
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
 		sample := []crashScenario{crashScenarios[0], crashScenarios[2]}
@@ -37,29 +35,6 @@ func TestKilledAtEveryPoint(t *testing.T) {
 		// Most of the time these wait for leases, so there may be many at once.
 		killEverywhere(t, binary, crashScenarios, 1, 24, func(t *testing.T) string { return storetest.StartRedis(t) })
 	})
-}
-
-// crashBuild is the program with its crash points, built once for all tests.
-var crashBuild struct {
-	once sync.Once
-	path string
-	err  error
-}
-
-func crashingBinary(t *testing.T) string {
-	t.Helper()
-	dir := filepath.Dir(callrouterBinary(t))
-	crashBuild.once.Do(func() {
-		crashBuild.path = filepath.Join(dir, "callrouter-crashpoints")
-		out, err := exec.Command("go", "build", "-tags", "crashpoints", "-o", crashBuild.path, ".").CombinedOutput()
-		if err != nil {
-			crashBuild.err = fmt.Errorf("building callrouter with its crash points: %w\n%s", err, out)
-		}
-	})
-	if crashBuild.err != nil {
-		t.Fatal(crashBuild.err)
-	}
-	return crashBuild.path
 }
 
 // crashPlan is one run of a scenario.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -16,10 +15,7 @@ import (
 // exampleAgent starts examples/agent as an agent, and returns once the router offers calls to it.
 func (w *world) exampleAgent(name string, args ...string) *process {
 	w.t.Helper()
-	path := filepath.Join(w.dir, "agent")
-	if out, err := exec.Command("go", "build", "-o", path, "callrouter/examples/agent").CombinedOutput(); err != nil {
-		w.t.Fatalf("building examples/agent: %v\n%s", err, out)
-	}
+	path := program(w.t, "agent", "callrouter/examples/agent")
 	w.file(name+".token", []byte(w.token(name)+"\n"))
 	p := launchBuild(w.t, path, &w.logs, nil, append([]string{
 		"--server", "http://" + w.proc().internal, "--token-file", filepath.Join(w.dir, name+".token"), "--loopback",

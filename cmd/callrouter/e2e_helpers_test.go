@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"callrouter/engine/testrun"
 	"callrouter/store/storetest"
 )
 
@@ -56,6 +57,7 @@ func inBothStores(t *testing.T, test func(t *testing.T, store string)) {
 		test(t, "")
 	})
 	t.Run("redis", func(t *testing.T) {
+		testrun.NotShort(t, "the same with the embedded store; ./store has a suite for both")
 		t.Parallel()
 		test(t, storetest.StartRedis(t))
 	})

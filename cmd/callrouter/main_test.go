@@ -37,29 +37,38 @@ func (s suite) Run() int {
 	return code
 }
 
-// binary is the program as users get it, built once for all tests. It is built without the race detector even if the tests
-// have it: what the program is made of runs with it in the tests of its packages, and here its pace is what users get.
+// binary has the programs that tests run, each built once for all tests. They are built without the race detector even if the
+// tests have it: their packages' own tests run with it, and here the pace is what users get.
 var binary struct {
 	once    sync.Once
 	dir     string
-	path    string
 	err     error
+	builds  sync.Map     // func() error, by the name of the program
 	running atomic.Int64 // processes started and not ended
 }
 
-func callrouterBinary(t testing.TB) string {
+// program returns the path of a program, which it builds with these arguments of go build.
+func program(t testing.TB, name string, args ...string) string {
 	t.Helper()
-	binary.once.Do(func() {
-		if binary.dir, binary.err = os.MkdirTemp("", "callrouter-test-"); binary.err != nil {
-			return
-		}
-		binary.path = filepath.Join(binary.dir, "callrouter")
-		if out, err := exec.Command("go", "build", "-o", binary.path, ".").CombinedOutput(); err != nil {
-			binary.err = fmt.Errorf("building callrouter: %w\n%s", err, out)
-		}
-	})
+	binary.once.Do(func() { binary.dir, binary.err = os.MkdirTemp("", "callrouter-test-") })
 	if binary.err != nil {
 		t.Fatal(binary.err)
 	}
-	return binary.path
+	path := filepath.Join(binary.dir, name)
+	build, _ := binary.builds.LoadOrStore(name, sync.OnceValue(func() error {
+		if out, err := exec.Command("go", append([]string{"build", "-o", path}, args...)...).CombinedOutput(); err != nil {
+			return fmt.Errorf("building %s: %w\n%s", name, err, out)
+		}
+		return nil
+	}))
+	if err := build.(func() error)(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// callrouterBinary returns the path of the program as users get it.
+func callrouterBinary(t testing.TB) string {
+	t.Helper()
+	return program(t, "callrouter", ".")
 }
