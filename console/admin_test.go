@@ -33,8 +33,10 @@ func TestACapacitySetByHandAlwaysHasAnEnd(t *testing.T) {
 			t.Errorf("until %s: %v", until, a.body)
 		}
 	}
-	a := r.want(200, "", adminToken, "PATCH", "/api/v1/agents/ana", `{"capacity":null,"status":"away","reason":"lunch"}`)
-	if a.body["capacity"] != 1.0 || a.body["capacity_until"] != nil || a.body["status"] != "offline" || a.body["reason"] != "lunch" {
+	a := r.want(200, "", adminToken, "PATCH", "/api/v1/agents/ana",
+		`{"capacity":null,"status":"away","reason":"lunch"}`)
+	if a.body["capacity"] != 1.0 || a.body["capacity_until"] != nil || a.body["status"] != "offline" ||
+		a.body["reason"] != "lunch" {
 		t.Errorf("taken back: %v", a.body)
 	}
 	a = r.want(404, "unknown_agent", adminToken, "PATCH", "/api/v1/agents/anna", `{"status":"away"}`)
@@ -59,7 +61,8 @@ func TestListEntriesHoldAtOnceInAnySpelling(t *testing.T) {
 	for _, spelling := range []string{"+5511977776666", "%2B5511977776666", "551177776666", "+55%20(11)%2097777-6666"} {
 		path := "/api/v1/lists/blocked/" + spelling
 		a := r.want(200, "", adminToken, "PUT", path, `{"note":"rude","until":"2099-01-31"}`)
-		if a.body["number"] != callerKey || a.body["note"] != "rude" || !strings.HasPrefix(a.body["until"].(string), "2099-02-01T00:00:00") {
+		if a.body["number"] != callerKey || a.body["note"] != "rude" ||
+			!strings.HasPrefix(a.body["until"].(string), "2099-02-01T00:00:00") {
 			t.Errorf("%s: %v", spelling, a.body)
 		}
 		a = r.want(200, "", adminToken, "GET", "/api/v1/lists/blocked", "")
@@ -111,8 +114,10 @@ func TestASwitchHoldsAtOnceAndHasAnEnd(t *testing.T) {
 		t.Errorf("without a switch: %v", a.body)
 	}
 	r.want(200, "", adminToken, "PUT", path, `{"state":"closed","until":"1h","reason":"flood"}`)
-	if a := r.want(200, "", adminToken, "GET", path, ""); a.body["state"] != "closed" || a.body["reason"] != "flood" || a.body["until"] == nil || a.body["open"] != false {
-		t.Errorf("with a switch: %v", a.body)
+	set := r.want(200, "", adminToken, "GET", path, "")
+	if set.body["state"] != "closed" || set.body["reason"] != "flood" || set.body["until"] == nil ||
+		set.body["open"] != false {
+		t.Errorf("with a switch: %v", set.body)
 	}
 	r.call("c1", caller)
 	if rec := r.ended("c1"); rec["rule"] != "closed" {
@@ -135,7 +140,8 @@ func TestASwitchHoldsAtOnceAndHasAnEnd(t *testing.T) {
 func TestABadRulesFileIsRefusedAndTheOldOneGoesOn(t *testing.T) {
 	r := newRig(t)
 	before := r.want(200, "", adminToken, "GET", "/api/v1/rules", "").body
-	if before["version"] == "" || before["loaded_at"] == nil || before["last_refusal"] != nil || before["timezone"] != "America/Sao_Paulo" {
+	if before["version"] == "" || before["loaded_at"] == nil || before["last_refusal"] != nil ||
+		before["timezone"] != "America/Sao_Paulo" {
 		t.Fatalf("the status is %v", before)
 	}
 	r.rewriteRules(func(s string) string { return strings.Replace(s, `open("office")`, `open("offise")`, 1) })
@@ -146,10 +152,13 @@ func TestABadRulesFileIsRefusedAndTheOldOneGoesOn(t *testing.T) {
 		t.Errorf("the problems are %v", a.body)
 	}
 	after := r.want(200, "", adminToken, "GET", "/api/v1/rules", "").body
-	if after["version"] != before["version"] || after["last_refusal"].(map[string]any)["problems"].([]any)[0].(map[string]any)["source"] != p["source"] {
+	if after["version"] != before["version"] ||
+		after["last_refusal"].(map[string]any)["problems"].([]any)[0].(map[string]any)["source"] != p["source"] {
 		t.Errorf("the status is %v", after)
 	}
-	r.rewriteRules(func(s string) string { return strings.Replace(s, `open("offise")`, `open("office")`, 1) + "\n# new\n" })
+	r.rewriteRules(func(s string) string {
+		return strings.Replace(s, `open("offise")`, `open("office")`, 1) + "\n# new\n"
+	})
 	good := r.want(200, "", adminToken, "POST", "/api/v1/rules/reload", "").body
 	if good["version"] == before["version"] || good["last_refusal"] != nil {
 		t.Errorf("the status is %v", good)

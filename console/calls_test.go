@@ -18,15 +18,20 @@ func TestCallsAreFoundAndNeverShowTheSDP(t *testing.T) {
 	r.ended("other")
 
 	a := r.want(200, "", adminToken, "GET", "/api/v1/calls/"+url.PathEscape(id), "")
-	for _, name := range []string{"id", "state", "outcome", "action", "rule", "by", "from", "number", "rules_version", "received_at", "trace", "facts", "transitions"} {
+	for _, name := range []string{
+		"id", "state", "outcome", "action", "rule", "by", "from", "number", "rules_version", "received_at", "trace",
+		"facts", "transitions",
+	} {
 		if _, ok := a.body[name]; !ok {
 			t.Errorf("the record has no %s", name)
 		}
 	}
-	if a.body["id"] != id || a.body["state"] != "offered" || a.body["rule"] != "sales line" || a.body["from"] != callerKey || a.body["outcome"] != nil {
+	if a.body["id"] != id || a.body["state"] != "offered" || a.body["rule"] != "sales line" ||
+		a.body["from"] != callerKey || a.body["outcome"] != nil {
 		t.Errorf("the record is %v", a.body)
 	}
-	if byKey := r.want(200, "", adminToken, "GET", "/api/v1/calls/"+a.body["key"].(string), ""); byKey.body["id"] != id {
+	byKey := r.want(200, "", adminToken, "GET", "/api/v1/calls/"+a.body["key"].(string), "")
+	if byKey.body["id"] != id {
 		t.Errorf("by its key: %v", byKey.body)
 	}
 	list := r.want(200, "", adminToken, "GET", "/api/v1/calls", "")
@@ -35,10 +40,13 @@ func TestCallsAreFoundAndNeverShowTheSDP(t *testing.T) {
 	}
 	since := time.Now().Add(-time.Hour).In(time.FixedZone("", 3600)).Format(time.RFC3339) // its plus is not escaped
 	for query, n := range map[string]int{
-		"": 2, "state=ended": 1, "state=offered": 1, "state=active": 0, "outcome=rejected": 1, "outcome=reaped": 0, "limit=1": 1,
+		"": 2, "state=ended": 1, "state=offered": 1, "state=active": 0, "outcome=rejected": 1, "outcome=reaped": 0,
+		"limit=1":              1,
 		"caller=5511977776666": 1, "caller=+5511977776666": 1, "caller=%2B55+11+97777-6666": 1, "caller=id:BR.1": 0,
-		"since=1h": 2, "since=2001-01-01": 2, "since=" + since: 2, "since=2099-01-01": 0, "order=newest": 2, "order=oldest&limit=1": 1,
-		"since=" + r.clock(-time.Minute): 2, "since=" + r.clock(time.Minute): 2, // the last time the clock showed it: a minute, or a day less a minute ago
+		"since=1h": 2, "since=2001-01-01": 2, "since=" + since: 2, "since=2099-01-01": 0, "order=newest": 2,
+		"order=oldest&limit=1": 1,
+		// The last time the clock showed it: a minute, or a day less a minute ago.
+		"since=" + r.clock(-time.Minute): 2, "since=" + r.clock(time.Minute): 2,
 		"state=&outcome=&limit=": 2,
 	} {
 		if got := len(r.want(200, "", adminToken, "GET", "/api/v1/calls?"+query, "").body["calls"].([]any)); got != n {
@@ -46,8 +54,10 @@ func TestCallsAreFoundAndNeverShowTheSDP(t *testing.T) {
 		}
 	}
 	for query, allowed := range map[string]string{
-		"state=done": "received, deciding, waiting", "outcome=lost": "answered, rejected", "since=yesterday": "cannot be read",
-		"caller=nobody": "country code", "caller=11977776666": "country code", "limit=0": "1 to 10000", "limit=many": "1 to 10000", "order=odd": "newest, oldest", "from=1": "state, outcome, since",
+		"state=done": "received, deciding, waiting", "outcome=lost": "answered, rejected",
+		"since=yesterday": "cannot be read",
+		"caller=nobody":   "country code", "caller=11977776666": "country code", "limit=0": "1 to 10000",
+		"limit=many": "1 to 10000", "order=odd": "newest, oldest", "from=1": "state, outcome, since",
 	} {
 		a := r.want(400, "", adminToken, "GET", "/api/v1/calls?"+query, "")
 		if !strings.Contains(a.body["message"].(string), allowed) {
@@ -68,7 +78,8 @@ func TestCallersWithoutAValidNumberAreFound(t *testing.T) {
 	r.call("odd", "15550001111")
 	r.ended("odd")
 	for _, caller := range []string{"15550001111", "%2B15550001111"} {
-		if got := len(r.want(200, "", adminToken, "GET", "/api/v1/calls?caller="+caller, "").body["calls"].([]any)); got != 1 {
+		found := r.want(200, "", adminToken, "GET", "/api/v1/calls?caller="+caller, "")
+		if got := len(found.body["calls"].([]any)); got != 1 {
 			t.Errorf("%s: %d calls", caller, got)
 		}
 	}
@@ -108,7 +119,8 @@ func TestBodiesAreReadStrictly(t *testing.T) {
 		}
 	}
 	a := r.send(ana, "PUT", "/api/v1/me", `{"mood":"bad"}`)
-	if m := a.body["message"].(string); !strings.Contains(m, `unknown field "mood"`) || !strings.Contains(m, "status, reason") {
+	if m := a.body["message"].(string); !strings.Contains(m, `unknown field "mood"`) ||
+		!strings.Contains(m, "status, reason") {
 		t.Errorf("the message is %q", m)
 	}
 	r.want(404, "unknown_offer", ana, "POST", "/api/v1/offers/x-1/answer", sdp(strings.Repeat("a", 900<<10)))

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bufio"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -16,7 +17,8 @@ import (
 func TestAStreamBeginsWithAllThereIs(t *testing.T) {
 	r := newRig(t)
 	ana, first := r.online("ana")
-	if h := first.header; h.Get("Content-Type") != "text/event-stream" || h.Get("Cache-Control") != "no-store" || h.Get("X-Accel-Buffering") != "no" {
+	if h := first.header; h.Get("Content-Type") != "text/event-stream" || h.Get("Cache-Control") != "no-store" ||
+		h.Get("X-Accel-Buffering") != "no" {
 		t.Errorf("the header is %v", h)
 	}
 	r.call("c", caller)
@@ -79,7 +81,8 @@ func TestStatusChangesAreTold(t *testing.T) {
 	r := newRig(t)
 	ana, screen := r.online("ana")
 	a := r.want(200, "", ana, "PUT", "/api/v1/me", `{"status":"away","reason":"lunch"}`)
-	if a.body["status"] != "away" || a.body["reason"] != "lunch" || a.body["name"] != "Ana Souza" || a.body["connected"] != true {
+	if a.body["status"] != "away" || a.body["reason"] != "lunch" || a.body["name"] != "Ana Souza" ||
+		a.body["connected"] != true {
 		t.Errorf("the answer is %v", a.body)
 	}
 	screen.is("status", map[string]any{"status": "away", "reason": "lunch"})
@@ -121,7 +124,8 @@ func (p *pipes) dial(t *testing.T, token string) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	client, server := net.Pipe()
 	p.conns <- server
-	_, err := client.Write([]byte("GET /api/v1/me/events HTTP/1.1\r\nHost: pipe\r\nAuthorization: Bearer " + token + "\r\n\r\n"))
+	_, err := fmt.Fprintf(client,
+		"GET /api/v1/me/events HTTP/1.1\r\nHost: pipe\r\nAuthorization: Bearer %s\r\n\r\n", token)
 	if err != nil {
 		t.Fatal(err)
 	}

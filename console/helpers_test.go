@@ -81,7 +81,8 @@ func newEngine(t *testing.T) *rig {
 	timing.Poll = 50 * time.Millisecond
 	log := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.engine = engine.New(engine.Config{
-		Store: r.store, Provider: r.positus, Media: media{}, Answerer: bot{}, Rules: f, Log: log, Observer: nobody{}, Timing: timing,
+		Store: r.store, Provider: r.positus, Media: media{}, Answerer: bot{}, Rules: f, Log: log, Observer: nobody{},
+		Timing: timing,
 	})
 	r.must(r.engine.Start(t.Context()))
 	r.rules = &control{engine: r.engine, path: path, status: RulesStatus{Version: f.Version(), LoadedAt: time.Now()}}

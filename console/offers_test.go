@@ -24,8 +24,8 @@ func TestAnAgentAnswersACallAndHangsUp(t *testing.T) {
 
 	o := screen.next("offer")
 	call := o["call"].(map[string]any)
-	if o["sdp"] != offerSDP || o["queue"] != "sales" || o["rings_until"] == nil || call["id"] != id || call["from"] != callerKey ||
-		call["name"] != "Maria" || call["number"] != "main" {
+	if o["sdp"] != offerSDP || o["queue"] != "sales" || o["rings_until"] == nil || call["id"] != id ||
+		call["from"] != callerKey || call["name"] != "Maria" || call["number"] != "main" {
 		t.Fatalf("the offer is %v", o)
 	}
 	path := "/api/v1/offers/" + o["offer"].(string)
@@ -51,7 +51,8 @@ func TestAnAgentAnswersACallAndHangsUp(t *testing.T) {
 	r.want(200, "", ana, "POST", hangUp, "")
 	screen.untilCall(id, "ended")
 	r.want(409, "not_active", ana, "POST", hangUp, "")
-	if rec := r.ended(id); rec["outcome"] != "answered" || rec["agent"] != "ana" || rec["why"] != "hung up by agent ana" {
+	if rec := r.ended(id); rec["outcome"] != "answered" || rec["agent"] != "ana" ||
+		rec["why"] != "hung up by agent ana" {
 		t.Errorf("the record is %v", rec)
 	}
 	r.want(409, "ended", ana, "POST", path+"/answer", sdp(answerSDP))

@@ -43,8 +43,8 @@ func TestEveryRouteAsksForTheRightCredential(t *testing.T) {
 	offer := screen.next("offer")["offer"].(string)
 	replaced := r.token("bruno")
 	bruno := r.token("bruno")
-	path := strings.NewReplacer("{agent}", "ana", "{id}", "call-1", "{list}", "vip", "{number}", callerKey, "{hours}", "office",
-		"{offer}", offer, "{key}", "000000000000000000000000", "{token}", "wrong")
+	path := strings.NewReplacer("{agent}", "ana", "{id}", "call-1", "{list}", "vip", "{number}", callerKey,
+		"{hours}", "office", "{offer}", offer, "{key}", "000000000000000000000000", "{token}", "wrong")
 
 	seen := map[string]bool{}
 	for _, rt := range r.api.routes() {
@@ -122,7 +122,8 @@ func TestWhatIsNotThereIsJSON(t *testing.T) {
 func TestAnotherOriginsPageMayNotChangeAnything(t *testing.T) {
 	r := newRig(t)
 	for _, origin := range []string{"https://evil.example", "null"} {
-		a := r.send(adminToken, "POST", "/api/v1/agents/ana/token", "", "Origin", origin, "Sec-Fetch-Site", "cross-site")
+		a := r.send(adminToken, "POST", "/api/v1/agents/ana/token", "", "Origin", origin, "Sec-Fetch-Site",
+			"cross-site")
 		if a.status != 403 || a.body["error"] != "cross_origin" {
 			t.Errorf("origin %s: %d %s", origin, a.status, a.text)
 		}
@@ -176,7 +177,9 @@ func TestAStoreThatIsAwayIsSaid(t *testing.T) {
 	r := newRig(t)
 	ana := r.token("ana")
 	r.must(r.store.Close())
-	for token, path := range map[string]string{adminToken: "/api/v1/calls", ana: "/api/v1/me", "unknown": "/api/v1/me/events"} {
+	for token, path := range map[string]string{
+		adminToken: "/api/v1/calls", ana: "/api/v1/me", "unknown": "/api/v1/me/events",
+	} {
 		if a := r.want(503, "store_unavailable", token, "GET", path, ""); a.header.Get("Retry-After") != "1" {
 			t.Errorf("%s: Retry-After is %q", path, a.header.Get("Retry-After"))
 		}

@@ -70,7 +70,8 @@ func (a *api) reloadRules(w http.ResponseWriter, r *http.Request, _ identity) er
 		a.Logger.Error("loaded the rules, but could not read switches and lists again; the router retries by itself",
 			"error", err)
 		return problem(http.StatusInternalServerError, "reload_failed",
-			"the rules are in force, but switches and lists could not be read again; the router retries by itself: "+err.Error())
+			"the rules are in force, but switches and lists could not be read again; the router retries by itself: "+
+				err.Error())
 	}
 	if problems.HasErrors() {
 		return &apiError{

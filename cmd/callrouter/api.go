@@ -69,7 +69,8 @@ func (f *serverFlags) explain(err error) error {
 	case http.StatusInternalServerError:
 		return &exitError{exitInternal, err}
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return usage("the router at %s refused the admin token; set %s to the value the router runs with", f.Server, envAdminToken)
+		return usage("the router at %s refused the admin token; set %s to the value the router runs with",
+			f.Server, envAdminToken)
 	}
 	return &exitError{exitUsage, err}
 }

@@ -59,8 +59,9 @@ func (c *callsListCmd) print(env *environment, calls []console.Record) error {
 			agent = *call.Agent
 		}
 		rows = append(rows, []string{
-			report.Moment(&call.ReceivedAt, loc), report.Caller(&call), call.Number, report.End(&call), report.OrDash(agent),
-			report.OrDash(report.Decision(&call)), report.OrDash(report.DecidedBy(&call)), call.Key,
+			report.Moment(&call.ReceivedAt, loc), report.Caller(&call), call.Number, report.End(&call),
+			report.OrDash(agent), report.OrDash(report.Decision(&call)), report.OrDash(report.DecidedBy(&call)),
+			call.Key,
 		})
 	}
 	if err := report.Table(env.stdout, rows); err != nil {
@@ -119,7 +120,8 @@ func (c *callsStaleCmd) Run(env *environment) error {
 		rows := [][]string{{"RECEIVED", "FROM", "STATE", "SWEEP WOULD", "WHY", "CALL"}}
 		for _, call := range calls {
 			rows = append(rows, []string{
-				report.Moment(&call.ReceivedAt, loc), report.Caller(&call.Record), string(call.State), call.Do, call.Why, call.Key,
+				report.Moment(&call.ReceivedAt, loc), report.Caller(&call.Record), string(call.State), call.Do,
+				call.Why, call.Key,
 			})
 		}
 		return report.Table(env.stdout, rows)

@@ -39,7 +39,8 @@ func (d *demo) agent(ctx context.Context, name string, picks bool) (*demoAgent, 
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	a := &demoAgent{
-		api: api, audio: audio, voice: filepath.Join(d.folder, "examples", "audio", "greeting.ogg"), picks: picks, cancel: cancel,
+		api: api, audio: audio, picks: picks, cancel: cancel,
+		voice: filepath.Join(d.folder, "examples", "audio", "greeting.ogg"),
 	}
 	d.agents = append(d.agents, a)
 	connected := make(chan struct{})

@@ -41,7 +41,8 @@ func (w *world) token(name string) string {
 
 func newAgent(w *world, name, token string, picks bool) *agent {
 	return &agent{
-		w: w, name: name, token: token, events: make(chan console.Event, 1000), picks: picks, online: make(chan struct{}, 1),
+		w: w, name: name, token: token, picks: picks,
+		events: make(chan console.Event, 1000), online: make(chan struct{}, 1),
 	}
 }
 

@@ -21,7 +21,8 @@ func (w *world) exampleAgent(name string, args ...string) *process {
 		"--server", "http://" + w.proc().internal, "--token-file", filepath.Join(w.dir, name+".token"), "--loopback",
 		"--play", filepath.Join(w.dir, "greeting.ogg"),
 	}, args...)...)
-	eventually(w.t, "the example is connected", func() bool { return w.agentInfo(name).Status == console.StatusAvailable })
+	eventually(w.t, "the example is connected",
+		func() bool { return w.agentInfo(name).Status == console.StatusAvailable })
 	return p
 }
 
@@ -54,7 +55,7 @@ func TestExampleAgentPicksUp(t *testing.T) {
 	eventually(t, "the example is offline", func() bool { return w.agentInfo("ana").Status == console.StatusOffline })
 }
 
-// The example hangs up after the recording, and is ready for the next call; one that its caller ends, it does not hang up.
+// The example hangs up after the recording, and is ready for the next call. If the caller hangs up, it does not.
 func TestExampleAgentGoesOn(t *testing.T) {
 	t.Parallel()
 	w := start(t, plan{})

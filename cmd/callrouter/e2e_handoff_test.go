@@ -22,7 +22,8 @@ func TestHandoff(t *testing.T) {
 		p := phone("sales")
 		call := w.call(p)
 		o := next[console.OfferEvent](ana, 5*time.Second)
-		if o.Queue != "sales" || o.Call.ID != call.ID || o.Call.From != "+"+p.Number || o.Call.Name != p.Name || o.SDP != call.Offer {
+		if o.Queue != "sales" || o.Call.ID != call.ID || o.Call.From != "+"+p.Number || o.Call.Name != p.Name ||
+			o.SDP != call.Offer {
 			t.Errorf("offer: %+v", o)
 		}
 		if left := time.Until(o.RingsUntil); left < 8*time.Second || left > 10*time.Second {
@@ -56,7 +57,9 @@ func TestHandoff(t *testing.T) {
 			t.Errorf("hang-up: %d", status)
 		}
 		r = w.ended(call.ID, 5*time.Second, engine.Answered)
-		want := []engine.State{engine.Received, engine.Deciding, engine.Offered, engine.Accepting, engine.Active, engine.Ended}
+		want := []engine.State{
+			engine.Received, engine.Deciding, engine.Offered, engine.Accepting, engine.Active, engine.Ended,
+		}
 		if !slices.Equal(r.path(), want) {
 			t.Errorf("transitions %v, want %v", r.path(), want)
 		}
@@ -67,11 +70,13 @@ func TestHandoff(t *testing.T) {
 
 func (w *world) checkTrace(r record) {
 	w.t.Helper()
-	if r.Action != rules.Handoff || r.Rule != "sales" || r.By != rules.ByRule || r.Agent != "ana" || r.Number != "main" || r.Version == "" {
+	if r.Action != rules.Handoff || r.Rule != "sales" || r.By != rules.ByRule || r.Agent != "ana" ||
+		r.Number != "main" || r.Version == "" {
 		w.t.Errorf("record: %+v", r)
 	}
 	last := r.Trace[len(r.Trace)-1]
-	if len(r.Trace) != 7 || last.Rule != "sales" || last.Result != rules.Decided || r.Trace[0].Result != rules.NoMatch || r.Trace[0].Why == "" {
+	if len(r.Trace) != 7 || last.Rule != "sales" || last.Result != rules.Decided ||
+		r.Trace[0].Result != rules.NoMatch || r.Trace[0].Why == "" {
 		w.t.Errorf("trace: %+v", r.Trace)
 	}
 }
@@ -175,7 +180,8 @@ func TestDecline(t *testing.T) {
 		t.Errorf("withdrawn: %+v", e)
 	}
 	second := next[console.OfferEvent](bruno, 5*time.Second)
-	if status, code := ana.answer(first.Offer, fake.TextAnswer(first.SDP)); status != http.StatusConflict || code != "expired" {
+	status, code := ana.answer(first.Offer, fake.TextAnswer(first.SDP))
+	if status != http.StatusConflict || code != "expired" {
 		t.Errorf("answering what was declined: %d %s", status, code)
 	}
 	if status, code := ana.answer(second.Offer, fake.TextAnswer(second.SDP)); status != http.StatusNotFound {
@@ -206,7 +212,8 @@ func TestAdministratorHangsUp(t *testing.T) {
 		t.Errorf("hang-up: %d", status)
 	}
 	w.ended(call.ID, 5*time.Second, engine.Answered)
-	within(t, 5*time.Second, "ana is told", func() bool { e := next[console.CallEvent](ana, 5*time.Second); return e.State == "ended" })
+	within(t, 5*time.Second, "ana is told",
+		func() bool { e := next[console.CallEvent](ana, 5*time.Second); return e.State == "ended" })
 	w.applied(call, fake.KindAccept, fake.KindHangUp)
 	if status := a.hangUp(call.ID); status != http.StatusConflict {
 		t.Errorf("hanging up an ended call: %d", status)

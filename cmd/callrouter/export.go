@@ -39,7 +39,7 @@ type exportedCall struct {
 	RulesVersion string               `json:"rules_version"`
 	Timezone     string               `json:"timezone"`
 	Facts        []engine.FactRecord  `json:"facts"` // one for each evaluation that asked the store, by its instant
-	Trace        []rules.Trace        `json:"trace"` // one for each rule that was looked at, with its instant and the values read
+	Trace        []rules.Trace        `json:"trace"` // one for each rule looked at: its instant and the values read
 	Decision     exportedDecision     `json:"decision"`
 	Outcome      *engine.Outcome      `json:"outcome"` // null: the call goes on
 	Why          string               `json:"why"`

@@ -31,7 +31,8 @@ func (f *serverFlags) printHours(env *environment, all []console.Switch) error {
 		if h.State != nil {
 			by = "switch"
 		}
-		rows = append(rows, []string{h.Hours, now, by, report.OrDash(report.Moment(h.Until, loc)), report.OrDash(h.Reason)})
+		until := report.OrDash(report.Moment(h.Until, loc))
+		rows = append(rows, []string{h.Hours, now, by, until, report.OrDash(h.Reason)})
 	}
 	if err := report.Table(env.stdout, rows); err != nil {
 		return err
@@ -105,7 +106,9 @@ type hoursClearCmd struct {
 }
 
 func (c *hoursClearCmd) Run(env *environment) error {
-	return c.each(env, &c.serverFlags, func(api *client.Client, name string) error { return api.ClearSwitch(env.ctx, name) })
+	return c.each(env, &c.serverFlags, func(api *client.Client, name string) error {
+		return api.ClearSwitch(env.ctx, name)
+	})
 }
 
 // each changes hours one by one, and shows what they are then.

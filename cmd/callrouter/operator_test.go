@@ -73,8 +73,9 @@ func startOperated(t *testing.T) *operated {
 	var err error
 	o.router, err = router.Start(context.Background(), router.Config{
 		Rules: file, Store: filepath.Join(t.TempDir(), "callrouter.db"), Retention: time.Hour,
-		Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", AdminToken: operatorToken, WebhookSecrets: []string{"0123456789abcdef"},
-		PositusURL: o.fake.URL(), PositusToken: "a-token", AudioLoopback: true, Log: slog.New(slog.DiscardHandler),
+		Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", AdminToken: operatorToken,
+		WebhookSecrets: []string{"0123456789abcdef"},
+		PositusURL:     o.fake.URL(), PositusToken: "a-token", AudioLoopback: true, Log: slog.New(slog.DiscardHandler),
 	})
 	o.must(err)
 	t.Cleanup(func() { o.must(o.router.Stop()) })
@@ -205,13 +206,14 @@ func (o *operated) sits(name string, picks bool) desk {
 func TestAgentsByCommand(t *testing.T) {
 	t.Parallel()
 	o := startOperated(t)
-	o.ok([]string{"agents", "list"}, `^AGENT +NAME +STATUS +CALLS +CAPACITY`, `^ana +Ana Souza +offline +0 +1 `, `^bruno +bruno +offline `,
-		`America/Sao_Paulo`)
+	o.ok([]string{"agents", "list"}, `^AGENT +NAME +STATUS +CALLS +CAPACITY`, `^ana +Ana Souza +offline +0 +1 `,
+		`^bruno +bruno +offline `, `America/Sao_Paulo`)
 	ana := o.sits("ana", false)
 	o.ok([]string{"agents", "list"}, `^ana +Ana Souza +available `)
 	o.ok([]string{"agents", "set", "ana", "--status", "away", "--reason", "lunch"}, `^ana +Ana Souza +away \(lunch\) `)
 	o.ok([]string{"agents", "set", "ana", "--status", "available"}, `^ana +Ana Souza +available `)
-	o.ok([]string{"agents", "set", "ana", "--capacity", "3", "--until", "2099-01-31 12:00"}, `^ana .* 3 until 2099-01-31 12:00:00 `)
+	o.ok([]string{"agents", "set", "ana", "--capacity", "3", "--until", "2099-01-31 12:00"},
+		`^ana .* 3 until 2099-01-31 12:00:00 `)
 	o.ok([]string{"agents", "set", "ana", "--capacity", "none"}, `^ana .* available +0 +1 `)
 	ana.leave()
 	eventually(t, "ana is offline", func() bool {
@@ -243,15 +245,21 @@ func TestListsByCommand(t *testing.T) {
 	t.Parallel()
 	o := startOperated(t)
 	o.ok([]string{"lists", "show"}, `^LIST +IN THE FILE +AT RUN TIME$`, `^blocked +1 +0$`, `^vip +- +0$`)
-	o.ok([]string{"lists", "add", "blocked", "+55 21 97777-6666", "id:BR.123", "--note", "rude", "--until", "2099-01-31"},
+	o.ok(
+		[]string{
+			"lists", "add", "blocked", "+55 21 97777-6666", "id:BR.123", "--note", "rude", "--until", "2099-01-31",
+		},
 		`^\+5521977776666 +2099-02-01 00:00:00 +rude$`, `^id:BR\.123 +2099`)
 	_, key := o.call(fake.Phone{Number: operatedOther}, engine.Ended)
 	o.ok([]string{"calls", "show", key}, `^decision +reject +by rule "blocked callers"$`)
-	o.ok([]string{"lists", "show", "blocked"}, `^NUMBER +UNTIL +NOTE$`, `^\+5521977776666 .* rude$`, `^2 put on "blocked" at run time, besides 1 in the rules file$`)
-	o.exits(exitUsage, []string{"lists", "add", "blocked", "+5511988887777", "12"}, `^callrouter: "12": .*; nothing was changed$`)
+	o.ok([]string{"lists", "show", "blocked"}, `^NUMBER +UNTIL +NOTE$`, `^\+5521977776666 .* rude$`,
+		`^2 put on "blocked" at run time, besides 1 in the rules file$`)
+	o.exits(exitUsage, []string{"lists", "add", "blocked", "+5511988887777", "12"},
+		`^callrouter: "12": .*; nothing was changed$`)
 	o.exits(exitUsage, []string{"lists", "add", "blocked", "+5511988887777", "--until", "never"}, `until: `)
 	o.exits(exitUsage, []string{"lists", "add", "bloked", "+5511988887777"}, `no list "bloked"; it has: blocked, vip`)
-	o.ok([]string{"lists", "remove", "blocked", "5521977776666", "id:BR.123"}, `^\+5521977776666 is off "blocked"$`, `^id:BR\.123 is off`)
+	o.ok([]string{"lists", "remove", "blocked", "5521977776666", "id:BR.123"}, `^\+5521977776666 is off "blocked"$`,
+		`^id:BR\.123 is off`)
 	o.exits(exitUsage, []string{"lists", "remove", "blocked", "5521977776666"}, `no such run-time entry`)
 	var list struct {
 		List    string
@@ -280,7 +288,8 @@ func TestHoursByCommand(t *testing.T) {
 	o.ok([]string{"hours", "clear", "--all"}, `^office +open +plan`, `^lunch +\w+ +plan`)
 	var reply struct{ Hours []map[string]any }
 	o.json(&reply, "hours", "show")
-	if len(reply.Hours) != 2 || reply.Hours[0]["hours"] != "office" || reply.Hours[0]["open"] != true || reply.Hours[0]["state"] != nil {
+	if len(reply.Hours) != 2 || reply.Hours[0]["hours"] != "office" || reply.Hours[0]["open"] != true ||
+		reply.Hours[0]["state"] != nil {
 		t.Errorf("--json: %v", reply)
 	}
 	for args, pattern := range map[string]string{
@@ -315,7 +324,8 @@ func TestRulesByCommand(t *testing.T) {
 		OK       bool
 		Problems []map[string]any
 	}
-	if err := json.Unmarshal([]byte(stdout), &reply); err != nil || code != exitFound || reply.OK || reply.Problems[0]["line"] == nil {
+	if err := json.Unmarshal([]byte(stdout), &reply); err != nil || code != exitFound || reply.OK ||
+		reply.Problems[0]["line"] == nil {
 		t.Errorf("--json: code %d, %v: %s", code, err, stdout)
 	}
 	o.must(os.WriteFile(o.rules, []byte(operatedRules+"# new\n"), 0o600))
@@ -333,7 +343,9 @@ func TestCallsByCommand(t *testing.T) {
 	o.sits("bruno", true)
 	o.ok([]string{"lists", "add", "vip", operatedVIP})
 	call, vip := o.call(fake.Phone{Number: operatedVIP, Name: "Vera"}, engine.Active)
-	o.ok([]string{"calls", "list", "--state", "active"}, `^20\d\d-\S+ \S+ +\+5511988887777 +main +\(active\) +bruno +handoff to queue sales +rule "vip" +`+vip+`$`, `^1 call;`)
+	o.ok([]string{"calls", "list", "--state", "active"},
+		`^20\d\d-\S+ \S+ +\+5511988887777 +main +\(active\) +bruno +handoff to queue sales +rule "vip" +`+vip+`$`,
+		`^1 call;`)
 	_, other := o.call(fake.Phone{Number: operatedOther, CTAPayload: "botão"}, engine.Ended)
 	o.exits(exitFound, []string{"calls", "hang-up", other})
 	o.ok([]string{"calls", "hang-up", vip}, `^hung up$`)
@@ -344,7 +356,8 @@ func TestCallsByCommand(t *testing.T) {
 
 	o.ok([]string{"calls", "list"}, `^2 calls;`, ` rejected +- +reject +default +`+other+`$`)
 	o.ok([]string{"calls", "list", "--limit", "1"}, `^1 call;`, `^there may be more: --limit is 1$`)
-	o.ok([]string{"calls", "list", "--caller", "+55 11 98888-7777", "--since", "1h", "--outcome", "answered"}, `^1 call;`)
+	o.ok([]string{"calls", "list", "--caller", "+55 11 98888-7777", "--since", "1h", "--outcome", "answered"},
+		`^1 call;`)
 	o.ok([]string{"calls", "show", call.ID},
 		`^call +`+regexp.QuoteMeta(call.ID)+` \(in logs: `+vip+`\)$`,
 		`^from +\+5511988887777 \(BR 11\), "Vera"$`,
@@ -362,7 +375,8 @@ func TestCallsByCommand(t *testing.T) {
 		`^ +\+\d\.\d{3} s +active`,
 		`^ +\+\d\.\d{3} s +ended +`,
 	)
-	o.ok([]string{"calls", "show", other}, `^payload +"botão"$`, `✓ +default +no rule decided$`, `^outcome +rejected, ended at`)
+	o.ok([]string{"calls", "show", other}, `^payload +"botão"$`, `✓ +default +no rule decided$`,
+		`^outcome +rejected, ended at`)
 	var record map[string]any
 	o.json(&record, "calls", "show", vip)
 	if record["id"] != call.ID || record["outcome"] != "answered" {
@@ -386,17 +400,24 @@ func (o *operated) checkExport(vip, other string) {
 	file, problems := rules.Load(o.rules)
 	o.must(problems.Err())
 	c := lines[0]
-	if c.Format != 1 || c.Caller != (exportedCaller{Number: "+" + operatedVIP, Name: "Vera", Received: operatedVIP}) || c.Number != "main" ||
-		c.RulesVersion != file.Version() || c.ReceivedAt.IsZero() || c.Timezone != "America/Sao_Paulo" ||
-		*c.Decision.Action != rules.Handoff || *c.Decision.Rule != "vip" || *c.Decision.Queue != "sales" || *c.Outcome != engine.Answered {
+	if c.Format != 1 || c.Caller != (exportedCaller{Number: "+" + operatedVIP, Name: "Vera", Received: operatedVIP}) ||
+		c.Number != "main" || c.RulesVersion != file.Version() || c.ReceivedAt.IsZero() ||
+		c.Timezone != "America/Sao_Paulo" ||
+		*c.Decision.Action != rules.Handoff || *c.Decision.Rule != "vip" || *c.Decision.Queue != "sales" ||
+		*c.Outcome != engine.Answered {
 		o.Errorf("the first line is %+v", c)
 	}
 	if len(c.Facts) == 0 || !c.Facts[0].Listed["vip"] {
 		o.Fatalf("the facts are %+v", c.Facts)
 	}
 	// What was exported is enough to decide again, with the same end.
-	in := file.Input(rules.Call{Caller: rules.NewCaller(c.Caller.Received, c.Caller.ID, c.Caller.Name), Number: c.Number, Payload: c.Payload},
-		c.Facts[0].At, nil, rules.Facts{Listed: c.Facts[0].Listed, Queues: c.Facts[0].Queues, Calls: map[time.Duration]int{time.Hour: c.Facts[0].Calls["1h0m0s"]}})
+	call := rules.Call{
+		Caller: rules.NewCaller(c.Caller.Received, c.Caller.ID, c.Caller.Name), Number: c.Number, Payload: c.Payload,
+	}
+	in := file.Input(call, c.Facts[0].At, nil, rules.Facts{
+		Listed: c.Facts[0].Listed, Queues: c.Facts[0].Queues,
+		Calls: map[time.Duration]int{time.Hour: c.Facts[0].Calls["1h0m0s"]},
+	})
 	if d, needs := file.Decide(in, 0); !needs.None() || d.Action != *c.Decision.Action || d.Rule != *c.Decision.Rule {
 		o.Errorf("decided again: %+v, needs %+v", d, needs)
 	}
@@ -416,7 +437,10 @@ func TestExportOfManyCalls(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			c := &engine.Call{ID: fmt.Sprint("call ", i), State: engine.Ended, Outcome: engine.Rejected, ReceivedAt: began.Add(time.Duration(i/7) * time.Second)}
+			c := &engine.Call{
+				ID: fmt.Sprint("call ", i), State: engine.Ended, Outcome: engine.Rejected,
+				ReceivedAt: began.Add(time.Duration(i/7) * time.Second),
+			}
 			if _, err := o.router.Store().Insert(t.Context(), c); err != nil {
 				t.Error(err)
 			}
@@ -444,14 +468,19 @@ func TestCommandsSayWhyTheyCouldNotRun(t *testing.T) {
 		t.Helper()
 		var out, errs bytes.Buffer
 		code := run([]string{"calls", "list", "--server", server}, &environment{
-			ctx: t.Context(), stdout: &out, stderr: &errs, getenv: func(name string) string { return map[string]string{envAdminToken: token}[name] },
+			ctx: t.Context(), stdout: &out, stderr: &errs,
+			getenv: func(name string) string { return map[string]string{envAdminToken: token}[name] },
 		})
 		if code != want || !regexp.MustCompile(pattern).MatchString(errs.String()) || out.Len() > 0 {
 			t.Errorf("code %d: %s%s", code, out.String(), errs.String())
 		}
 	}
 	try("", o.server(), exitUsage, `CALLROUTER_ADMIN_TOKEN is not set`)
-	try("another-token-altogether", o.server(), exitUsage, `refused the admin token; set CALLROUTER_ADMIN_TOKEN to the value the router runs with`)
-	try(operatorToken, "http://"+o.router.PublicAddr(), exitUsage, `does not look like a callrouter API \(HTTP 404\); check --server`)
-	try(operatorToken, "http://127.0.0.1:1", exitUsage, `cannot reach a router at http://127\.0\.0\.1:1: .*refused; check that it runs, and that --server is its internal address`)
+	try("another-token-altogether", o.server(), exitUsage,
+		`refused the admin token; set CALLROUTER_ADMIN_TOKEN to the value the router runs with`)
+	try(operatorToken, "http://"+o.router.PublicAddr(), exitUsage,
+		`does not look like a callrouter API \(HTTP 404\); check --server`)
+	try(operatorToken, "http://127.0.0.1:1", exitUsage,
+		`cannot reach a router at http://127\.0\.0\.1:1: .*refused; `+
+			`check that it runs, and that --server is its internal address`)
 }

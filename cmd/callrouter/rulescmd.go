@@ -46,7 +46,8 @@ func (c *rulesReloadCmd) Run(env *environment) error {
 	err := show(&c.serverFlags, env, reload, func(r console.ReloadedRules) error {
 		loc := locationOf(r.Timezone)
 		report.Problems(env.stdout, console.ProblemsOf(r.Problems))
-		_, err := fmt.Fprintf(env.stdout, "version %s is in force, since %s (%s)\n", r.Version, report.Moment(&r.LoadedAt, loc), loc)
+		since := report.Moment(&r.LoadedAt, loc)
+		_, err := fmt.Fprintf(env.stdout, "version %s is in force, since %s (%s)\n", r.Version, since, loc)
 		return err
 	})
 	refused, ok := errors.AsType[*client.Error](err)

@@ -94,7 +94,8 @@ func (h heard) Read(b []byte) (int, error) {
 
 // Answer picks up the call of an offer with an SDP answer. It returns once Positus has taken the accept.
 func (c *Client) Answer(ctx context.Context, offer, sdp string) error {
-	return c.do(ctx, http.MethodPost, path("offers", offer, "answer"), console.AnswerRequest{SDP: sdp}, &console.Answered{})
+	body := console.AnswerRequest{SDP: sdp}
+	return c.do(ctx, http.MethodPost, path("offers", offer, "answer"), body, &console.Answered{})
 }
 
 // Decline passes an offer on to the next agent.

@@ -43,7 +43,8 @@ type Client struct {
 func New(cfg Config) (*Client, error) {
 	u, err := url.Parse(cfg.URL)
 	if parse, ok := errors.AsType[*url.Error](err); ok {
-		return nil, fmt.Errorf("not a URL: %w; write http://HOST:PORT", parse.Err) // without the text, which may have a password
+		// Without the text of the URL, which may have a password.
+		return nil, fmt.Errorf("not a URL: %w; write http://HOST:PORT", parse.Err)
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("%q is not the URL of a router; write http://HOST:PORT", u.Redacted())

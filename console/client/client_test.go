@@ -69,29 +69,35 @@ func TestRequests(t *testing.T) {
 		},
 		"capacity": {
 			func(ctx context.Context, c *Client) (any, error) {
-				return c.PatchAgent(ctx, "a/b", console.AgentPatch{Capacity: console.Optional[int]{Set: true, Value: &three}, Until: "2h"})
+				return c.PatchAgent(ctx, "a/b",
+					console.AgentPatch{Capacity: console.Optional[int]{Set: true, Value: &three}, Until: "2h"})
 			}, `{"agent":"a/b"}`,
 			`PATCH /api/v1/agents/a%2Fb {"capacity":3,"until":"2h"}`, "a/b",
 		},
 		"no capacity": {
 			func(ctx context.Context, c *Client) (any, error) {
 				return c.PatchAgent(ctx, "ana", console.AgentPatch{Capacity: console.Optional[int]{Set: true}})
-			}, `{"agent":"ana"}`,
+			},
+			`{"agent":"ana"}`,
 			`PATCH /api/v1/agents/ana {"capacity":null}`, "ana",
 		},
 		"status": {
 			func(ctx context.Context, c *Client) (any, error) {
 				return c.PatchAgent(ctx, "ana", console.AgentPatch{Status: console.StatusAway, Reason: "lunch"})
-			}, `{"agent":"ana","status":"away"}`,
+			},
+			`{"agent":"ana","status":"away"}`,
 			`PATCH /api/v1/agents/ana {"status":"away","reason":"lunch"}`, "away",
 		},
 		"new token": {
-			func(ctx context.Context, c *Client) (any, error) { return c.NewToken(ctx, "ana") }, `{"agent":"ana","token":"abc"}`,
+			func(ctx context.Context, c *Client) (any, error) { return c.NewToken(ctx, "ana") },
+			`{"agent":"ana","token":"abc"}`,
 			"POST /api/v1/agents/ana/token", "abc",
 		},
 		"calls": {
 			func(ctx context.Context, c *Client) (any, error) {
-				return c.Calls(ctx, Filter{State: "ended", Caller: "+55 11", Since: "2h", Outcome: "failed", Limit: 7, Oldest: true})
+				return c.Calls(ctx, Filter{
+					State: "ended", Caller: "+55 11", Since: "2h", Outcome: "failed", Limit: 7, Oldest: true,
+				})
 			}, `{"calls":[{"id":"one"}]}`,
 			"GET /api/v1/calls caller=%2B55+11&limit=7&order=oldest&outcome=failed&since=2h&state=ended", "one",
 		},
@@ -100,15 +106,18 @@ func TestRequests(t *testing.T) {
 			"GET /api/v1/calls", "[]",
 		},
 		"call": {
-			func(ctx context.Context, c *Client) (any, error) { return c.Call(ctx, "wacid.A/b+c=") }, `{"id":"wacid.A/b+c="}`,
+			func(ctx context.Context, c *Client) (any, error) { return c.Call(ctx, "wacid.A/b+c=") },
+			`{"id":"wacid.A/b+c="}`,
 			"GET /api/v1/calls/wacid.A%2Fb+c=", "wacid.A/b+c=",
 		},
 		"stale": {
-			func(ctx context.Context, c *Client) (any, error) { return c.Stale(ctx) }, `{"calls":[{"do":"hang up","id":"one"}]}`,
+			func(ctx context.Context, c *Client) (any, error) { return c.Stale(ctx) },
+			`{"calls":[{"do":"hang up","id":"one"}]}`,
 			"GET /api/v1/calls/stale", "hang up",
 		},
 		"hang up": {
-			func(ctx context.Context, c *Client) (any, error) { return c.HangUp(ctx, "one") }, `{"id":"one","state":"ended"}`,
+			func(ctx context.Context, c *Client) (any, error) { return c.HangUp(ctx, "one") },
+			`{"id":"one","state":"ended"}`,
 			"POST /api/v1/calls/one/hang-up", "ended",
 		},
 		"lists": {
@@ -116,13 +125,15 @@ func TestRequests(t *testing.T) {
 			"GET /api/v1/lists", "vip",
 		},
 		"list": {
-			func(ctx context.Context, c *Client) (any, error) { return c.List(ctx, "vip") }, `{"list":"vip","in_file":5}`,
+			func(ctx context.Context, c *Client) (any, error) { return c.List(ctx, "vip") },
+			`{"list":"vip","in_file":5}`,
 			"GET /api/v1/lists/vip", "5",
 		},
 		"entry": {
 			func(ctx context.Context, c *Client) (any, error) {
 				return c.PutEntry(ctx, "vip", "+55 11 98888-7777", console.EntryRequest{Note: "a friend"})
-			}, `{"number":"+5511988887777"}`,
+			},
+			`{"number":"+5511988887777"}`,
 			`PUT /api/v1/lists/vip/+55%2011%2098888-7777 {"note":"a friend"}`, "+5511988887777",
 		},
 		"no entry": {
@@ -140,7 +151,8 @@ func TestRequests(t *testing.T) {
 		"set switch": {
 			func(ctx context.Context, c *Client) (any, error) {
 				return c.SetSwitch(ctx, "office", console.SwitchRequest{State: console.SwitchOpen, Until: "2h"})
-			}, `{"hours":"office","open":true}`,
+			},
+			`{"hours":"office","open":true}`,
 			`PUT /api/v1/hours/office/switch {"state":"open","until":"2h"}`, "true",
 		},
 		"clear switch": {
@@ -152,7 +164,8 @@ func TestRequests(t *testing.T) {
 			"GET /api/v1/rules", "abc",
 		},
 		"reload": {
-			func(ctx context.Context, c *Client) (any, error) { return c.Reload(ctx) }, `{"version":"abc","problems":[]}`,
+			func(ctx context.Context, c *Client) (any, error) { return c.Reload(ctx) },
+			`{"version":"abc","problems":[]}`,
 			"POST /api/v1/rules/reload", "abc",
 		},
 		"me": {
@@ -162,11 +175,13 @@ func TestRequests(t *testing.T) {
 		"set me": {
 			func(ctx context.Context, c *Client) (any, error) {
 				return c.SetMe(ctx, console.StatusRequest{Status: console.StatusAvailable})
-			}, `{"agent":"ana"}`,
+			},
+			`{"agent":"ana"}`,
 			`PUT /api/v1/me {"status":"available"}`, "ana",
 		},
 		"answer": {
-			func(ctx context.Context, c *Client) (any, error) { return nil, c.Answer(ctx, "o1", "v=0\r\n<") }, `{"offer":"o1","result":"answered"}`,
+			func(ctx context.Context, c *Client) (any, error) { return nil, c.Answer(ctx, "o1", "v=0\r\n<") },
+			`{"offer":"o1","result":"answered"}`,
 			`POST /api/v1/offers/o1/answer {"sdp":"v=0\r\n\u003c"}`, "",
 		},
 		"decline": {
@@ -213,7 +228,8 @@ func TestRefusals(t *testing.T) {
 	var tee bytes.Buffer
 	_, err := serve(t, &seen{status: http.StatusConflict, reply: body}, &tee).HangUp(t.Context(), "one")
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Status != http.StatusConflict || e.Code != "not_active" || err.Error() != "only an active call" || string(e.Body) != body {
+	if !ok || e.Status != http.StatusConflict || e.Code != "not_active" || err.Error() != "only an active call" ||
+		string(e.Body) != body {
 		t.Errorf("%#v", err)
 	}
 	if tee.Len() > 0 {
@@ -222,7 +238,8 @@ func TestRefusals(t *testing.T) {
 
 	refused := &seen{
 		status: http.StatusUnprocessableEntity,
-		reply:  `{"error":"rules_refused","message":"no","version":"abc","problems":[{"message":"a typo","source":"  - x"}]}`,
+		reply: `{"error":"rules_refused","message":"no","version":"abc",` +
+			`"problems":[{"message":"a typo","source":"  - x"}]}`,
 	}
 	r, err := serve(t, refused, nil).Reload(t.Context())
 	if e, ok := errors.AsType[*Error](err); !ok || e.Code != "rules_refused" || r.Version != "abc" {
@@ -241,7 +258,8 @@ func TestNoRouter(t *testing.T) {
 		"redirect":        {status: http.StatusFound, header: http.Header{"Location": {"http://192.0.2.1/"}}},
 	} {
 		_, err := serve(t, s, nil).Agents(t.Context())
-		if !errors.Is(err, ErrNotAPI) || !strings.Contains(err.Error(), fmt.Sprintf("does not look like a callrouter API (HTTP %d)", s.status)) {
+		if !errors.Is(err, ErrNotAPI) ||
+			!strings.Contains(err.Error(), fmt.Sprintf("does not look like a callrouter API (HTTP %d)", s.status)) {
 			t.Errorf("%s: %v", name, err)
 		}
 		for _, err := range serve(t, s, nil).Events(t.Context()) {
@@ -255,7 +273,8 @@ func TestNoRouter(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = c.Rules(t.Context())
-	if !errors.Is(err, ErrUnreachable) || !strings.HasPrefix(err.Error(), "cannot reach a router at http://user:xxxxx@127.0.0.1:1: ") {
+	if !errors.Is(err, ErrUnreachable) ||
+		!strings.HasPrefix(err.Error(), "cannot reach a router at http://user:xxxxx@127.0.0.1:1: ") {
 		t.Errorf("%v", err)
 	}
 	for _, text := range []string{"secret", token, "/api/"} {
@@ -278,12 +297,13 @@ func TestRepliesThatCannotBeRead(t *testing.T) {
 		t.Errorf("%v, tee %q", err, &tee)
 	}
 	full := fullWriter{errors.New("the disk is full")}
-	if _, err := serve(t, &seen{status: http.StatusOK, reply: "{}"}, full).Agents(t.Context()); !errors.Is(err, full.err) {
+	fine := &seen{status: http.StatusOK, reply: "{}"}
+	if _, err := serve(t, fine, full).Agents(t.Context()); !errors.Is(err, full.err) {
 		t.Errorf("%v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := serve(t, &seen{status: http.StatusOK, reply: "{}"}, nil).Agents(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := serve(t, fine, nil).Agents(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }
@@ -296,12 +316,15 @@ func TestEvents(t *testing.T) {
 	t.Parallel()
 	stream := "event: status\ndata: {\"status\":\"away\",\"reason\":\"lunch\"}\n\n: still here\n\n" +
 		"event: later\ndata: what later versions have\n\n" +
-		"event: offer\ndata: {\"offer\":\"o1\",\"queue\":\"sales\",\"sdp\":\"v=0\\r\\n\",\"call\":{\"id\":\"c1\",\"from\":\"+551\"}}\n\n" +
+		"event: offer\ndata: {\"offer\":\"o1\",\"queue\":\"sales\",\"sdp\":\"v=0\\r\\n\"," +
+		"\"call\":{\"id\":\"c1\",\"from\":\"+551\"}}\n\n" +
 		"event: withdrawn\ndata: {\"offer\":\"o1\",\"reason\":\"taken\"}\n\n" +
 		"event: call\ndata: {\"id\":\"c1\",\"state\":\"active\"}\n\n"
 	want := []console.Event{
 		console.StatusEvent{Status: "away", Reason: "lunch"},
-		console.OfferEvent{Offer: "o1", Queue: "sales", SDP: "v=0\r\n", Call: console.OfferedCall{ID: "c1", From: "+551"}},
+		console.OfferEvent{
+			Offer: "o1", Queue: "sales", SDP: "v=0\r\n", Call: console.OfferedCall{ID: "c1", From: "+551"},
+		},
 		console.WithdrawnEvent{Offer: "o1", Reason: "taken"},
 		console.CallEvent{ID: "c1", State: engine.Active},
 	}
@@ -358,7 +381,9 @@ func TestEventsEndWithTheirContext(t *testing.T) {
 // A router whose machine is gone says nothing, not even that.
 func TestEventsEndInSilence(t *testing.T) {
 	t.Parallel()
-	for name, first := range map[string]string{"at once": "", "after a while": "event: status\ndata: {}\n\n: still here\n\n"} {
+	for name, first := range map[string]string{
+		"at once": "", "after a while": "event: status\ndata: {}\n\n: still here\n\n",
+	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if first != "" {
 				_, _ = io.WriteString(w, first)

@@ -3,7 +3,8 @@ package client
 import "errors"
 
 var (
-	// ErrUnreachable is wrapped if a router cannot be reached, or its response breaks off. A request may have had effect.
+	// ErrUnreachable is wrapped if a router cannot be reached, or its response breaks off. The request may have been
+	// carried out.
 	ErrUnreachable = errors.New("cannot reach a router")
 	// ErrNotAPI is wrapped if what responds is not the internal side of a router.
 	ErrNotAPI = errors.New("does not look like a callrouter API")

@@ -40,7 +40,8 @@ func run(ctx context.Context) error {
 	play := flag.String("play", "examples/audio/greeting.ogg", "Ogg Opus `FILE` to play to the caller")
 	decline := flag.Bool("decline", false, "decline every offer, so that the next agent rings")
 	loopback := flag.Bool("loopback", false, "keep audio on 127.0.0.1, for a router with --audio-loopback")
-	publicIP := flag.String("public-ip", "", "`ADDRESS` at which WhatsApp reaches this machine, if NAT gives it another one")
+	publicIP := flag.String("public-ip", "",
+		"`ADDRESS` at which WhatsApp reaches this machine, if NAT gives it another one")
 	flag.Parse()
 
 	token, err := os.ReadFile(*tokenFile)
@@ -98,7 +99,8 @@ func (a *agent) listen(ctx context.Context) error {
 		case console.StatusEvent:
 			fmt.Println("connected, status", e.Status)
 		case console.OfferEvent:
-			fmt.Printf("call from %s %s rings until %s\n", e.Call.From, e.Call.Name, e.RingsUntil.Local().Format(time.TimeOnly))
+			fmt.Printf("call from %s %s rings until %s\n", e.Call.From, e.Call.Name,
+				e.RingsUntil.Local().Format(time.TimeOnly))
 			// Not in this goroutine: an agent who reads no events counts as gone.
 			a.work.Go(func() { a.take(ctx, e) })
 		case console.WithdrawnEvent:
