@@ -72,6 +72,7 @@ type Engine struct {
 	left        atomic.Bool
 	writes      atomic.Int64 // of records, for their names
 	sweepsAsked atomic.Int64 // sweeps requested since the last one finished
+	rereading   atomic.Bool  // records that may have changed are being read again
 	skewed      atomic.Bool  // the machine's clock is not the store's
 
 	// Instants of this process in nanoseconds of uptime. Setting a clock does not change uptime.
@@ -86,6 +87,7 @@ type Engine struct {
 	wg        sync.WaitGroup
 	hub       hub
 	receiving keyed
+	overrides overrides
 	replica   replica
 	reaping   chan struct{} // places for hang-ups of the sweep
 	mu        sync.Mutex
@@ -207,26 +209,6 @@ func (e *Engine) version(v string) (*rules.File, bool) {
 
 // Now returns the time that answer windows and limits go by; see [Clock].
 func (e *Engine) Now() time.Time { return e.Clock.Now() }
-
-// RefreshOverrides reads switches and run-time entries. It is a job.
-func (e *Engine) RefreshOverrides(ctx context.Context) error {
-	sw, err := e.Store.Switches(ctx)
-	if err != nil {
-		return fmt.Errorf("reading switches: %w", err)
-	}
-	var lists []string
-	for _, l := range e.Rules().Lists() {
-		if !l.Store {
-			lists = append(lists, l.Name)
-		}
-	}
-	entries, err := e.Store.AllEntries(ctx, lists)
-	if err != nil {
-		return fmt.Errorf("reading run-time entries of lists: %w", err)
-	}
-	e.runtime.Store(&rules.Runtime{Switches: sw, Entries: entries})
-	return nil
-}
 
 // background runs work that Stop waits for; its context ends when the engine stops.
 func (e *Engine) background(work func(ctx context.Context)) {

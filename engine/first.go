@@ -58,7 +58,7 @@ func (r *runner) begin(d rules.Decision, trace []rules.Trace) bool {
 			return false
 		}
 		r.note(d, trace)
-		r.rejecting(r.draft, d.Message)
+		r.rejecting(r.draft, r.compose(d.Message))
 		return true
 	case rules.Accept:
 		a, found := r.f.Answer(d.Answer)

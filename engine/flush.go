@@ -20,8 +20,10 @@ func (e *Engine) FlushKept(ctx context.Context) error {
 	failed := 0
 	for _, c := range e.replica.allKept() {
 		running, _ := e.running(c.Key())
-		// A call with a runner goes on in memory, and its record follows it.
-		if running || c.Live() && c.State != Active && c.HangUp == nil {
+		// A call with a runner goes on in memory, and its record follows it. One that rings has a runner in a moment,
+		// or a bug ended its runner: then the store gets it, and the sweep ends it.
+		rings := c.Live() && c.State != Active && c.HangUp == nil
+		if running || rings && began.Sub(c.Due) < e.Timing.Lease {
 			continue
 		}
 		if err := e.flush(ctx, c); err == nil {

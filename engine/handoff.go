@@ -33,7 +33,7 @@ func (r *runner) evaluationFailed(err error) error {
 	if !c.markTrace(rules.Errored, err.Error()) {
 		more = append(more, rules.Trace{Result: rules.Errored, Why: err.Error(), At: r.now()})
 	}
-	r.at, r.facts, r.draft = r.now(), rules.Facts{}, c
+	r.at, r.facts, r.draft = r.now(), rules.Facts{Err: r.records.reachable()}, c
 	return r.carryOut(d, more)
 }
 

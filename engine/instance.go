@@ -76,7 +76,20 @@ func (e *Engine) refreshReplica(ctx context.Context, epoch string) error {
 		e.holdTakeOvers()
 		return e.reassert(ctx, all)
 	}
-	for _, c := range stale {
+	if len(stale) > 0 && e.rereading.CompareAndSwap(false, true) { // not within the beat, which must not be late
+		e.background(func(ctx context.Context) {
+			defer e.rereading.Store(false)
+			if err := e.reread(ctx, stale); err != nil && ctx.Err() == nil {
+				e.report("store", "cannot read calls again that may have changed; the next beat retries", err)
+			}
+		})
+	}
+	return nil
+}
+
+// reread reads the records of calls again, and writes back those that the store has lost.
+func (e *Engine) reread(ctx context.Context, calls []*Call) error {
+	for _, c := range calls {
 		n, err := e.Store.Get(ctx, c.Key())
 		switch {
 		case errors.Is(err, ErrNotFound) && c.Live(): // lost since the beat, which did not see it yet

@@ -93,9 +93,11 @@ func (e *Engine) takeOffer(c *Call, offerID, sdp, sum string) error {
 	now := e.Now()
 	o := c.offer(offerID)
 	switch {
+	case o == nil: // a store that lost data has an older record
+		return ErrNotFound
 	case o.Result == OfferAnswered && c.AnswerSum == sum && c.State != Ended:
 		return errRepeated
-	case o.Result == OfferTaken:
+	case o.Result == OfferTaken, o.Result == OfferAnswered && c.State != Ended: // by another agent, or in another window
 		return ErrTaken
 	case o.Result == OfferMissed,
 		o.Result == OfferUnreachable,
@@ -175,6 +177,8 @@ func (e *Engine) Decline(ctx context.Context, agent, offerID string) error {
 	_, err = e.modify(ctx, c.Key(), func(c *Call) error {
 		o := c.offer(offerID)
 		switch {
+		case o == nil:
+			return ErrNotFound
 		case o.Result == OfferDeclined:
 			return errUnchanged
 		case o.Result == OfferTaken, o.Result == OfferAnswered:

@@ -7,13 +7,14 @@ import (
 )
 
 func (r *runner) startReject(message string) error {
-	return r.write(func(n *Call) { r.rejecting(n, message) })
+	m := r.compose(message)
+	return r.write(func(n *Call) { r.rejecting(n, m) })
 }
 
 // rejecting makes a record say that the call is rejected.
-func (r *runner) rejecting(n *Call, message string) {
-	if message != "" {
-		n.Message = r.compose(message)
+func (r *runner) rejecting(n *Call, m *MessageState) {
+	if m != nil {
+		n.Message = m
 	}
 	now := r.now()
 	n.Due = now
@@ -45,8 +46,12 @@ func (r *runner) rejected() error {
 	return r.end(Rejected, r.c.Why)
 }
 
-// compose renders the message of a reject with the facts of its decision.
+// compose renders the message of a reject with the facts of its decision, or returns nil if there is none. It may ask
+// the store, so it is called before a write and never in one: a write in memory holds the lock of all calls.
 func (r *runner) compose(name string) *MessageState {
+	if name == "" {
+		return nil
+	}
 	m := &MessageState{Name: name}
 	for {
 		text, needs, err := r.f.Render(name, r.input())

@@ -18,6 +18,8 @@ const (
 // window or longest duration, and retries hang-ups that are not confirmed. It is a job that every instance runs: each
 // step is a compare-and-set, so two sweeps at once are harmless.
 func (e *Engine) Sweep(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, e.Timing.Lease)
+	defer cancel()
 	alive, err := e.Store.Alive(ctx)
 	if err != nil {
 		e.sweepWithoutStore()
@@ -28,7 +30,6 @@ func (e *Engine) Sweep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	var errs []error
 	for _, key := range keys {
 		if ctx.Err() != nil || e.ctx.Err() != nil { // an instance that stops leaves calls to others, itself included
 			break
@@ -36,12 +37,16 @@ func (e *Engine) Sweep(ctx context.Context) error {
 		if _, ringing := e.running(key); ringing { // its runner looks after it
 			continue
 		}
-		if err := e.sweepCall(ctx, key, alive); err != nil && !errors.Is(err, ErrNotFound) &&
-			!errors.Is(err, errUnchanged) {
-			errs = append(errs, err)
+		err := e.sweepCall(ctx, key, alive)
+		switch {
+		case err == nil, errors.Is(err, ErrNotFound), errors.Is(err, errUnchanged):
+		case errors.Is(err, ErrBusy), errors.Is(err, ErrGate): // of this call alone
+			e.report("store", "cannot sweep a call now; the next sweep retries", err, "call", key)
+		default: // a silent store would keep this job from what it does in an outage
+			return fmt.Errorf("sweep: %w", err)
 		}
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // Stale returns what the sweep would do now, and why, without doing it.
@@ -82,6 +87,12 @@ func (e *Engine) sweepCall(ctx context.Context, key string, alive []string) erro
 		return nil
 	}
 	v := e.verdict(c, alive)
+	if v.Do != doNothing && c.Owner != "" && c.Owner != e.instance { // its owner may have started since the sweep began
+		if alive, err = e.Store.Alive(ctx); err != nil {
+			return err
+		}
+		v = e.verdict(c, alive)
+	}
 	switch v.Do {
 	case doEnd:
 		n, err := e.modify(ctx, key, func(n *Call) error {
