@@ -141,7 +141,7 @@ func TestKilledWhileHangingUp(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _, _ = w.try(http.MethodPost, "/api/v1/calls/"+engine.Key(call.ID)+"/hang-up", w.admin, nil) // cut off by the kill
+		_, _ = w.admins().HangUp(t.Context(), engine.Key(call.ID)) // cut off by the kill
 	}()
 	w.recorded(call.ID, 5*time.Second, func(r record) bool { return r.HangUp != nil })
 	w.proc().kill()

@@ -53,7 +53,7 @@ func (c *listsShowCmd) printList(env *environment, list console.List) error {
 	}
 	where := fmt.Sprintf("besides %d in the rules file", list.InFile)
 	if list.Store {
-		where = "which is all there is: the list is kept at run time only"
+		where = "none in the rules file: the list is kept at run time only"
 	}
 	_, err := fmt.Fprintf(env.stdout, "%d put on %q at run time, %s\n", len(list.Entries), list.List, where)
 	return err
@@ -105,7 +105,7 @@ func (c *listsAddCmd) Run(env *environment) error {
 func checkCallers(numbers []string) error {
 	for _, n := range numbers {
 		if _, err := rules.ParseEntry(n); err != nil {
-			return usage("%q: %w (a caller without a number: id:USER_ID); nothing was changed", n, err)
+			return usage("%q: %w; for a caller without a number write id:USER_ID. Nothing was changed", n, err)
 		}
 	}
 	return nil

@@ -255,7 +255,7 @@ func TestListsByCommand(t *testing.T) {
 	o.ok([]string{"lists", "show", "blocked"}, `^NUMBER +UNTIL +NOTE$`, `^\+5521977776666 .* rude$`,
 		`^2 put on "blocked" at run time, besides 1 in the rules file$`)
 	o.exits(exitUsage, []string{"lists", "add", "blocked", "+5511988887777", "12"},
-		`^callrouter: "12": .*; nothing was changed$`)
+		`^callrouter: "12": .*; for a caller without a number write id:USER_ID\. Nothing was changed$`)
 	o.exits(exitUsage, []string{"lists", "add", "blocked", "+5511988887777", "--until", "never"}, `until: `)
 	o.exits(exitUsage, []string{"lists", "add", "bloked", "+5511988887777"}, `no list "bloked"; it has: blocked, vip`)
 	o.ok([]string{"lists", "remove", "blocked", "5521977776666", "id:BR.123"}, `^\+5521977776666 is off "blocked"$`,
