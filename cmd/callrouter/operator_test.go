@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -458,6 +462,37 @@ func TestExportOfManyCalls(t *testing.T) {
 	}
 	if len(seen) != n {
 		t.Errorf("%d calls, want %d", len(seen), n)
+	}
+}
+
+// With --json, commands print the router's response as it came.
+func TestCommandsPrintTheResponseAsItCame(t *testing.T) {
+	t.Parallel()
+	o := startOperated(t)
+	call, key := o.call(fake.Phone{Number: operatedOther, Name: "Zoë <&>"}, engine.Ended)
+	o.ok([]string{"lists", "add", "vip", operatedVIP, "--note", "<&>"})
+	for args, path := range map[string]string{
+		"agents list":                   "/agents",
+		"calls list --limit 5":          "/calls?limit=5",
+		"calls show " + key:             "/calls/" + url.PathEscape(call.ID),
+		"calls stale":                   "/calls/stale",
+		"lists show":                    "/lists",
+		"lists show vip":                "/lists/vip",
+		"hours show":                    "/hours",
+		"hours show office":             "/hours/office/switch",
+		"rules show":                    "/rules",
+		"calls list --caller id:nobody": "/calls?caller=id:nobody",
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, o.server()+"/api/v1"+path, nil)
+		o.must(err)
+		req.Header.Set("Authorization", "Bearer "+operatorToken)
+		resp, err := http.DefaultClient.Do(req)
+		o.must(err)
+		want, err := io.ReadAll(resp.Body)
+		o.must(errors.Join(err, resp.Body.Close()))
+		if got := o.ok(append(strings.Fields(args), "--json")); got != string(want) {
+			t.Errorf("callrouter %s --json:\n%s\nwant\n%s", args, got, want)
+		}
 	}
 }
 
