@@ -15,6 +15,10 @@ import (
 // takes as long as Positus and the answer window allow. Streams of events set a deadline for each write instead.
 const requestTime = 90 * time.Second
 
+// ReadTime is how long a server gives a client to send a whole request (its ReadTimeout). It ends with the body: responses
+// and streams may take longer.
+const ReadTime = 10 * time.Second
+
 // Config is everything the API needs. Every field is required unless its comment says otherwise.
 type Config struct {
 	Engine     *engine.Engine
@@ -24,6 +28,7 @@ type Config struct {
 	Metrics    http.Handler
 	Logger     *slog.Logger
 	Now        func() time.Time // time.Now if nil
+	Stopping   <-chan struct{}  // once closed, streams end and new requests are refused as "stopping"; never if nil
 }
 
 // RulesControl is the rules file as the process keeps it.
@@ -56,8 +61,9 @@ type api struct {
 	hangUpKey []byte
 }
 
-// New makes the handler of the internal side. Streams of events end with the request's context, so a server that is to
-// stop gracefully cancels the context it was given as BaseContext.
+// New makes the handler of the internal side. A server that stops gracefully closes Config.Stopping and waits for the
+// requests in hand: an answer may be waiting for Positus to take the accept. If it cannot wait any longer, it cancels its
+// BaseContext with the cause [engine.ErrStopping].
 func New(cfg Config) http.Handler {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -84,8 +90,14 @@ func (a *api) guard(rt route) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		// A writer without deadlines (an error) has none to extend.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(requestTime))
-		who, err := a.admit(r, rt.access)
+		control := http.NewResponseController(w)
+		_ = control.SetWriteDeadline(time.Now().Add(requestTime))
+		withoutReadDeadline(r, control)
+		err := a.whileServing(rt.access)
+		var who identity
+		if err == nil {
+			who, err = a.admit(r, rt.access)
+		}
 		if err == nil {
 			err = rt.handle(w, r, who)
 		}
@@ -93,6 +105,22 @@ func (a *api) guard(rt route) http.Handler {
 			a.fail(w, r, err)
 		}
 	})
+}
+
+// whileServing returns an error for requests that come after the stop began. Health and metrics stay visible to its end.
+func (a *api) whileServing(need access) error {
+	select {
+	case <-a.Stopping:
+		if need != forAnybody {
+			return stopping()
+		}
+	default:
+	}
+	return nil
+}
+
+func stopping() error {
+	return problem(http.StatusServiceUnavailable, "stopping", engine.ErrStopping.Error()+"; send the request again")
 }
 
 // unmatchedAsJSON writes errors for unknown paths and methods in the form of all other errors.

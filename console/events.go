@@ -48,6 +48,13 @@ func (a *api) events(w http.ResponseWriter, r *http.Request, who identity) error
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
+	go func() {
+		select {
+		case <-a.Stopping:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	wake, unsubscribe := a.Engine.Subscribe(engine.TopicAgent(who.agent))
 	defer unsubscribe()
 	if err := a.Engine.Present(ctx, who.agent, rand.Text()); err != nil {

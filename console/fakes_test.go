@@ -16,9 +16,21 @@ type positus struct {
 	mu      sync.Mutex
 	did     []string // "accept ID SDP", "reject ID", "hang-up ID"
 	refuses map[string]error
+	delays  map[string]time.Duration
+}
+
+// delay makes an action take that long.
+func (p *positus) delay(what string, d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delays = map[string]time.Duration{what: d}
 }
 
 func (p *positus) do(what, id, more string) error {
+	p.mu.Lock()
+	delay := p.delays[what]
+	p.mu.Unlock()
+	<-time.After(delay)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.refuses[what]; err != nil {

@@ -2,13 +2,19 @@ package console
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
+	"sync"
+	"time"
+
+	"callrouter/engine"
 )
 
 const (
@@ -38,6 +44,9 @@ func invalid(code, format string, args ...any) error {
 // fail writes an error. An error that no handler recognised comes from the store.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var e *apiError
+	if errors.Is(context.Cause(r.Context()), engine.ErrStopping) || errors.Is(err, engine.ErrStopping) {
+		err = stopping()
+	}
 	if !errors.As(err, &e) {
 		if r.Context().Err() == nil {
 			a.Logger.Error("a request failed because the store is unreachable", "route", r.Pattern, "error", err)
@@ -118,6 +127,10 @@ func explainJSON(err error, limit int64, takes string) error {
 		return problem(http.StatusRequestEntityTooLarge, "too_large",
 			fmt.Sprintf("the request is larger than %d KiB", limit>>10))
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return problem(http.StatusRequestTimeout, "request_timeout",
+			"the request's body did not arrive in time; send the whole request at once")
+	}
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		what := "a value"
 		if e.Field != "" {
@@ -157,3 +170,28 @@ func (o *Optional[T]) UnmarshalJSON(b []byte) error {
 
 // MarshalJSON writes the value, or null.
 func (o Optional[T]) MarshalJSON() ([]byte, error) { return json.Marshal(o.Value) }
+
+// withoutReadDeadline ends the server's read deadline once the whole request is read. The server reads on while the
+// handler works, to notice a client that leaves; a deadline that passed would look like one.
+func withoutReadDeadline(r *http.Request, control *http.ResponseController) {
+	end := func() { _ = control.SetReadDeadline(time.Time{}) } // a connection without deadlines has none to end
+	if r.Body == nil || r.Body == http.NoBody {
+		end()
+		return
+	}
+	r.Body = &bodyEnd{ReadCloser: r.Body, end: sync.OnceFunc(end)}
+}
+
+// bodyEnd is a request's body that reports its end.
+type bodyEnd struct {
+	io.ReadCloser
+	end func()
+}
+
+func (b *bodyEnd) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		b.end()
+	}
+	return n, err
+}

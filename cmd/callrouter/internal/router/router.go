@@ -44,14 +44,19 @@ type Router struct {
 	failed   chan error
 	crash    *crashPoints
 	draining atomic.Bool
-	cancel   context.CancelFunc
+	inHand   requests                // of the internal side
+	stopping chan struct{}           // closed when the internal side takes no new work
+	cancel   context.CancelCauseFunc // ends the internal side's requests
+	endWatch context.CancelFunc
 	watch    sync.WaitGroup
 }
 
 // Start opens the store and the listeners and begins to serve. The error names what could not be opened, and the setting to
 // change.
 func Start(ctx context.Context, cfg Config) (_ *Router, err error) {
-	r := &Router{cfg: cfg, metrics: metrics.New(), failed: make(chan error, 2), crash: newCrashPoints()}
+	r := &Router{
+		cfg: cfg, metrics: metrics.New(), failed: make(chan error, 2), stopping: make(chan struct{}), crash: newCrashPoints(),
+	}
 	defer func() {
 		if err != nil {
 			_ = r.close() // err says more
@@ -147,7 +152,7 @@ func (r *Router) listen(ctx context.Context) (err error) {
 }
 
 func (r *Router) serve() {
-	base, cancel := context.WithCancel(context.Background())
+	base, cancel := context.WithCancelCause(context.Background())
 	r.cancel = cancel
 	public := http.NewServeMux()
 	public.Handle("/webhooks/", r.crash.webhooks(r.metrics.Webhooks(r.positus.Webhooks(r.engine.Receive))))
@@ -156,10 +161,14 @@ func (r *Router) serve() {
 	r.public = r.server(context.Background(), public) // a webhook that came before the stop is taken
 	r.public.ReadTimeout = 5 * time.Second
 	r.public.WriteTimeout = 10 * time.Second
-	r.internal = r.server(base, console.New(console.Config{
+	r.internal = r.server(base, r.inHand.count(console.New(console.Config{
 		Engine: r.engine, Store: r.store, Rules: r.keeper, AdminToken: r.cfg.AdminToken, Metrics: r.metrics.Handler(), Logger: r.cfg.Log,
-	}))
-	r.watch.Go(func() { r.keeper.Watch(base) })
+		Stopping: r.stopping,
+	})))
+	watched, endWatch := context.WithCancel(context.Background())
+	r.endWatch = endWatch
+	r.watch.Go(func() { r.keeper.Watch(watched) })
+	r.internal.ReadTimeout = console.ReadTime
 	for s, l := range map[*http.Server]net.Listener{r.public: r.listenP, r.internal: r.listenI} {
 		go func() {
 			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -207,26 +216,6 @@ func (r *Router) ready(w http.ResponseWriter, req *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	_ = json.NewEncoder(w).Encode(body) // the client may be gone
-}
-
-// Stop says that it stops for as long as load balancers are given to notice, takes no new work, lets what is in hand come
-// to its end or leaves it for others, and closes everything.
-func (r *Router) Stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), StopTimeout-2*time.Second) // the rest is for jobs and listeners
-	defer cancel()
-	r.draining.Store(true)
-	<-time.After(r.cfg.Drain)
-	r.cancel() // event streams end, agents reconnect elsewhere
-	r.watch.Wait()
-	err := r.public.Shutdown(ctx)
-	left := r.engine.Stop(ctx)
-	if errors.Is(left, context.DeadlineExceeded) { // its records say what is to be done
-		r.cfg.Log.Warn("not everything came to its end in time; the next start, or another instance, goes on with it", "error", left)
-		left = nil
-	}
-	err = errors.Join(err, left, r.jobs.Shutdown(), r.internal.Shutdown(ctx))
-	r.engine, r.jobs = nil, nil
-	return errors.Join(err, r.close())
 }
 
 // close frees whatever is open.

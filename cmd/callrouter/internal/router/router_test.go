@@ -44,6 +44,9 @@ func TestRouterInThisProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if r.public.ReadTimeout == 0 || r.internal.ReadTimeout == 0 {
+		t.Error("a listener waits for a request for as long as the client likes")
+	}
 	positus.SetWebhookURL("http://" + r.PublicAddr() + "/webhooks/positus/" + secret)
 	call, err := positus.Call(fake.Phone{Number: "5521977776666"})
 	if err != nil {
