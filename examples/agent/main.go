@@ -58,7 +58,7 @@ func run(ctx context.Context) error {
 	}
 	a := &agent{api: api, audio: audio, play: *play, decline: *decline}
 	defer a.work.Wait() // hang up before the program ends
-	// Ready for calls, even if the router set the agent away after missed offers. From here on only the stream counts.
+	// Ready for calls, even if the router set the agent away after missed offers. They come once the stream is open.
 	if _, err := api.SetMe(ctx, console.StatusRequest{Status: console.StatusAvailable}); err != nil {
 		return err
 	}
