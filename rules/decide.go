@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"callrouter/rules/hours"
-	"callrouter/rules/internal/condition"
 )
 
 // Decide says what is done with a call: the first rule, from index from on, that holds; else the default. When
@@ -60,66 +59,6 @@ func (s *scratch) start(in *input, from int) {
 	for i := range s.cursors {
 		at, _ := slices.BinarySearch(s.cursors[i].rules, int32(from))
 		s.cursors[i].rules = s.cursors[i].rules[at:]
-	}
-}
-
-// needsFrom are the facts that this evaluation may need: what rule i and those behind it that this call can reach could
-// ask for, what has been fetched already, and what was found out by running.
-func (f *File) needsFrom(i int, in *input, s *scratch) Needs {
-	var n Needs
-	for ; i < len(f.rules); i++ {
-		r := &f.rules[i]
-		if !r.answersFor(in.number) {
-			continue
-		}
-		r.when.Each(func(a *condition.Atom) { in.add(&n, &a.Needs) })
-		if r.decision.Message != "" {
-			in.add(&n, &f.message(r.decision.Message).needs)
-		}
-		if r.when == nil && r.decision.Action != Handoff {
-			break
-		}
-	}
-	for _, d := range []Decision{f.fallback, f.onError} {
-		if d.Message != "" {
-			in.add(&n, &f.message(d.Message).needs)
-		}
-	}
-	in.addFetched(&n)
-	if s.last != 0 && !slices.Contains(n.Calls, s.last) {
-		n.Calls = append(n.Calls, s.last)
-	}
-	return n
-}
-
-func (in *input) addFetched(n *Needs) {
-	for _, l := range sortedKeys(in.facts.Listed) {
-		addTo(&n.Lists, l)
-	}
-	for _, q := range sortedKeys(in.facts.Queues) {
-		addTo(&n.Queues, q)
-	}
-	for _, d := range sortedKeys(in.facts.Calls) {
-		addTo(&n.Calls, d)
-	}
-}
-
-func (in *input) add(to *Needs, n *condition.Needs) {
-	addTo(&to.Queues, n.Queues...)
-	if n.AnyQueue {
-		addTo(&to.Queues, in.file.queueNames()...)
-	}
-	if in.key == "" {
-		return
-	}
-	addTo(&to.Lists, n.Lists...)
-	addTo(&to.Calls, n.Calls...)
-	if n.AnyList {
-		for _, l := range in.file.lists {
-			if l.Store {
-				addTo(&to.Lists, l.Name)
-			}
-		}
 	}
 }
 

@@ -75,5 +75,6 @@ func (l *loader) finish() {
 	f.atoms, f.clocks, f.memos, f.durations = l.language.Atoms, l.language.Clocks, l.language.Memos,
 		l.language.Durations
 	f.index()
+	f.tabulateFacts()
 	f.scratch.New = func() any { return &scratch{memo: make([]Truth, f.memos)} }
 }

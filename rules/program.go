@@ -35,7 +35,8 @@ type File struct {
 	// clockParts are, by rule, the parts that read nothing but the clock and come before anything that could fail.
 	clockParts [][]*condition.Condition
 	indexes    []numberIndex // by number
-	fallback   Decision      // the default
+	facts      factTable
+	fallback   Decision // the default
 	onError    Decision
 	tests      []Case
 

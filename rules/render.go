@@ -20,7 +20,7 @@ func (f *File) Render(name string, in Input) (string, Needs, error) {
 		if in.facts.Err != nil {
 			return "", Needs{}, fmt.Errorf("message %q: %w", name, &factError{m.needs.Text, in.facts.Err})
 		}
-		return "", in.needsOf(m, nil), nil
+		return "", in.needsOf(&m.needs, 0), nil
 	}
 	s := f.borrow()
 	defer f.giveBack(s)
@@ -34,7 +34,7 @@ func (f *File) Render(name string, in Input) (string, Needs, error) {
 		if err != nil {
 			s.fail(nil, err)
 			if s.lacking {
-				return "", in.needsOf(m, s), nil
+				return "", in.needsOf(&m.needs, s.last), nil
 			}
 			return "", Needs{}, fmt.Errorf("message %q: %w", name, readable("${"+p.text+"}", err))
 		}
@@ -50,14 +50,4 @@ func (f *File) Render(name string, in Input) (string, Needs, error) {
 			maxMessage)
 	}
 	return b.String(), Needs{}, nil
-}
-
-func (in *input) needsOf(m *message, s *scratch) Needs {
-	var n Needs
-	in.add(&n, &m.needs)
-	in.addFetched(&n)
-	if s != nil && s.last != 0 {
-		addTo(&n.Calls, s.last)
-	}
-	return n
 }

@@ -125,13 +125,7 @@ func (w *world) truth(a *condition.Atom) Truth {
 		if is != undecided || !lacking {
 			return is
 		}
-		var n Needs
-		w.in.add(&n, &a.Needs)
-		w.in.addFetched(&n)
-		if last != 0 {
-			addTo(&n.Calls, last)
-		}
-		w.prepare(n)
+		w.prepare(w.in.needsOf(&a.Needs, last))
 	}
 }
 
