@@ -90,9 +90,7 @@ func (a *api) guard(rt route) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		// A writer without deadlines (an error) has none to extend.
-		control := http.NewResponseController(w)
-		_ = control.SetWriteDeadline(time.Now().Add(requestTime))
-		withoutReadDeadline(r, control)
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(requestTime))
 		err := a.whileServing(rt.access)
 		var who identity
 		if err == nil {

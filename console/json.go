@@ -11,8 +11,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
-	"time"
 
 	"callrouter/engine"
 )
@@ -170,28 +168,3 @@ func (o *Optional[T]) UnmarshalJSON(b []byte) error {
 
 // MarshalJSON writes the value, or null.
 func (o Optional[T]) MarshalJSON() ([]byte, error) { return json.Marshal(o.Value) }
-
-// withoutReadDeadline ends the server's read deadline once the whole request is read. The server reads on while the
-// handler works, to notice a client that leaves; a deadline that passed would look like one.
-func withoutReadDeadline(r *http.Request, control *http.ResponseController) {
-	end := func() { _ = control.SetReadDeadline(time.Time{}) } // a connection without deadlines has none to end
-	if r.Body == nil || r.Body == http.NoBody {
-		end()
-		return
-	}
-	r.Body = &bodyEnd{ReadCloser: r.Body, end: sync.OnceFunc(end)}
-}
-
-// bodyEnd is a request's body that reports its end.
-type bodyEnd struct {
-	io.ReadCloser
-	end func()
-}
-
-func (b *bodyEnd) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) {
-		b.end()
-	}
-	return n, err
-}

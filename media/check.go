@@ -92,7 +92,7 @@ func (c *answerCheck) mediaLine() {
 		c.add("line %d: m=audio must be over UDP/TLS/RTP/SAVPF", media[0].number)
 		return
 	}
-	if fields[1] == "0" {
+	if port, _, _ := strings.Cut(fields[1], "/"); port == "0" {
 		c.add("line %d: port 0 refuses the audio; accept it", media[0].number)
 	}
 	if !slices.Contains(fields[3:], payloadOpus) {
@@ -112,17 +112,25 @@ func (c *answerCheck) codecs() {
 	if c.offer.digits && known[payloadDigits] != "telephone-event/8000" {
 		c.add("there is no a=rtpmap:%s telephone-event/8000, which the offer has; keep it", payloadDigits)
 	}
-	directions := 0
-	for _, d := range []string{"sendrecv", "sendonly", "recvonly", "inactive"} {
-		_, at := attributes(c.lines, d)
-		directions += len(at)
-		if d != "sendrecv" && len(at) > 0 {
-			c.add("line %d: a=%s; want a=sendrecv, add a microphone track before answering", at[0].number, d)
+	if d, at := direction(c.lines); d != "sendrecv" {
+		c.add("line %d: a=%s; want a=sendrecv, add a microphone track before answering", at.number, d)
+	}
+}
+
+// direction returns which way the audio goes, and the line that says so: a line of the m= section overrides one before it, and
+// without any it is both ways (RFC 8866, 6.7).
+func direction(lines []line) (string, line) {
+	found, at, inMedia := "sendrecv", line{}, false
+	for _, l := range lines {
+		inMedia = inMedia || strings.HasPrefix(l.text, "m=")
+		switch d := strings.TrimPrefix(l.text, "a="); d {
+		case "sendrecv", "sendonly", "recvonly", "inactive":
+			if found, at = d, l; inMedia {
+				return found, at
+			}
 		}
 	}
-	if directions == 0 {
-		c.add("there is no a=sendrecv")
-	}
+	return found, at
 }
 
 func (c *answerCheck) transport() {
@@ -132,7 +140,7 @@ func (c *answerCheck) transport() {
 	} else if mids[0] != mid {
 		c.add("line %d: a=mid:%s; want a=mid:%s as in the offer", at[0].number, mids[0], mid)
 	}
-	if groups, _ := attributes(c.lines, "group"); !slices.Contains(groups, "BUNDLE "+mid) {
+	if groups, _ := attributes(c.lines, "group"); !slices.ContainsFunc(groups, func(g string) bool { return bundles(g, mid) }) {
 		c.add("there is no a=group:BUNDLE %s", mid)
 	}
 	if _, at := attributes(c.lines, "rtcp-mux"); len(at) == 0 {
@@ -141,6 +149,12 @@ func (c *answerCheck) transport() {
 	if _, at := attributes(c.lines, "ice-lite"); len(at) > 0 {
 		c.add("line %d: a=ice-lite; WhatsApp's side is the lite one, this side must be full ICE", at[0].number)
 	}
+}
+
+// bundles reports whether a=group has this value for a bundle of mid alone. RFC 5888, 5, compares the word without case.
+func bundles(group, mid string) bool {
+	fields := strings.Fields(group)
+	return len(fields) == 2 && strings.EqualFold(fields[0], "BUNDLE") && fields[1] == mid
 }
 
 var sha256Fingerprint = regexp.MustCompile(`^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31}$`)

@@ -59,7 +59,22 @@ func TestCheckAnswer(t *testing.T) {
 		{"keys dropped", keys + "\r\n", "", "no a=rtpmap:126 telephone-event/8000, which the offer has; keep it"},
 		{"receives only", "a=sendrecv", "a=recvonly", "a=recvonly; want a=sendrecv"},
 		{"inactive", "a=sendrecv", "a=inactive", "a=inactive; want a=sendrecv"},
-		{"no direction", "a=sendrecv\r\n", "", "no a=sendrecv"},
+		{"sendrecv twice", "m=audio", "a=sendrecv\r\nm=audio", ""},
+		{"inactive before the section", "m=audio", "a=inactive\r\nm=audio", ""},
+		{"refused with a port count", "m=audio 9", "m=audio 0/1", "port 0 refuses the audio"},
+		{"no direction is both ways", "a=sendrecv\r\n", "", ""},
+		{"another order of payload types", "SAVPF 111 126", "SAVPF 126 111", ""},
+		{"one port", "m=audio 9", "m=audio 9/1", ""},
+		{"one channel is written", keys, keys + "/1", ""},
+		{"names in other cases", opus, "a=rtpmap:111 OPUS/48000/2", ""},
+		{"keys in other cases", keys, "a=rtpmap:126 Telephone-Event/8000", ""},
+		{"keys in two channels", keys, keys + "/2", "no a=rtpmap:126 telephone-event/8000"},
+		{"Opus in one channel", opus, "a=rtpmap:111 opus/48000", "no a=rtpmap:111 opus/48000/2"},
+		{"Opus in one written channel", opus, "a=rtpmap:111 opus/48000/1", "no a=rtpmap:111 opus/48000/2"},
+		{"parameters in another order", "a=fmtp:111 ", "a=fmtp:111 useinbandfec=1;stereo=1;", ""},
+		{"bundle in another case", "group:BUNDLE", "group:bundle", ""},
+		{"a second group", "a=group:BUNDLE audio", "a=group:LS audio\r\na=group:BUNDLE audio", ""},
+		{"bundle of more", "BUNDLE audio", "BUNDLE audio video", "no a=group:BUNDLE audio"},
 		{"refused", "m=audio 9", "m=audio 0", "port 0 refuses the audio"},
 		{"not WebRTC", "UDP/TLS/RTP/SAVPF", "RTP/AVP", "over UDP/TLS/RTP/SAVPF"},
 		{"video", "m=audio", "m=video", "want exactly one, m=audio"},
@@ -75,6 +90,14 @@ func TestCheckAnswer(t *testing.T) {
 			wants(t, m.CheckAnswer(offer, strings.Replace(good, c.old, c.new, 1)), c.want)
 		})
 	}
+	t.Run("Firefox", func(t *testing.T) {
+		firefox := strings.ReplaceAll(readFile(t, "answer_firefox.sdp"), "\n", "\r\n")
+		must(t, m.CheckAnswer(offer, firefox))
+		odd := strings.Replace(offer, keys, "a=rtpmap:126 Telephone-Event/8000/1", 1)
+		must(t, m.CheckAnswer(odd, firefox))
+		wants(t, m.CheckAnswer(odd, strings.Replace(firefox, keys+"/1\r\n", "", 1)), "which the offer has; keep it")
+		wants(t, m.CheckAnswer(offer, strings.Replace(firefox, "a=sendrecv\r\na=end", "a=recvonly\r\na=end", 1)), "a=recvonly")
+	})
 	t.Run("no final CRLF", func(t *testing.T) {
 		wants(t, m.CheckAnswer(offer, strings.TrimSuffix(good, "\r\n")), "the last, has no line end")
 	})

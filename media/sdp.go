@@ -56,13 +56,18 @@ func attribute(lines []line, key string) string {
 	return ""
 }
 
-// formats maps payload types to their formats in a=rtpmap, in lower case.
+// formats maps payload types to their formats in a=rtpmap, in one spelling: RFC 8866, 6.6, compares encoding names without
+// case, and lets one audio channel be written or left out.
 func formats(lines []line) map[string]string {
 	m := map[string]string{}
 	values, _ := attributes(lines, "rtpmap")
 	for _, v := range values {
 		payload, format, _ := strings.Cut(v, " ")
-		m[payload] = strings.ToLower(strings.TrimSpace(format))
+		format = strings.ToLower(strings.TrimSpace(format))
+		if strings.Count(format, "/") == 2 {
+			format = strings.TrimSuffix(format, "/1")
+		}
+		m[payload] = format
 	}
 	return m
 }

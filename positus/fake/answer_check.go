@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"net/netip"
@@ -23,7 +24,9 @@ import (
 //   - at least one UDP candidate of component 1 with an IP address (no name);
 //   - the offer's mid, alone in the BUNDLE group;
 //   - a=rtcp-mux;
-//   - no direction but sendrecv.
+//   - audio in both directions, which it is without a line that says so.
+//
+// Spellings that SDP's grammar lets differ are the same here (RFC 8866).
 //
 // It does not compare with the answer of a pre_accept: Positus has no pre_accept.
 func CheckAnswer(offer, answer string) error {
@@ -39,7 +42,7 @@ func CheckAnswer(offer, answer string) error {
 		func() string { return a.checkCredential("ice-pwd", 22) },
 		a.checkCandidates,
 		func() string { return a.checkOnly("mid", mid) },
-		func() string { return a.checkOnly("group", "BUNDLE "+mid) },
+		func() string { return a.checkBundle(mid) },
 		a.checkMux,
 		func() string { return a.checkCodec(111, "opus/48000/2") },
 		func() string { return a.checkCodec(126, "telephone-event/8000") },
@@ -108,7 +111,7 @@ func (a *answerText) checkMedia() string {
 		return fmt.Sprintf("want exactly one m= line, got %d: %q", len(media), media)
 	}
 	fields := strings.Fields(media[0])
-	if len(fields) < 4 || fields[0] != "m=audio" || fields[1] == "0" {
+	if len(fields) < 4 || fields[0] != "m=audio" || strings.HasPrefix(fields[1]+"/", "0/") {
 		return fmt.Sprintf("want an m=audio line with a port, got %q", media[0])
 	}
 	return ""
@@ -121,6 +124,18 @@ func (a *answerText) checkOnly(name, want string) string {
 		return fmt.Sprintf("want one line %q, got %q", "a="+name+":"+want, got)
 	}
 	return ""
+}
+
+// checkBundle requires a=group:BUNDLE with that mid alone; groups of other kinds may stand beside it (RFC 5888).
+func (a *answerText) checkBundle(mid string) string {
+	got := a.all("a=group:")
+	for _, line := range got {
+		kind, members, _ := strings.Cut(strings.TrimPrefix(line, "a=group:"), " ")
+		if strings.EqualFold(kind, "bundle") && strings.TrimSpace(members) == mid {
+			return ""
+		}
+	}
+	return fmt.Sprintf("want one line %q, got %q", "a=group:BUNDLE "+mid, got)
 }
 
 func (a *answerText) checkSetup() string { return a.checkOnly("setup", "active") }
@@ -181,18 +196,41 @@ func (a *answerText) checkCodec(payloadType int, codec string) string {
 		}
 	}
 	got := a.all("a=rtpmap:" + number + " ")
-	if len(got) != 1 || !strings.EqualFold(got[0], "a=rtpmap:"+number+" "+codec) {
+	if len(got) != 1 || !sameCodec(strings.TrimPrefix(got[0], "a=rtpmap:"+number+" "), codec) {
 		return fmt.Sprintf("want one line %q, got %q", "a=rtpmap:"+number+" "+codec, got)
 	}
 	return ""
 }
 
-func (a *answerText) checkDirection() string {
-	for _, line := range a.lines {
-		switch line {
-		case "a=sendonly", "a=recvonly", "a=inactive":
-			return fmt.Sprintf("want audio in both directions, got %q", line)
+// sameCodec compares two encodings of audio. Names have no case, and a count of one channel may be left out (RFC 8866, 6.6).
+func sameCodec(a, b string) bool {
+	split := func(codec string) [3]string {
+		parts := strings.Split(strings.ToLower(strings.TrimSpace(codec)), "/")
+		if len(parts) == 2 {
+			parts = append(parts, "1")
 		}
+		if len(parts) != 3 {
+			return [3]string{codec}
+		}
+		return [3]string(parts)
+	}
+	return split(a) == split(b)
+}
+
+// checkDirection goes by the direction of the m= section, and by the session's if that has none.
+func (a *answerText) checkDirection() string {
+	session, media := "", ""
+	section := &session
+	for _, line := range a.lines {
+		switch {
+		case strings.HasPrefix(line, "m="):
+			section = &media
+		case line == "a=sendonly", line == "a=recvonly", line == "a=inactive", line == "a=sendrecv":
+			*section = line
+		}
+	}
+	if effective := cmp.Or(media, session, "a=sendrecv"); effective != "a=sendrecv" {
+		return fmt.Sprintf("want audio in both directions, got %q", effective)
 	}
 	return ""
 }

@@ -2,6 +2,7 @@ package fake_test
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,40 @@ func TestTextAnswerPassesForBothOffers(t *testing.T) {
 		if err := fake.CheckAnswer(offer, fake.TextAnswer(offer)); err != nil {
 			t.Errorf("offer %d: %v", kind, err)
 		}
+	}
+}
+
+// What an answer may write in several ways is taken in each of them (RFC 8866).
+func TestCheckAnswerKnowsTheGrammar(t *testing.T) {
+	offer := fake.TextOffer(fake.OfferCurrent, 3, time.Now())
+	good := fake.TextAnswer(offer)
+	for name, swap := range map[string][2]string{
+		"one channel is written":         {"telephone-event/8000", "telephone-event/8000/1"},
+		"names in other cases":           {"opus/48000/2", "OPUS/48000/2"},
+		"keys in other cases":            {"telephone-event", "Telephone-Event"},
+		"another order of payload types": {"SAVPF 111 126", "SAVPF 126 111"},
+		"more payload types":             {"SAVPF 111 126", "SAVPF 0 111 126"},
+		"parameters in another order":    {"minptime=20;useinbandfec=1", "stereo=1;useinbandfec=0;minptime=10"},
+		"no parameters":                  {"a=fmtp:111 minptime=20;useinbandfec=1\r\n", ""},
+		"no direction is both ways":      {"a=sendrecv\r\n", ""},
+		"inactive before the section":    {"m=audio", "a=inactive\r\nm=audio"},
+		"bundle in another case":         {"group:BUNDLE", "group:Bundle"},
+		"a second group":                 {"a=group:", "a=group:LS audio\r\na=group:"},
+		"one port":                       {"m=audio 9", "m=audio 9/1"},
+	} {
+		if !strings.Contains(good, swap[0]) {
+			t.Fatalf("%s: the good answer has no %q", name, swap[0])
+		}
+		if err := fake.CheckAnswer(offer, strings.Replace(good, swap[0], swap[1], 1)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	firefox, err := os.ReadFile("testdata/answer_firefox.sdp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fake.CheckAnswer(offer, strings.ReplaceAll(string(firefox), "\n", "\r\n")); err != nil {
+		t.Errorf("Firefox: %v", err)
 	}
 }
 
@@ -80,9 +115,15 @@ func TestCheckAnswerNamesTheLineAtFault(t *testing.T) {
 		"digits at another rate": {
 			swap("a=rtpmap:126", "a=rtpmap:126 telephone-event/48000\r\n"), "telephone-event/48000",
 		},
-		"sendonly": {swap("a=sendrecv", "a=sendonly\r\n"), "a=sendonly"},
-		"recvonly": {swap("a=sendrecv", "a=recvonly\r\n"), "a=recvonly"},
-		"inactive": {swap("a=sendrecv", "a=inactive\r\n"), "a=inactive"},
+		"digits in two channels": {
+			swap("a=rtpmap:126", "a=rtpmap:126 telephone-event/8000/2\r\n"), "telephone-event/8000/2",
+		},
+		"Opus in one channel": {swap("a=rtpmap:111", "a=rtpmap:111 opus/48000/1\r\n"), "opus/48000/1"},
+		"bundle of more":      {swap("a=group", "a=group:BUNDLE audio video\r\n"), "BUNDLE audio video"},
+		"inactive by default": {swap("a=sendrecv", "") + "a=inactive\r\n", "a=inactive"},
+		"sendonly":            {swap("a=sendrecv", "a=sendonly\r\n"), "a=sendonly"},
+		"recvonly":            {swap("a=sendrecv", "a=recvonly\r\n"), "a=recvonly"},
+		"inactive":            {swap("a=sendrecv", "a=inactive\r\n"), "a=inactive"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var wrong *fake.AnswerError

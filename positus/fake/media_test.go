@@ -3,6 +3,7 @@ package fake_test
 import (
 	"fmt"
 	"net"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,28 @@ func connected(t *testing.T, g *rig, p fake.Phone) (*fake.Call, *answerer) {
 		t.Fatal("the answering side did not connect")
 	}
 	return c, a
+}
+
+// TestABrowsersParametersConnect: what an answer says about its own side differs from the offer's, in every browser.
+func TestABrowsersParametersConnect(t *testing.T) {
+	for _, params := range []string{
+		"minptime=10;useinbandfec=1", "maxplaybackrate=48000;stereo=1;useinbandfec=1", "useinbandfec=0;minptime=60",
+	} {
+		g := overHTTP(t)
+		c := g.place(fake.Phone{Media: true})
+		a := answer(t, c.Offer)
+		sdp := regexp.MustCompile(`a=fmtp:111 [^\r]*`).ReplaceAllString(a.sdp, "a=fmtp:111 "+params)
+		sdp = strings.Replace(sdp, "telephone-event/8000", "telephone-event/8000/1", 1)
+		if !strings.Contains(sdp, params) || !strings.Contains(sdp, "8000/1") {
+			t.Fatalf("the answer is not what the test wants:\n%s", sdp)
+		}
+		if r := g.post(fake.KindAccept, map[string]any{"call_id": c.ID, "sdp": sdp}); r.status != 200 {
+			t.Fatalf("%s: accept: %d %s", params, r.status, r.body)
+		}
+		if err := c.WaitConnected(soon(t)); err != nil {
+			t.Errorf("%s: %v", params, err)
+		}
+	}
 }
 
 func TestAudioIsHeardInOrderOverARealConnection(t *testing.T) {
