@@ -89,7 +89,7 @@ func (c *Call) correct(trace []rules.Trace, evaluation int) []rules.Trace {
 // input is the evaluation that the facts are of.
 func (f *FactRecord) input(file *rules.File, c *Call) rules.Input {
 	call := rules.Call{Caller: rules.NewCaller(c.From, c.UserID, c.Name), Number: c.Number, Payload: c.Payload}
-	rt := &rules.Runtime{Switches: map[string]rules.Switch{}, Entries: map[string][]rules.Entry{}}
+	rt := &rules.Runtime{Switches: map[string]rules.Switch{}, Entries: map[string]map[string]time.Time{}}
 	for hours, s := range f.Switched {
 		rt.Switches[hours] = rules.Switch{Open: s.Open, Until: s.Until, Reason: s.Reason}
 	}
@@ -101,7 +101,7 @@ func (f *FactRecord) input(file *rules.File, c *Call) rules.Input {
 		case l.Store:
 			facts.Listed[l.Name] = is
 		case is:
-			rt.Entries[l.Name] = []rules.Entry{{Key: c.CallerKey}}
+			rt.Entries[l.Name] = map[string]time.Time{c.CallerKey: {}}
 		}
 	}
 	for text, n := range f.Calls {

@@ -84,6 +84,6 @@ func (e *Engine) readOverridesOnce() error {
 	if err != nil {
 		return fmt.Errorf("reading run-time entries of lists: %w", err)
 	}
-	e.runtime.Store(&rules.Runtime{Switches: sw, Entries: entries})
+	e.runtime.Store(rules.NewRuntime(sw, entries))
 	return nil
 }

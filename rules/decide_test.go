@@ -133,7 +133,7 @@ func TestSwitchesAndRuntimeEntriesEnd(t *testing.T) {
 	end := at.Add(time.Hour)
 	rt := &Runtime{
 		Switches: map[string]Switch{"office": {Open: true, Until: end}, "unknown": {}},
-		Entries:  map[string][]Entry{"vip": {{Key: "+551122223333", Until: end}, {Key: "id:BR.9"}}},
+		Entries:  map[string]map[string]time.Time{"vip": {"+551122223333": end, "id:BR.9": {}}},
 	}
 	decide := func(c Caller, now time.Time) string {
 		d, _ := f.Decide(f.Input(Call{Caller: c, Number: "main"}, now, rt, Facts{}), 0)

@@ -102,15 +102,7 @@ func (in *input) listed(name string) bool {
 }
 
 func (in *input) enteredAtRuntime(list string) bool {
-	if in.runtime == nil {
-		return false
-	}
-	for _, e := range in.runtime.Entries[list] {
-		if e.Key == in.key && (e.Until.IsZero() || in.now.Before(e.Until)) {
-			return true
-		}
-	}
-	return false
+	return in.runtime != nil && isOn(in.runtime.Entries[list], in.key, in.now)
 }
 
 func (in *input) free(queue string) int { return in.queue(queue).Free }

@@ -19,8 +19,23 @@ type Switch = hours.Switch
 // Runtime is what is set at run time and held in memory. It is not changed while an [Input] that was made with it is
 // used.
 type Runtime struct {
-	Switches map[string]Switch  // by name of the hours
-	Entries  map[string][]Entry // run-time entries by list, of lists that are not kept in the store
+	Switches map[string]Switch // by name of the hours
+	// Entries are the callers who were put on a list at run time, by list, of lists that are not kept in the store: until
+	// when they are on it, by key as [Caller.Key] writes it. The zero time: always.
+	Entries map[string]map[string]time.Time
+}
+
+// NewRuntime makes a Runtime of what a store returns. Of two entries for one caller the longer one counts.
+func NewRuntime(switches map[string]Switch, entries map[string][]Entry) *Runtime {
+	rt := &Runtime{Switches: switches, Entries: make(map[string]map[string]time.Time, len(entries))}
+	for name, all := range entries {
+		until := make(map[string]time.Time, len(all))
+		for _, e := range all {
+			addEntry(until, e.Key, e.Until)
+		}
+		rt.Entries[name] = until
+	}
+	return rt
 }
 
 // Entry is a caller who was put on a list at run time.

@@ -150,7 +150,7 @@ func (g *gathering) add(a *asking) {
 // note adds a fact by its number, unless it is there.
 func note[T any](noted *[]bool, to *[]T, known []T, fact int32) {
 	if *noted == nil {
-		*noted, *to = make([]bool, len(known)), make([]T, 0, len(known))
+		*noted, *to = make([]bool, len(known)), append(make([]T, 0, len(known)), *to...)
 	}
 	if !(*noted)[fact] {
 		(*noted)[fact] = true

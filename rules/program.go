@@ -75,16 +75,23 @@ type list struct {
 
 // has reports whether a caller is on the list of the file.
 func (l *list) has(key string, now time.Time) bool {
-	until, ok := l.entries[key]
+	return isOn(l.entries, key, now)
+}
+
+// isOn reports whether a caller has an entry that counts.
+func isOn(entries map[string]time.Time, key string, now time.Time) bool {
+	until, ok := entries[key]
 	return ok && (until.IsZero() || now.Before(until))
 }
 
 // add puts a caller on the list; of two entries for one caller the longer one counts.
-func (l *list) add(key string, until time.Time) {
-	if before, ok := l.entries[key]; ok && (before.IsZero() || !until.IsZero() && until.Before(before)) {
+func (l *list) add(key string, until time.Time) { addEntry(l.entries, key, until) }
+
+func addEntry(entries map[string]time.Time, key string, until time.Time) {
+	if before, ok := entries[key]; ok && (before.IsZero() || !until.IsZero() && until.Before(before)) {
 		return
 	}
-	l.entries[key] = until
+	entries[key] = until
 }
 
 // message is a message, compiled.

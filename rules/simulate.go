@@ -200,7 +200,7 @@ func (w *world) render(name string) (*string, error) {
 }
 
 func (f *File) runtimeOf(call Call, at time.Time, g Given) *Runtime {
-	rt := &Runtime{Switches: map[string]Switch{}, Entries: map[string][]Entry{}}
+	rt := &Runtime{Switches: map[string]Switch{}, Entries: map[string]map[string]time.Time{}}
 	for name, open := range g.Switches {
 		local := at.In(f.hours[f.hoursByName[name]].Location)
 		y, m, d := local.Date()
@@ -211,7 +211,7 @@ func (f *File) runtimeOf(call Call, at time.Time, g Given) *Runtime {
 		key = nobody
 	}
 	for _, name := range g.Listed {
-		rt.Entries[name] = []Entry{{Key: key}}
+		rt.Entries[name] = map[string]time.Time{key: {}}
 	}
 	return rt
 }
