@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"callrouter/engine/testrun"
 )
 
 // TestMain lets the test binary be the floor, as the program itself is.
@@ -20,9 +22,7 @@ func TestMain(m *testing.M) {
 
 // TestNothingIsLost: the floor and the router ask Positus about each call of a light load.
 func TestNothingIsLost(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds and starts the router")
-	}
+	testrun.NotShort(t, "it builds and starts the router")
 	p, err := readPlan([]string{"-rates", "20", "-for", "1s", "-rules", "10", "-stores", "disk"})
 	if err != nil {
 		t.Fatal(err)

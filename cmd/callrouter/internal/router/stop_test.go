@@ -15,6 +15,7 @@ import (
 	"callrouter/console"
 	"callrouter/console/client"
 	"callrouter/engine"
+	"callrouter/engine/testrun"
 	"callrouter/positus/fake"
 	"callrouter/store/storetest"
 )
@@ -164,9 +165,7 @@ func TestStopLetsAnAnswerFinish(t *testing.T) {
 // TestAStopHasOneBudget: whatever hangs, all steps of a stop together take no more than is promised, and an answer that cannot
 // be waited for is told where to go on.
 func TestAStopHasOneBudget(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes as long as the longest stop")
-	}
+	testrun.NotShort(t, "it takes as long as the longest stop")
 	t.Parallel()
 	slow := map[fake.Kind]time.Duration{fake.KindReject: 20 * time.Second}
 	text := strings.Replace(handsOff, "{handoff: sales}", "reject", 1)
