@@ -1,10 +1,14 @@
 package console
 
 import (
+	"fmt"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"callrouter/engine"
 )
 
 func TestCallsAreFoundAndNeverShowTheSDP(t *testing.T) {
@@ -125,4 +129,15 @@ func TestBodiesAreReadStrictly(t *testing.T) {
 	}
 	r.want(404, "unknown_offer", ana, "POST", "/api/v1/offers/x-1/answer", sdp(strings.Repeat("a", 900<<10)))
 	r.want(413, "too_large", ana, "POST", "/api/v1/offers/x-1/answer", sdp(strings.Repeat("a", 1<<20)))
+}
+
+// A damaged record is not an outage of the store.
+func TestDamagedRecord(t *testing.T) {
+	r := newRig(t)
+	w := httptest.NewRecorder()
+	r.api.fail(w, httptest.NewRequest("GET", "/api/v1/calls/x", nil), fmt.Errorf("store x: %w", engine.ErrDamaged))
+	if body := w.Body.String(); w.Code != 500 || !strings.Contains(body, `"damaged_record"`) ||
+		strings.Contains(body, "cannot be reached") {
+		t.Errorf("%d %s", w.Code, body)
+	}
 }

@@ -45,6 +45,10 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(context.Cause(r.Context()), engine.ErrStopping) || errors.Is(err, engine.ErrStopping) {
 		err = stopping()
 	}
+	if errors.Is(err, engine.ErrDamaged) { // the store has logged it
+		err = problem(http.StatusInternalServerError, "damaged_record", "the record of this call is damaged, so it "+
+			"cannot be shown; other calls are not affected; restore the store from a copy to have it back")
+	}
 	if !errors.As(err, &e) {
 		if r.Context().Err() == nil {
 			a.Logger.Error("a request failed because the store is unreachable", "route", r.Pattern, "error", err)

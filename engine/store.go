@@ -18,6 +18,8 @@ var (
 	ErrExists = errors.New("the call is already there")
 	// ErrNotFound: the store has no such call, entry or token.
 	ErrNotFound = errors.New("not found")
+	// ErrDamaged: the stored record of a call makes no sense. The store works, and other calls are not affected.
+	ErrDamaged = errors.New("the stored record is damaged; restore the store from a copy to have it back")
 	// ErrBusy: an agent's slot could not be taken, because there is none free, or the agent is not connected and
 	// available. Nothing was written.
 	ErrBusy = errors.New("the agent has no free slot, or is not available")
@@ -34,7 +36,7 @@ type Calls interface {
 	// Insert writes a new call with revision 1 and counts it for its caller, or returns ErrExists and the stored
 	// call, untouched. Of many inserters exactly one succeeds. c itself is not changed.
 	Insert(ctx context.Context, c *Call) (existing *Call, err error)
-	// Get reads a call by [Key], or returns ErrNotFound.
+	// Get reads a call by [Key], or returns ErrNotFound or ErrDamaged.
 	Get(ctx context.Context, key string) (*Call, error)
 	// Update replaces old by next if the call still has old's revision; otherwise it returns ErrConflict.
 	//
@@ -55,9 +57,9 @@ type Calls interface {
 	Reassert(ctx context.Context, c *Call) error
 	// Due lists the keys of live calls whose Due is not after t, soonest first.
 	Due(ctx context.Context, t time.Time, limit int) ([]string, error)
-	// List reads records, newest first, or oldest first.
+	// List reads records, newest first, or oldest first. It leaves out damaged ones.
 	List(ctx context.Context, f Filter) ([]*Call, error)
-	// Purge deletes calls that ended before t and returns their number.
+	// Purge deletes calls that ended before t, damaged ones too, and returns their number.
 	Purge(ctx context.Context, t time.Time) (int, error)
 }
 

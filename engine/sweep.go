@@ -40,6 +40,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 		err := e.sweepCall(ctx, key, alive)
 		switch {
 		case err == nil, errors.Is(err, ErrNotFound), errors.Is(err, errUnchanged):
+		case errors.Is(err, ErrDamaged): // the store has reported it
 		case errors.Is(err, ErrBusy), errors.Is(err, ErrGate): // of this call alone
 			e.report("store", "cannot sweep a call now; the next sweep retries", err, "call", key)
 		default: // a silent store would keep this job from what it does in an outage
@@ -65,7 +66,7 @@ func (e *Engine) Stale(ctx context.Context) ([]Verdict, error) {
 			continue
 		}
 		c, err := e.Store.Get(ctx, key)
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrDamaged) {
 			continue
 		}
 		if err != nil {

@@ -215,16 +215,6 @@ func endOf(c *engine.Call) time.Time {
 	return c.EndedAt
 }
 
-// decodeCall reads a stored record.
-func decodeCall(key string, rev int64, doc []byte) (*engine.Call, error) {
-	var c engine.Call
-	if err := json.Unmarshal(doc, &c); err != nil {
-		return nil, fmt.Errorf("the stored record of call %s is damaged (restore the store from a copy): %w", key, err)
-	}
-	c.Rev = rev
-	return &c, nil
-}
-
 // matches reports whether a record passes a filter.
 func matches(f engine.Filter, c *engine.Call) bool {
 	return (f.State == "" || c.State == f.State) &&

@@ -50,8 +50,9 @@ const walkLimit = 256 << 20
 // embedded is the store in a file, for one process. Leases of connections and instances end with the process, so they
 // are only in memory. Everything else is on the disk before a method returns.
 type embedded struct {
-	path   string
-	now    func() time.Time
+	path string
+	now  func() time.Time
+	*records
 	db     *bolt.DB
 	commit *committer
 	onWake atomic.Pointer[func(string)]
@@ -60,7 +61,7 @@ type embedded struct {
 }
 
 func openEmbedded(path string, cfg Config) (engine.Store, error) {
-	s := &embedded{path: path, now: cfg.Now}
+	s := &embedded{path: path, now: cfg.Now, records: newRecords(cfg)}
 	s.leases.init()
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -84,7 +85,7 @@ func (s *embedded) Insert(ctx context.Context, c *engine.Call) (*engine.Call, er
 	}
 	var existing *engine.Call
 	err = s.update(ctx, func(tx *bolt.Tx) (err error) {
-		if existing, err = getCall(tx, ch.key); err != nil {
+		if existing, err = s.getCall(tx, ch.key); err != nil {
 			return err
 		}
 		if existing != nil {
@@ -137,7 +138,7 @@ func (s *embedded) write(tx *bolt.Tx, ch *change) error {
 // Reassert is part of [engine.Calls].
 func (s *embedded) Reassert(ctx context.Context, c *engine.Call) error {
 	return s.update(ctx, func(tx *bolt.Tx) error {
-		stored, err := getCall(tx, c.Key())
+		stored, err := s.getCall(tx, c.Key())
 		if err != nil {
 			return err
 		}
@@ -156,7 +157,7 @@ func (s *embedded) Reassert(ctx context.Context, c *engine.Call) error {
 // Get is part of [engine.Calls].
 func (s *embedded) Get(ctx context.Context, key string) (c *engine.Call, err error) {
 	err = s.view(ctx, func(tx *bolt.Tx) (err error) {
-		c, err = getCall(tx, key)
+		c, err = s.getCall(tx, key)
 		return err
 	})
 	if err == nil && c == nil {
@@ -166,15 +167,15 @@ func (s *embedded) Get(ctx context.Context, key string) (c *engine.Call, err err
 }
 
 // getCall returns nil if there is no such call.
-func getCall(tx *bolt.Tx, key string) (*engine.Call, error) {
+func (s *embedded) getCall(tx *bolt.Tx, key string) (*engine.Call, error) {
 	v := tx.Bucket(bucketCalls).Get([]byte(key))
 	switch {
 	case v == nil:
 		return nil, nil
 	case len(v) < 8:
-		return nil, fmt.Errorf("the stored record of call %s is cut short; restore the store from a copy", key)
+		v = make([]byte, 8) // it is cut short, and no record either
 	}
-	return decodeCall(key, int64(binary.BigEndian.Uint64(v)), v[8:])
+	return s.decode(key, int64(binary.BigEndian.Uint64(v)), v[8:])
 }
 
 // Due is part of [engine.Calls].
@@ -218,8 +219,8 @@ func (s *embedded) List(ctx context.Context, f engine.Filter) ([]*engine.Call, e
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			call, err := getCall(tx, string(k[len(pre)+8:]))
-			if err != nil {
+			call, err := s.getCall(tx, string(k[len(pre)+8:]))
+			if err != nil && !errors.Is(err, engine.ErrDamaged) {
 				return err
 			}
 			if call != nil && matches(f, call) {
@@ -253,7 +254,7 @@ func (s *embedded) Purge(ctx context.Context, t time.Time) (int, error) {
 	for {
 		var n int
 		err := s.update(ctx, func(tx *bolt.Tx) (err error) {
-			n, err = purgeCalls(tx, t)
+			n, err = s.purgeCalls(tx, t)
 			return err
 		}, nil)
 		if err != nil {
@@ -270,7 +271,7 @@ func (s *embedded) Purge(ctx context.Context, t time.Time) (int, error) {
 // purgeBatch is how many records are deleted in one step, so that calls never wait long for it.
 const purgeBatch = 100
 
-func purgeCalls(tx *bolt.Tx, t time.Time) (int, error) {
+func (s *embedded) purgeCalls(tx *bolt.Tx, t time.Time) (int, error) {
 	var keys []string
 	end := timeKey(nil, t, "")
 	c := tx.Bucket(bucketEnded).Cursor()
@@ -278,12 +279,14 @@ func purgeCalls(tx *bolt.Tx, t time.Time) (int, error) {
 		keys = append(keys, string(k[8:]))
 	}
 	for _, key := range keys {
-		call, err := getCall(tx, key)
+		call, err := s.getCall(tx, key)
+		if errors.Is(err, engine.ErrDamaged) {
+			err = removeDamaged(tx, key)
+		} else if err == nil {
+			err = remove(tx, call)
+		}
 		if err != nil {
 			return 0, fmt.Errorf("purging call %s: %w", key, err)
-		}
-		if err := remove(tx, call); err != nil {
-			return 0, err
 		}
 	}
 	return len(keys), nil
@@ -300,6 +303,16 @@ func remove(tx *bolt.Tx, call *engine.Call) error {
 		}
 	}
 	return tx.Bucket(bucketCalls).Delete([]byte(call.Key()))
+}
+
+// removeDamaged deletes a record that does not tell by which entries it is found: they are looked for.
+func removeDamaged(tx *bolt.Tx, key string) error {
+	for _, name := range [][]byte{bucketReceived, bucketLive, bucketEnded, bucketDue, bucketCallers, bucketWaiting} {
+		if err := deleteIf(tx.Bucket(name), func(k, _ []byte) bool { return bytes.HasSuffix(k, []byte(key)) }); err != nil {
+			return err
+		}
+	}
+	return tx.Bucket(bucketCalls).Delete([]byte(key))
 }
 
 // prefix begins every key that belongs to a name.

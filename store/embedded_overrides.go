@@ -100,7 +100,7 @@ func (s *embedded) DeleteEntry(ctx context.Context, list, key string) error {
 // purgeExpired deletes switches and entries that ended before t, and limits of [engine.Limits] that are over, and versions that no record names.
 func (s *embedded) purgeExpired(tx *bolt.Tx, t time.Time) error {
 	for _, name := range [][]byte{bucketSwitches, bucketEntries} {
-		err := deleteIf(tx.Bucket(name), func(v []byte) bool { return endedBefore(v, t) })
+		err := deleteIf(tx.Bucket(name), func(_, v []byte) bool { return endedBefore(v, t) })
 		if err != nil {
 			return err
 		}
@@ -109,15 +109,15 @@ func (s *embedded) purgeExpired(tx *bolt.Tx, t time.Time) error {
 		return err
 	}
 	now := s.now().UnixNano()
-	return deleteIf(tx.Bucket(bucketOnce), func(v []byte) bool {
+	return deleteIf(tx.Bucket(bucketOnce), func(_, v []byte) bool {
 		return len(v) >= 8 && int64(binary.BigEndian.Uint64(v)) <= now
 	})
 }
 
-func deleteIf(b *bolt.Bucket, drop func(v []byte) bool) error {
+func deleteIf(b *bolt.Bucket, drop func(k, v []byte) bool) error {
 	var keys [][]byte
 	err := b.ForEach(func(k, v []byte) error {
-		if drop(v) {
+		if drop(k, v) {
 			keys = append(keys, bytes.Clone(k))
 		}
 		return nil

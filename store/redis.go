@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -28,7 +27,7 @@ type redisStore struct {
 	now     func() time.Time
 	timeout time.Duration
 	gate    time.Duration
-	log     *slog.Logger
+	*records
 	scripts *scripts
 	clock   serverClock
 	onWake  atomic.Pointer[func(string)]
@@ -45,7 +44,7 @@ func openRedis(ctx context.Context, address string, cfg Config) (engine.Store, e
 	}
 	redis.SetLogger(&logging.VoidLogger{}) // what the client would print is also in the errors that it returns
 	s := &redisStore{
-		address: redact(address), now: cfg.Now, timeout: cfg.Timeout, gate: cfg.Gate, log: cfg.Logger, scripts: sc,
+		address: redact(address), now: cfg.Now, timeout: cfg.Timeout, gate: cfg.Gate, records: newRecords(cfg), scripts: sc,
 		done: make(chan struct{}),
 	}
 	if s.client, err = newClient(address, cfg.Timeout, false); err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -131,7 +132,7 @@ func (s *redisStore) decode(key string, pair []any) (*engine.Call, error) {
 	if at(pair, 0) == nil || at(pair, 1) == nil {
 		return nil, nil
 	}
-	return decodeCall(key, number(at(pair, 0)), []byte(text(at(pair, 1))))
+	return s.records.decode(key, number(at(pair, 0)), []byte(text(at(pair, 1))))
 }
 
 // Insert is part of [engine.Calls].
@@ -275,7 +276,7 @@ func (s *redisStore) List(ctx context.Context, f engine.Filter) ([]*engine.Call,
 	}
 }
 
-// read reads records, except those that are gone.
+// read reads records, except those that are gone or damaged.
 func (s *redisStore) read(ctx context.Context, keys []string) ([]*engine.Call, error) {
 	if len(keys) == 0 {
 		return nil, nil
@@ -291,7 +292,7 @@ func (s *redisStore) read(ctx context.Context, keys []string) ([]*engine.Call, e
 	var calls []*engine.Call
 	for i, pair := range list(reply) {
 		c, err := s.decode(keys[i], list(pair))
-		if err != nil {
+		if err != nil && !errors.Is(err, engine.ErrDamaged) {
 			return nil, err
 		}
 		if c != nil {
@@ -311,14 +312,14 @@ func (s *redisStore) Purge(ctx context.Context, t time.Time) (int, error) {
 		if err != nil {
 			return total, err
 		}
-		calls, err := s.read(ctx, keys)
+		callers, err := s.callers(ctx, keys)
 		if err != nil {
 			return total, err
 		}
 		n := 0
-		for _, c := range calls {
-			keys := []string{keyCall(c.Key()), keyReceived, keyLive, keyEnded, keyDue, keyCaller(c.CallerKey)}
-			reply, err := s.run(ctx, s.scripts.purge, keys, c.Key(), c.Rev)
+		for i, key := range keys {
+			names := []string{keyCall(key), keyReceived, keyLive, keyEnded, keyDue, keyCaller(callers[i])}
+			reply, err := s.run(ctx, s.scripts.purge, names, key, micros(t))
 			if err != nil {
 				return total, err
 			}
@@ -329,6 +330,16 @@ func (s *redisStore) Purge(ctx context.Context, t time.Time) (int, error) {
 			return total, s.purgeExpired(ctx, t)
 		}
 	}
+}
+
+// callers returns the callers of records, empty for those that have none, or that do not tell.
+func (s *redisStore) callers(ctx context.Context, keys []string) ([]string, error) {
+	callers := make([]string, len(keys))
+	calls, err := s.read(ctx, keys)
+	for _, c := range calls {
+		callers[slices.Index(keys, c.Key())] = c.CallerKey
+	}
+	return callers, err
 }
 
 // The replies of a script are untyped.

@@ -36,6 +36,9 @@ type Config struct {
 	Gate time.Duration
 	// Timeout bounds one step of a Redis store, however long the caller would wait; [DefaultTimeout] if zero.
 	Timeout time.Duration
+	// OnError is called with the kind of an error that no caller gets: damaged_record, for a record that a list or a
+	// purge passed over. It must not block, and may be nil.
+	OnError func(kind string)
 }
 
 // Open opens the store at an address: a path is the embedded store, redis:// and rediss:// are Redis. An address with a

@@ -1,6 +1,7 @@
--- Deletes an ended call. KEYS: call, received, live, ended, due, calls of the caller. ARGV: call's key, revision.
--- Returns 1, or 0 if it has changed since it was read.
-if redis.call('HGET', KEYS[1], 'rev') ~= ARGV[2] then
+-- Deletes an ended call. KEYS: call, received, live, ended, due, calls of the caller. ARGV: call's key, and the time before
+-- which it must have ended. Returns 1, or 0 if it has not.
+local ended = redis.call('ZSCORE', KEYS[4], ARGV[1])
+if not ended or tonumber(ended) >= tonumber(ARGV[2]) then
   return 0
 end
 redis.call('DEL', KEYS[1])

@@ -81,7 +81,7 @@ func Start(ctx context.Context, cfg Config) (_ *Router, err error) {
 func (r *Router) open(ctx context.Context) (err error) {
 	cfg := r.cfg
 	clock := engine.NewClock(cfg.Clock)
-	if r.store, err = store.Open(ctx, cfg.Store, store.Config{Logger: cfg.Log, Now: clock.Now}); err != nil {
+	if r.store, err = store.Open(ctx, cfg.Store, store.Config{Logger: cfg.Log, Now: clock.Now, OnError: r.metrics.Error}); err != nil {
 		return err // it names the store, without the password
 	}
 	r.store = r.crash.store(r.metrics.Store(r.store))
