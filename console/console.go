@@ -26,6 +26,7 @@ type Config struct {
 	Rules      RulesControl
 	AdminToken string // if empty, nobody is the administrator
 	Metrics    http.Handler
+	Ready      http.Handler // of GET /readyz, with details
 	Logger     *slog.Logger
 	Now        func() time.Time // time.Now if nil
 	Stopping   <-chan struct{}  // once closed, streams end and new requests are refused as "stopping"; never if nil

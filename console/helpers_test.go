@@ -89,6 +89,7 @@ func newEngine(t *testing.T) *rig {
 	cfg := Config{
 		Engine: r.engine, Store: r.store, Rules: r.rules, AdminToken: adminToken, Logger: log, Now: time.Now,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "callrouter_up 1") }),
+		Ready:   http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "{}") }),
 	}
 	r.handler, r.api = New(cfg), newAPI(cfg)
 	return r

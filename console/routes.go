@@ -63,12 +63,18 @@ func (a *api) routes() []route {
 		{"POST /api/v1/answerers/{key}/{token}/hang-up", forSigned, a.answererHangUp},
 
 		{"GET /healthz", forAnybody, a.healthz},
+		{"GET /readyz", forAnybody, a.readyz},
 		{"GET /metrics", forAnybody, a.metrics},
 	}
 }
 
 func (a *api) healthz(w http.ResponseWriter, _ *http.Request, _ identity) error {
 	return reply(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+func (a *api) readyz(w http.ResponseWriter, r *http.Request, _ identity) error {
+	a.Ready.ServeHTTP(w, r)
+	return nil
 }
 
 func (a *api) metrics(w http.ResponseWriter, r *http.Request, _ identity) error {

@@ -33,6 +33,7 @@ var policy = map[string]string{
 	"POST /api/v1/offers/{offer}/decline":          "agent",
 	"POST /api/v1/answerers/{key}/{token}/hang-up": "signed",
 	"GET /healthz":                                 "anybody",
+	"GET /readyz":                                  "anybody",
 	"GET /metrics":                                 "anybody",
 }
 

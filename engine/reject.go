@@ -122,6 +122,9 @@ func (r *runner) refused(err error) error {
 	if errors.As(err, &pe) && pe.Kind == Unauthorized { // every call fails until somebody mends the token
 		kind = "unauthorized"
 	}
+	if pe != nil && pe.Kind == NotFound { // the same for a positus_id
+		kind = string(NotFound)
+	}
 	r.e.report(kind, "Positus did not take the action; the call ends without it; see the error and check Positus", err,
 		"call", r.c.Key(), "action", r.c.Action)
 	if !errors.As(err, &pe) || pe.Kind == Unavailable {
@@ -129,6 +132,9 @@ func (r *runner) refused(err error) error {
 			return r.end(Abandoned, "the caller hung up while Positus could not be reached")
 		}
 		return r.end(TimedOut, err.Error())
+	}
+	if pe.Kind == NotFound && r.c.CallerEnd != nil {
+		return r.end(Abandoned, "the caller hung up, and Positus did not find what the action was addressed to")
 	}
 	return r.end(Failed, err.Error())
 }

@@ -63,6 +63,7 @@ type Client struct {
 	retry   failsafe.Executor[*outcome]
 	breaker map[kind]breaker
 	makes   *pendingMakes
+	missed  misses
 
 	webhooks handler // without the receiver
 }
@@ -144,6 +145,7 @@ func (c *Client) act(ctx context.Context, k kind, numberID, callID string, body 
 		kind: k, method: http.MethodPost, path: numberPath(numberID) + "/calls/" + string(k), body: body,
 		log: slog.String("call", engine.Key(callID)),
 	})
+	c.missed.note(numberID, err)
 	return err
 }
 

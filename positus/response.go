@@ -70,7 +70,8 @@ var (
 		`(?i)\balready\b.*\bin[ _-]?progress\b|\balready (been )?(accepted|answered|connected)\b`)
 	isOver     = regexp.MustCompile(`(?i)\balready\b.*\b(completed|failed|rejected|terminated|ended)\b`)
 	noSuchCall = regexp.MustCompile(`(?i)\b(unknown|invalid|no such) call([_ ]?id)?\s*($|[.,;:)"'])` +
-		`|\bcall([_ ]?id)?( was| is)? (not found|unknown|invalid|does not exist|doesn't exist)`)
+		`|\bcall([_ ]?id)?( was| is)? (not found|unknown|invalid|does not exist|doesn't exist)` +
+		`|\bmodel \[[^\]]*\bcall\]`) // Laravel, of which Positus' API is made
 )
 
 // classify returns what a refusal means for the call, and a hint what to do about it.
@@ -85,8 +86,13 @@ func classify(k kind, status int, r refusal) (engine.ProviderErrorKind, string) 
 		return engine.InProgress, "the call has been accepted already"
 	case k.aboutCall() && (isOver.MatchString(r.text) || noSuchCall.MatchString(r.text)):
 		return engine.Gone, "the call is over"
-	case k.aboutCall() && (status == http.StatusNotFound || status == http.StatusGone):
-		return engine.Gone, "the call is over; if all calls end like this, check --positus-url and positus_id"
+	case k.aboutCall() && status == http.StatusGone, k == hangUp && status == http.StatusNotFound:
+		// Only a hang-up gets here with an address that worked before: for the accept.
+		return engine.Gone, "the call is over"
+	case k.aboutCall() && status == http.StatusNotFound:
+		return engine.NotFound, "the response names no call, so Positus does not know this number or this URL, and no call " +
+			"of the number can be accepted or rejected: check positus_id in the rules file, and --positus-url, which ends " +
+			"in the version of the API, like " + DefaultURL
 	case r.code == connectTimeout || r.code == connectionError:
 		return engine.Refused, codeHint(r.code)
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:

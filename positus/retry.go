@@ -110,6 +110,9 @@ func (c *Client) do(ctx context.Context, r request) ([]byte, error) {
 				// After an accept whose response was lost, it is that accept which is in progress.
 				o.err.Kind = engine.InProgress
 			}
+			if o.err.Kind == engine.NotFound && unsure { // an address that was good a moment ago
+				o.err.Kind = engine.Gone
+			}
 			o.again = o.again && !(o.once && once)
 			plan(ctx, o, e.Attempts())
 			c.log.LogAttrs(ctx, slog.LevelInfo, "positus request failed", slog.String("request", string(r.kind)), r.log,

@@ -53,7 +53,7 @@ var (
 // ErrorKinds returns the kinds of error that are there from the start, at 0: Prometheus sees no increase from nothing.
 func ErrorKinds() []string {
 	return []string{
-		"clock", "damaged_record", "duplicate_differs", "evaluation", "facts", "gate", "hang_up", "job_panic", "message", "overrides", "panic",
+		"clock", "damaged_record", "duplicate_differs", "evaluation", "facts", "gate", "hang_up", "job_panic", "message", "not_found", "overrides", "panic",
 		"platform_alarm", "positus", "presence", "rules_refused", "store", "store_lost", "too_many_calls", "unauthorized",
 		"unknown_event", "unknown_number", "versions",
 		positus.ReasonNotJSON, positus.ReasonNotTaken, positus.ReasonSecret, positus.ReasonSlow, positus.ReasonSource,
@@ -73,7 +73,7 @@ func New() *Metrics {
 	m.offers = f.counters("offers_total",
 		"Offers of a call to an agent, by queue and result: answered, declined, missed, taken (by another agent), unreachable (the agent's connection was gone), ended (the caller left).", "queue", "result")
 	m.errors = f.counters("errors_total",
-		"What went wrong or was ignored, by kind. platform_alarm: WhatsApp reported an error that belongs to no call, such as 131044. gate: nobody was rung for some seconds, since the store may have lost what it knew. clock: this machine's clock and the store's differ. unauthorized: Positus does not take the token. damaged_record: a stored record makes no sense; lists leave it out.", "kind")
+		"What went wrong or was ignored, by kind. platform_alarm: WhatsApp reported an error that belongs to no call, such as 131044. gate: nobody was rung for some seconds, since the store may have lost what it knew. clock: this machine's clock and the store's differ. unauthorized: Positus does not take the token. not_found: Positus does not know the number or the URL (HTTP 404), so positus_id or --positus-url is wrong. damaged_record: a stored record makes no sense; lists leave it out.", "kind")
 	m.webhooks = f.counters("webhooks_total", "Webhooks that were answered, by HTTP status.", "status")
 	m.lost = f.counters("slots_lost_total",
 		"Agents' slots whose lease ended by itself, by kind (ringing, active), since nobody was left to give them back in time. Wrap-up always ends so and is not in it.", "kind")
@@ -84,7 +84,7 @@ func New() *Metrics {
 	m.store = f.histograms("store_seconds",
 		"Time of store operations, by operation and result: ok, refused (there is none, it is there already, it has changed, no slot is free), canceled (nobody waited for it), error (the store could not be reached).", storeBuckets, "operation", "result")
 	m.positus = f.histograms("positus_seconds",
-		"Time of requests to Positus with all their repeats, by operation (accept, reject, hang_up, send_text) and result: ok, refused, gone, in_progress, unauthorized, unavailable.", requestBuckets, "operation", "result")
+		"Time of requests to Positus with all their repeats, by operation (accept, reject, hang_up, send_text) and result: ok, refused, gone, not_found, in_progress, unauthorized, unavailable.", requestBuckets, "operation", "result")
 
 	m.rules = f.gauges("rules_info", "1 for the version of the rules that is in force.", "version")
 	m.loadedAt = f.gauge("rules_loaded_timestamp_seconds", "When the rules in force were loaded, as Unix time.")

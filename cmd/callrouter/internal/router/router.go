@@ -5,7 +5,6 @@ package router
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,7 +13,6 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"callrouter/cmd/callrouter/internal/metrics"
@@ -30,25 +28,25 @@ import (
 
 // Router is the whole service: both listeners and what is behind them. [Start] opens it, [Router.Stop] closes it.
 type Router struct {
-	cfg      Config
-	store    engine.Store
-	positus  *positus.Client
-	engine   *engine.Engine
-	keeper   *keeper
-	metrics  *metrics.Metrics
-	jobs     gocron.Scheduler
-	public   *http.Server
-	internal *http.Server
-	listenP  net.Listener
-	listenI  net.Listener
-	failed   chan error
-	crash    *crashPoints
-	draining atomic.Bool
-	inHand   requests                // of the internal side
-	stopping chan struct{}           // closed when the internal side takes no new work
-	cancel   context.CancelCauseFunc // ends the internal side's requests
-	endWatch context.CancelFunc
-	watch    sync.WaitGroup
+	cfg       Config
+	store     engine.Store
+	positus   *positus.Client
+	engine    *engine.Engine
+	keeper    *keeper
+	metrics   *metrics.Metrics
+	jobs      gocron.Scheduler
+	public    *http.Server
+	internal  *http.Server
+	listenP   net.Listener
+	listenI   net.Listener
+	failed    chan error
+	crash     *crashPoints
+	readiness *readiness
+	inHand    requests                // of the internal side
+	stopping  chan struct{}           // closed when the internal side takes no new work
+	cancel    context.CancelCauseFunc // ends the internal side's requests
+	endWatch  context.CancelFunc
+	watch     sync.WaitGroup
 }
 
 // Start opens the store and the listeners and begins to serve. The error names what could not be opened, and the setting to
@@ -107,6 +105,7 @@ func (r *Router) open(ctx context.Context) (err error) {
 		StoreDown: cfg.StoreDown, Clock: clock,
 		HangUpURL: func(callID string) string { return console.HangUpURL(internalURL, cfg.AdminToken, callID) },
 	})
+	r.readiness = &readiness{ping: r.store.Ping, engine: r.engine, notFound: r.positus.NotFound}
 	r.keeper = newKeeper(cfg.Rules, r.engine, r.metrics, r.crash, cfg.Log)
 	return nil
 }
@@ -157,13 +156,13 @@ func (r *Router) serve() {
 	public := http.NewServeMux()
 	public.Handle("/webhooks/", r.crash.webhooks(r.metrics.Webhooks(r.positus.Webhooks(r.engine.Receive))))
 	public.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	public.HandleFunc("GET /readyz", r.ready)
+	public.Handle("GET /readyz", r.readiness.public())
 	r.public = r.server(context.Background(), public) // a webhook that came before the stop is taken
 	r.public.ReadTimeout = 5 * time.Second
 	r.public.WriteTimeout = 10 * time.Second
 	r.internal = r.server(base, r.inHand.count(console.New(console.Config{
 		Engine: r.engine, Store: r.store, Rules: r.keeper, AdminToken: r.cfg.AdminToken, Metrics: r.metrics.Handler(), Logger: r.cfg.Log,
-		Stopping: r.stopping,
+		Ready: r.readiness.internal(), Stopping: r.stopping,
 	})))
 	watched, endWatch := context.WithCancel(context.Background())
 	r.endWatch = endWatch
@@ -187,35 +186,6 @@ func (r *Router) server(base context.Context, h http.Handler) *http.Server {
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(r.cfg.Log.Handler(), slog.LevelWarn),
 	}
-}
-
-// ready answers whether calls can be decided as the rules say.
-func (r *Router) ready(w http.ResponseWriter, req *http.Request) {
-	ctx, cancel := context.WithTimeout(req.Context(), time.Second)
-	defer cancel()
-	body := struct {
-		Ready bool   `json:"ready"`
-		Stops bool   `json:"stops,omitempty"`
-		Rules string `json:"rules"`
-		Store string `json:"store"`
-		Alarm string `json:"alarm,omitempty"`
-	}{Ready: true, Rules: r.engine.Rules().Version(), Store: "ok"}
-	if r.draining.Load() {
-		body.Ready, body.Stops = false, true
-	}
-	if err := r.store.Ping(ctx); err != nil {
-		body.Ready, body.Store = false, "cannot be reached: "+err.Error()
-	}
-	var alarms []string
-	for _, a := range r.engine.Alarms() {
-		alarms = append(alarms, fmt.Sprintf("WhatsApp reported %d: %s", a.Code, a.Message))
-	}
-	body.Alarm = strings.Join(alarms, "; ")
-	w.Header().Set("Content-Type", "application/json")
-	if !body.Ready {
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
-	_ = json.NewEncoder(w).Encode(body) // the client may be gone
 }
 
 // close frees whatever is open.

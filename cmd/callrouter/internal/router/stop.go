@@ -48,7 +48,7 @@ func (q *requests) wait(ctx context.Context) error {
 // say how it goes on, so the error is only about closing what was open.
 func (r *Router) Stop() error {
 	began := time.Now()
-	r.draining.Store(true)
+	r.readiness.stops.Store(true)
 	<-time.After(r.cfg.Drain)
 	work, cancel := context.WithDeadline(context.Background(), began.Add(workEnds))
 	defer cancel()
