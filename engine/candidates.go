@@ -50,15 +50,18 @@ func order(s rules.Strategy, free []candidate) []candidate {
 // yieldToEarlier removes one agent for every call that waits longer in the same queue. A waiting call whose instance
 // is gone does not count: it is taken over in a moment. A call without an owner counts: an instance takes it at once.
 func (r *runner) yieldToEarlier(free []candidate, waiters []Waiter, alive []string) []candidate {
-	c := r.view()
+	c, may := r.view(), r.e.eligibility(r.view().Step.Queue)
 	for _, w := range waiters {
+		if len(free) == 0 {
+			break
+		}
 		// Of two that came at one instant it is the one with the smaller key, or neither would go on.
 		later := cmp.Or(w.Joined.Compare(c.Step.Joined), cmp.Compare(w.Key, c.Key())) >= 0
 		if later || w.Owner != "" && !slices.Contains(alive, w.Owner) {
 			continue
 		}
 		// The earlier call takes one agent; it is the first it may have.
-		if i := slices.IndexFunc(free, func(f candidate) bool { return w.mayRing(f.agent) }); i >= 0 {
+		if i := slices.IndexFunc(free, func(f candidate) bool { return may.ring(w, f.agent) }); i >= 0 {
 			free = slices.Delete(free, i, i+1)
 		}
 	}

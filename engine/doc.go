@@ -15,8 +15,8 @@
 //   - first.go, decide.go, facts.go, explain.go: what is decided before the first write; the rules, and the facts that
 //     they need; why they decided so.
 //   - accept.go, reject.go, playback.go: the two final actions, and audio of our own.
-//   - handoff.go, ring.go, candidates.go, offers.go, agents.go: a queue, the phone that rings, who is next, what the
-//     agent does, what the agent sees.
+//   - handoff.go, dispatch.go, candidates.go, ring.go, offers.go, agents.go: a queue, whose turn it is, who is rung
+//     next, the phone that rings, what the agent does, what the agent sees.
 //   - hangup.go, sweep.go, verdict.go, takeover.go: the end of calls, and calls that somebody left behind.
 //   - replica.go, flush.go, outage.go, reconcile.go: calls in memory, for when the store is away or loses data.
 //   - instance.go, clock.go, wakes.go, overrides.go, alarm.go, keyed.go: leases, time, notifications, switches and

@@ -82,20 +82,21 @@ type Engine struct {
 	failed     atomic.Int64 // when the store last failed
 	takeOverAt atomic.Int64 // no call is taken over before this; see holdTakeOvers
 
-	ctx       context.Context // ends when waiting must stop
-	stop      context.CancelFunc
-	wg        sync.WaitGroup
-	hub       hub
-	receiving keyed
-	overrides overrides
-	replica   replica
-	reaping   chan struct{} // places for hang-ups of the sweep
-	mu        sync.Mutex
-	runners   map[string]*runner
-	explained []*rules.File // older versions, unpacked for a question; the last asked for last
-	versions  []*rules.File // recently active files, newest last, so that a call keeps its version
-	stopping  bool
-	alarms    alarms
+	ctx         context.Context // ends when waiting must stop
+	stop        context.CancelFunc
+	wg          sync.WaitGroup
+	hub         hub
+	receiving   keyed
+	overrides   overrides
+	replica     replica
+	dispatchers dispatchers
+	reaping     chan struct{} // places for hang-ups of the sweep
+	mu          sync.Mutex
+	runners     map[string]*runner
+	explained   []*rules.File // older versions, unpacked for a question; the last asked for last
+	versions    []*rules.File // recently active files, newest last, so that a call keeps its version
+	stopping    bool
+	alarms      alarms
 }
 
 // ErrStopping: the engine accepts no more work.
@@ -125,6 +126,7 @@ func New(cfg Config) *Engine {
 	e.alarms.init()
 	e.receiving.init()
 	e.replica.init()
+	e.dispatchers.init()
 	e.setRules(cfg.Rules)
 	e.runtime.Store(&rules.Runtime{})
 	return e

@@ -107,36 +107,49 @@ func (r *runner) stepDecision() rules.Decision {
 	return rules.Decision{Action: rules.Handoff, By: rules.ByRule, Rule: c.Rule, Index: c.Next, Queue: c.Queue}
 }
 
-// await waits until an instant, a wake, or the next poll, whichever is first. It returns errChanged if the call
-// changed.
-func (r *runner) await(until time.Time, topics ...string) error {
-	wake, cancel := r.e.hub.subscribe(append(topics, TopicCall(r.c.Key()))...)
+// await sleeps until an instant, a change of the call, or a look in between.
+func (r *runner) await(until time.Time) error {
+	return r.sleep(min(until.Sub(r.now()), r.e.Timing.Poll), nil)
+}
+
+// awaitTurn sleeps until an instant, a change of the call, or until it may be the call's turn in a queue.
+func (r *runner) awaitTurn(until time.Time, queue string) error {
+	turn, leave := r.e.dispatchers.join(r, queue)
+	defer leave()
+	return r.sleep(until.Sub(r.now()), turn)
+}
+
+// sleep returns errChanged if the call was changed meanwhile.
+func (r *runner) sleep(d time.Duration, turn <-chan struct{}) error {
+	wake, cancel := r.e.hub.subscribe(TopicCall(r.c.Key()))
 	defer cancel()
-	c, err := r.records.read(r) // what happened before the subscription was in place
-	switch {
-	case err != nil:
-		return r.lookFailed(err)
-	case c.Rev != r.c.Rev:
-		r.c = c
-		return errChanged
+	if same, err := r.unchanged(); !same { // what happened before the subscription was in place
+		return err
 	}
-	t := time.NewTimer(min(until.Sub(r.now()), r.e.Timing.Poll))
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 	case <-wake:
+	case <-turn:
 	case <-r.e.ctx.Done():
 		return context.Canceled
 	}
-	c, err = r.records.read(r)
+	_, err := r.unchanged()
+	return err
+}
+
+// unchanged reads the record and reports whether it is the same as before; errChanged if it is another one.
+func (r *runner) unchanged() (same bool, err error) {
+	c, err := r.records.read(r)
 	switch {
 	case err != nil:
-		return r.lookFailed(err)
+		return false, r.lookFailed(err)
 	case c.Rev != r.c.Rev:
 		r.c = c
-		return errChanged
+		return false, errChanged
 	}
-	return nil
+	return true, nil
 }
 
 // lookFailed bridges a short outage of the store: phones keep ringing and calls keep waiting. It returns errStore once
@@ -179,7 +192,7 @@ func (r *runner) offerNext(now time.Time) error {
 	if len(free) > 0 {
 		return r.offer(queue, free, snap.Revs[queue.Name], now)
 	}
-	return r.waitForAgent(now, snap.freed(left, now), queue.Agents, len(rung) > 0)
+	return r.waitForAgent(now, queue.Name, len(rung) > 0)
 }
 
 // stopWaiting subtracts the time waited from the waiting time that is left.
@@ -192,7 +205,7 @@ func (c *Call) stopWaiting(now time.Time) {
 
 // waitForAgent waits as long as the rule allows for an agent to be free. It looks again at freed, when a lease ends and
 // frees a slot.
-func (r *runner) waitForAgent(now, freed time.Time, agents []string, anyRung bool) error {
+func (r *runner) waitForAgent(now time.Time, queue string, anyRung bool) error {
 	step := r.view().Step
 	until := now.Add(step.Wait)
 	if !step.Since.IsZero() {
@@ -209,13 +222,10 @@ func (r *runner) waitForAgent(now, freed time.Time, agents []string, anyRung boo
 		return r.passOn(r.stepDecision(), why)
 	}
 	if r.c.State == Waiting && r.draft == nil {
-		if !freed.IsZero() && freed.Before(until) {
-			until = freed
-		}
-		return r.await(until, TopicSlots)
+		return r.awaitTurn(until, queue)
 	}
 	return r.write(func(n *Call) {
-		n.Step.Since, n.Step.Agents, n.Due = now, agents, now
+		n.Step.Since, n.Due = now, now
 		n.to(Waiting, now, "")
 	})
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"callrouter/rules"
@@ -115,16 +114,12 @@ type Slot struct {
 
 // Waiter is a call that waits in a queue.
 type Waiter struct {
-	Key    string
-	Joined time.Time
-	Agents []string // the agents it waits for; empty: all agents of the queue
-	Rung   []string // those who were already offered it
-	Owner  string
-}
-
-// mayRing reports whether the call may still be offered to an agent.
-func (w Waiter) mayRing(agent string) bool {
-	return (len(w.Agents) == 0 || slices.Contains(w.Agents, agent)) && !slices.Contains(w.Rung, agent)
+	Key     string
+	Joined  time.Time
+	Version string   // of the rules with which it began, and which name the agents it waits for
+	Agents  []string // the agents it waits for, in records of before there was Version
+	Rung    []string // those who were already offered it
+	Owner   string
 }
 
 // Agents keeps the run-time state of agents, by their name in the rules.

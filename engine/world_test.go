@@ -133,6 +133,7 @@ func (w *world) start(e *engine.Engine) {
 	if err := e.Start(context.Background()); err != nil {
 		w.t.Fatal(err)
 	}
+	synctest.Wait() // what it does in the background at its start
 	ctx, cancel := context.WithCancel(context.Background())
 	var jobs sync.WaitGroup
 	jobs.Go(func() {

@@ -182,15 +182,16 @@ func offerOf(c *engine.Call, id string) (engine.Offer, bool) {
 
 // waiter is what a store keeps of a call that waits in a queue.
 type waiter struct {
-	Joined time.Time `json:"joined"`
-	Agents []string  `json:"agents,omitempty"`
-	Rung   []string  `json:"rung,omitempty"`
-	Owner  string    `json:"owner,omitempty"`
+	Joined  time.Time `json:"joined"`
+	Version string    `json:"version,omitempty"`
+	Agents  []string  `json:"agents,omitempty"`
+	Rung    []string  `json:"rung,omitempty"`
+	Owner   string    `json:"owner,omitempty"`
 }
 
 // as returns the waiter as the engine sees it, with the key of its call.
 func (w waiter) as(key string) engine.Waiter {
-	return engine.Waiter{Key: key, Joined: w.Joined, Agents: w.Agents, Rung: w.Rung, Owner: w.Owner}
+	return engine.Waiter{Key: key, Joined: w.Joined, Version: w.Version, Agents: w.Agents, Rung: w.Rung, Owner: w.Owner}
 }
 
 // waits returns the queue in which a call waits, if it waits.
@@ -198,7 +199,7 @@ func waits(c *engine.Call) (queue string, w waiter, ok bool) {
 	if c == nil || c.State != engine.Waiting || c.Step == nil {
 		return "", waiter{}, false
 	}
-	w = waiter{Joined: c.Step.Joined, Agents: c.Step.Agents, Owner: c.Owner}
+	w = waiter{Joined: c.Step.Joined, Version: c.RulesVersion, Agents: c.Step.Agents, Owner: c.Owner}
 	for _, o := range c.Offers {
 		if !slices.Contains(w.Rung, o.Agent) {
 			w.Rung = append(w.Rung, o.Agent)

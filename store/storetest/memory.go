@@ -270,7 +270,7 @@ func (m *Memory) waiters(queue string) (list []engine.Waiter) {
 		if waiting(c) != queue {
 			continue
 		}
-		w := engine.Waiter{Key: key, Joined: c.Step.Joined, Owner: c.Owner}
+		w := engine.Waiter{Key: key, Joined: c.Step.Joined, Version: c.RulesVersion, Owner: c.Owner}
 		for _, o := range c.Offers {
 			w.Rung = append(w.Rung, o.Agent)
 		}

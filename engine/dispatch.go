@@ -1,0 +1,249 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"callrouter/rules"
+)
+
+// dispatchers watch the queues in which calls of this instance wait: one dispatcher a queue, for as long as one waits.
+// Those who wait do not poll. A dispatcher reads the queue once for each change, and tells as many calls as agents are
+// free that it may be their turn. It decides nothing: whoever is told looks for itself, yields to earlier calls, and
+// reserves the agent in the step that writes the offer. So a dispatcher that is wrong costs a look or a second, and
+// never the order.
+type dispatchers struct {
+	mu      sync.Mutex
+	byQueue map[string]*dispatcher
+}
+
+func (d *dispatchers) init() { d.byQueue = map[string]*dispatcher{} }
+
+// dispatcher is that of one queue.
+type dispatcher struct {
+	e       *Engine
+	queue   string
+	changed chan struct{}          // a call came or went
+	waiting map[string]*placeInRow // by Key; guarded by dispatchers.mu
+}
+
+// placeInRow is a call of this instance that waits.
+type placeInRow struct {
+	key  string
+	f    *rules.File // the version with which the call began
+	turn chan struct{}
+	told time.Time // when it was last told
+}
+
+// join adds a call to those that wait in a queue. leave must be called once it waits no more.
+func (d *dispatchers) join(r *runner, queue string) (turn <-chan struct{}, leave func()) {
+	p := &placeInRow{key: r.c.Key(), f: r.f, turn: make(chan struct{}, 1), told: r.told}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := d.byQueue[queue]
+	if q == nil {
+		q = &dispatcher{
+			e: r.e, queue: queue, changed: make(chan struct{}, 1), waiting: map[string]*placeInRow{},
+		}
+		d.byQueue[queue] = q
+		r.e.background(q.run)
+	}
+	q.waiting[p.key] = p
+	q.poke()
+	return p.turn, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		r.told = p.told
+		if q.waiting[p.key] == p {
+			delete(q.waiting, p.key)
+		}
+		q.poke()
+	}
+}
+
+func (q *dispatcher) poke() {
+	select {
+	case q.changed <- struct{}{}:
+	default: // it looks anyway
+	}
+}
+
+// places returns the calls that wait, and ends the dispatcher if there are none.
+func (q *dispatcher) places() []*placeInRow {
+	d := &q.e.dispatchers
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(q.waiting) == 0 {
+		delete(d.byQueue, q.queue)
+		return nil
+	}
+	places := make([]*placeInRow, 0, len(q.waiting))
+	for _, p := range q.waiting {
+		places = append(places, p)
+	}
+	return places
+}
+
+// run looks at each change, and every [Timing.Poll] since wakes may be lost.
+func (q *dispatcher) run(ctx context.Context) {
+	freed, cancel := q.e.hub.subscribe(TopicSlots)
+	defer cancel()
+	for {
+		places := q.places()
+		if places == nil {
+			return
+		}
+		next := time.NewTimer(q.look(places))
+		select {
+		case <-q.changed:
+		case <-freed:
+		case <-next.C:
+		case <-ctx.Done(): // an engine that stops: its runners end by themselves
+			next.Stop()
+			return
+		}
+		next.Stop()
+	}
+}
+
+// look reads the queue, tells whoever may have a turn, and returns how long nothing needs to be looked at.
+func (q *dispatcher) look(places []*placeInRow) time.Duration {
+	now := q.e.Now()
+	local := make(map[string]*placeInRow, len(places))
+	for _, p := range places {
+		local[p.key] = p
+	}
+	agents := q.agents(places)
+	snap, err := q.e.snapshot(Query{Agents: agents, Queues: []string{q.queue}})
+	var alive []string
+	waiters := snap.Queues[q.queue]
+	if err == nil && slices.ContainsFunc(waiters, func(w Waiter) bool { return local[w.Key] == nil }) {
+		alive, err = q.e.alive()
+	}
+	if err != nil { // each call finds out for itself how to go on without the store
+		for _, p := range places {
+			q.tell(p, now)
+		}
+		return q.e.Timing.Poll
+	}
+	again := q.handOut(waiters, local, alive, q.free(places, agents, snap, now), now)
+	for _, p := range local { // its record does not wait any more
+		q.tell(p, now)
+	}
+	if first := snap.freed(agents, now); !first.IsZero() {
+		again = min(again, first.Sub(now))
+	}
+	return max(again, leastLook)
+}
+
+// handOut goes through those who wait, in order, and gives each the first free agent whom it may have. It removes from
+// local whoever waits. It returns when a call that was told a moment ago, and came back, may be told again.
+func (q *dispatcher) handOut(
+	waiters []Waiter, local map[string]*placeInRow, alive []string, free []candidate, now time.Time,
+) time.Duration {
+	again := q.e.Timing.Poll
+	may := q.e.eligibility(q.queue)
+	for _, w := range waiters {
+		p := local[w.Key]
+		delete(local, w.Key)
+		if len(free) == 0 || p == nil && w.Owner != "" && !slices.Contains(alive, w.Owner) {
+			continue
+		}
+		i := slices.IndexFunc(free, func(c candidate) bool { return may.ring(w, c.agent) })
+		if i < 0 {
+			continue
+		}
+		free = slices.Delete(free, i, i+1)
+		if p == nil {
+			continue
+		}
+		if pause := p.told.Add(leastLook).Sub(now); pause > 0 {
+			again = min(again, pause)
+			continue
+		}
+		q.tell(p, now)
+	}
+	return again
+}
+
+// tell says to a call that it may be its turn.
+func (q *dispatcher) tell(p *placeInRow, now time.Time) {
+	d := &q.e.dispatchers
+	d.mu.Lock()
+	p.told = now
+	d.mu.Unlock()
+	select {
+	case p.turn <- struct{}{}:
+	default: // it knows
+	}
+}
+
+// agents returns all agents of the queue, by every version of the rules that a waiting call has.
+func (q *dispatcher) agents(places []*placeInRow) []string {
+	var agents []string
+	seen := map[*rules.File]bool{}
+	for _, p := range places {
+		if seen[p.f] {
+			continue
+		}
+		seen[p.f] = true
+		queue, _ := p.f.Queue(q.queue)
+		agents = append(agents, queue.Agents...)
+	}
+	slices.Sort(agents)
+	return slices.Compact(agents)
+}
+
+// free returns a candidate for each free slot of the agents.
+func (q *dispatcher) free(places []*placeInRow, agents []string, s Snapshot, now time.Time) []candidate {
+	var free []candidate
+	for _, name := range agents {
+		state := s.Agents[name]
+		if !state.Available() || !q.e.employs(name) {
+			continue
+		}
+		for _, p := range places {
+			if file, ok := p.f.Agent(name); ok {
+				for range state.capacity(file.Capacity, now) - len(state.Slots) {
+					free = append(free, candidate{agent: name})
+				}
+				break
+			}
+		}
+	}
+	return free
+}
+
+// eligibility knows which agents a waiting call may still be offered to.
+type eligibility struct {
+	e        *Engine
+	queue    string
+	versions map[string][]string // agents of the queue, by version of the rules; nil: it is not known here
+}
+
+func (e *Engine) eligibility(queue string) *eligibility {
+	return &eligibility{e: e, queue: queue, versions: map[string][]string{}}
+}
+
+// ring reports whether w may still be offered to an agent: one of its queue, by the rules with which it began, who was
+// not offered it before. Of rules that are not loaded here every agent counts: an earlier call is yielded to in doubt.
+func (m *eligibility) ring(w Waiter, agent string) bool {
+	if slices.Contains(w.Rung, agent) {
+		return false
+	}
+	agents := w.Agents
+	if len(agents) == 0 {
+		known, ok := m.versions[w.Version]
+		if !ok {
+			if f, loaded := m.e.version(w.Version); loaded {
+				queue, _ := f.Queue(m.queue)
+				known = queue.Agents
+			}
+			m.versions[w.Version] = known
+		}
+		agents = known
+	}
+	return len(agents) == 0 || slices.Contains(agents, agent)
+}

@@ -1,0 +1,89 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"callrouter/engine"
+)
+
+const waitingRules = header + `
+rules:
+  - {name: wait, then: {handoff: {queue: one, ring: 6s, wait: 17s}}}
+default: reject
+`
+
+// waitTogether lets calls wait in a queue of which nobody is there.
+func waitTogether(w *world, calls int) {
+	for i := range calls {
+		w.connect(fmt.Sprint("call ", i), caller)
+		pass(time.Millisecond) // each begins to wait at its own instant
+	}
+	w.want(fmt.Sprint("call ", calls-1), engine.Waiting, "")
+}
+
+// TestWaitingCostsTheSameForManyAndFew: calls that wait ask the store for nothing; their queue does, once a second, and
+// once for each agent who becomes free.
+func TestWaitingCostsTheSameForManyAndFew(t *testing.T) {
+	type cost struct{ rest, freed int64 }
+	costs := map[int]cost{}
+	for _, calls := range []int{2, 300} {
+		inSlowWorld(t, waitingRules, func(w *world, s *slowStore) {
+			waitTogether(w, calls)
+			asked := func() int64 { return s.snapshots.Load() + s.gets.Load() }
+			before := asked()
+			pass(5 * time.Second)
+			rest := asked() - before
+			before = asked()
+			began := time.Now()
+			w.present("ana")
+			w.want("call 0", engine.Offered, "")
+			if took := time.Since(began); took > 50*time.Millisecond {
+				t.Errorf("with %d calls waiting, the phone of an agent who became free rang after %s", calls, took)
+			}
+			costs[calls] = cost{rest, asked() - before}
+			w.want("call 1", engine.Waiting, "")
+		})
+	}
+	t.Logf("requests to the store by calls that wait, in 5 s at rest and until a phone rings: %+v", costs)
+	if few, many := costs[2], costs[300]; many.rest > few.rest+2 || many.rest > 8 || many.freed > few.freed+2 {
+		t.Errorf("waiting costs %+v with 300 calls, %+v with 2", many, few)
+	}
+}
+
+// TestManyWaitNobodyIsOvertaken: agents come and go while many calls wait; each call is rung in its turn, and nobody is
+// lost.
+func TestManyWaitNobodyIsOvertaken(t *testing.T) {
+	const calls = 40
+	inWorld(t, waitingRules, func(w *world) {
+		waitTogether(w, calls)
+		leave := w.present("ana")
+		for i := range 12 {
+			id := fmt.Sprint("call ", i)
+			c := w.want(id, engine.Offered, "")
+			if next := w.call(fmt.Sprint("call ", i+1)); next.State != engine.Waiting || len(next.Offers) > 0 {
+				t.Fatalf("call %d is %s while call %d rings", i+1, next.State, i)
+			}
+			w.must(w.e.Answer(w.t.Context(), "ana", c.Offers[0].ID, "answer to "+id))
+			if i == 5 { // gone for a moment, while others wait
+				leave()
+				w.must(w.e.HangUp(context.Background(), id, "ana"))
+				pass(300 * time.Millisecond)
+				w.want("call 6", engine.Waiting, "")
+				leave = w.present("ana")
+			} else {
+				w.must(w.e.HangUp(context.Background(), id, "ana"))
+			}
+			pass(200 * time.Millisecond)
+		}
+		leave()
+		pass(30 * time.Second)
+		for i := range calls {
+			if c := w.call(fmt.Sprint("call ", i)); c.Live() {
+				t.Errorf("call %d is still %s", i, c.State)
+			}
+		}
+	})
+}
