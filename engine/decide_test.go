@@ -407,6 +407,39 @@ func TestRecordHasWhatWasSetAtRunTime(t *testing.T) {
 	})
 }
 
+// A caller who is known by user id is the same one when the number is shown: on the lists, and in the history.
+func TestACallerWhoShowsTheNumberIsKnownByUserIDToo(t *testing.T) {
+	inWorld(t, header+`
+rules:
+  - {name: partner, when: listed("partners"), then: reject}
+  - {name: often, when: calls("1h") >= 2, then: reject}
+default: {accept: greeting}
+`, func(w *world) {
+		ctx := w.t.Context()
+		connect := func(id, from, userID string) *engine.Call {
+			w.platform.ring(id)
+			w.must(w.e.Receive(ctx, []engine.Event{{Connect: &engine.Connect{
+				CallID: id, From: from, UserID: userID, To: "551122361741", SDP: "offer of " + id,
+			}}}))
+			return w.call(id)
+		}
+		connect("a", "", "BR.1")
+		connect("b", caller, "BR.1")
+		if c := connect("c", caller, "BR.1"); c.Rule != "often" {
+			t.Errorf("the third call was decided by %q", c.Rule)
+		}
+		if c := connect("d", caller, "BR.2"); c.Rule != "often" {
+			t.Errorf("the fourth call from the number was decided by %q", c.Rule)
+		}
+		w.must(w.store.PutEntry(ctx, "partners", rules.Entry{Key: "id:BR.3"}))
+		for i, from := range []string{"", vip} {
+			if c := connect("e"+from, from, "BR.3"); c.Rule != "partner" {
+				t.Errorf("call %d of one on the list by id was decided by %q", i, c.Rule)
+			}
+		}
+	})
+}
+
 func TestCallKeepsItsRules(t *testing.T) {
 	inWorld(t, header+`
 rules:

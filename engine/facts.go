@@ -12,7 +12,10 @@ import (
 
 // facts reads what an evaluation needs from the store, in one round trip. It returns known with Err set if it cannot.
 func (e *Engine) facts(f *rules.File, c *Call, needs rules.Needs, known rules.Facts) rules.Facts {
-	q := Query{Queues: needs.Queues, Lists: needs.Lists, Caller: c.CallerKey, Calls: needs.Calls, Except: c.Key()}
+	q := Query{
+		Queues: needs.Queues, Lists: needs.Lists, Caller: c.CallerKey,
+		Other: rules.NewCaller(c.From, c.UserID, c.Name).OtherKey(), Calls: needs.Calls, Except: c.Key(),
+	}
 	for _, name := range needs.Queues {
 		if queue, ok := f.Queue(name); ok {
 			q.Agents = append(q.Agents, queue.Agents...)

@@ -78,6 +78,7 @@ type Query struct {
 	Queues []string        // who waits in them
 	Lists  []string        // whether Caller is on these run-time lists
 	Caller string          // [rules.Caller.Key]
+	Other  string          // [rules.Caller.OtherKey]: Caller is on a list by it too, and calls under it are Caller's
 	Calls  []time.Duration // how many calls of Caller were received within each of these, Except not counted
 	Except string          // a call's [Key]
 }

@@ -20,18 +20,22 @@ type Caller struct {
 	Name    string // profile name, may be ""
 	Country string // ISO 3166 code in capitals, "" if unknown
 	Area    string // geographic area code, "" if there is none
+	UserID  string // the platform's id of this person, beside a number too; "" if unknown
 }
 
 // NewCaller makes a Caller of what a webhook says: the caller's number with its country code, "" if withheld, the user
 // id and the profile name, each of which may be "". It refuses nobody: digits that are no valid number stand for
 // themselves, and what is no number at all is an id.
 func NewCaller(from, userID, name string) Caller {
-	c := Caller{ID: from, Name: name}
+	c := Caller{ID: from, Name: name, UserID: userID}
 	if c.ID == "" {
 		c.ID = userID
 	}
 	n, ok := phone.Received(from)
 	if !ok {
+		if c.UserID == "" {
+			c.UserID = from
+		}
 		return c
 	}
 	c.ID, c.Number, c.Country, c.Area = n.Digits, n.E164, n.Country, n.Area
@@ -48,6 +52,15 @@ func (c Caller) Key() string {
 		return idPrefix + c.ID
 	}
 	return ""
+}
+
+// OtherKey is the second key of a caller who shows a number and whose user id is known: "id:" and the id; else "". Lists
+// know the caller by either key, so nobody gets off a list by showing or hiding the number.
+func (c Caller) OtherKey() string {
+	if c.Number == "" || c.UserID == "" {
+		return ""
+	}
+	return idPrefix + c.UserID
 }
 
 // ParseEntry reads one entry of a list: a phone number in any form that [phone.Normalize] reads, or "id:" and a user id

@@ -12,7 +12,7 @@ import (
 
 func newEnvironment(in *input) any {
 	return condition.Environment{
-		Caller:  condition.Caller(in.call.Caller),
+		Caller:  callerOf(&in.call.Caller),
 		Number:  in.call.Number,
 		Payload: in.call.Payload,
 		Now:     in.now,
@@ -30,6 +30,10 @@ func newEnvironment(in *input) any {
 		Waiting: in.waiting,
 		Calls:   in.calls,
 	}
+}
+
+func callerOf(c *Caller) condition.Caller {
+	return condition.Caller{Number: c.Number, ID: c.ID, Name: c.Name, Country: c.Country, Area: c.Area}
 }
 
 func unknown(k condition.Kind, name string, known []string) {
@@ -92,7 +96,7 @@ func (in *input) listed(name string) bool {
 		return false
 	}
 	if !l.Store {
-		return l.has(in.key, in.now) || in.enteredAtRuntime(name)
+		return l.has(in.key, in.now) || in.otherKey != "" && l.has(in.otherKey, in.now) || in.enteredAtRuntime(name)
 	}
 	is, ok := in.facts.Listed[name]
 	if !ok {
@@ -102,7 +106,11 @@ func (in *input) listed(name string) bool {
 }
 
 func (in *input) enteredAtRuntime(list string) bool {
-	return in.runtime != nil && isOn(in.runtime.Entries[list], in.key, in.now)
+	if in.runtime == nil {
+		return false
+	}
+	entries := in.runtime.Entries[list]
+	return isOn(entries, in.key, in.now) || in.otherKey != "" && isOn(entries, in.otherKey, in.now)
 }
 
 func (in *input) free(queue string) int { return in.queue(queue).Free }

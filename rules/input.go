@@ -79,7 +79,8 @@ type input struct {
 	file     *File
 	call     Call
 	key      string
-	number   int // index of the business number, -1 if the file does not know it
+	otherKey string // a second one that lists know the caller by, "" if there is none
+	number   int    // index of the business number, -1 if the file does not know it
 	now      time.Time
 	runtime  *Runtime
 	switches []*Switch // by index of the hours; nil if there is none at all
@@ -114,8 +115,8 @@ func (in Input) AtRuntime() (switched map[string]Switch, listed []string) {
 
 // Input prepares an evaluation. rt may be nil. It may allocate; deciding does not.
 func (f *File) Input(call Call, now time.Time, rt *Runtime, facts Facts) Input {
-	in := &input{file: f, call: call, key: call.Caller.Key(), number: -1, now: now.Round(0).In(f.loc), runtime: rt,
-		facts: facts}
+	in := &input{file: f, call: call, key: call.Caller.Key(), otherKey: call.Caller.OtherKey(), number: -1,
+		now: now.Round(0).In(f.loc), runtime: rt, facts: facts}
 	if i, ok := f.numbersByName[call.Number]; ok {
 		in.number = i
 	}

@@ -38,21 +38,34 @@ func (s *embedded) Snapshot(ctx context.Context, q engine.Query) (engine.Snapsho
 			snap.Queues[name], snap.Revs[name] = waiters, queueRev(tx)
 		}
 		for _, list := range q.Lists {
-			var e rules.Entry
-			doc := tx.Bucket(bucketEntries).Get(append(prefix(list), q.Caller...))
-			if doc != nil {
-				if err := json.Unmarshal(doc, &e); err != nil {
+			for _, key := range []string{q.Caller, q.Other} {
+				is, err := listed(tx, list, key, now)
+				if err != nil {
 					return err
 				}
+				snap.Listed[list] = snap.Listed[list] || is
 			}
-			snap.Listed[list] = doc != nil && q.Caller != "" && !expired(e.Until, now)
 		}
 		for _, d := range q.Calls {
 			snap.Calls[d] = countCalls(tx, q.Caller, now.Add(-d), q.Except)
+			if q.Other != q.Caller {
+				snap.Calls[d] += countCalls(tx, q.Other, now.Add(-d), q.Except)
+			}
 		}
 		return nil
 	})
 	return snap, err
+}
+
+// listed reports whether a caller has an entry on a list that has not ended.
+func listed(tx *bolt.Tx, list, key string, now time.Time) (bool, error) {
+	doc := tx.Bucket(bucketEntries).Get(append(prefix(list), key...))
+	if doc == nil || key == "" {
+		return false, nil
+	}
+	var e rules.Entry
+	err := json.Unmarshal(doc, &e)
+	return err == nil && !expired(e.Until, now), err
 }
 
 // state returns an agent as the engine sees it.

@@ -31,8 +31,8 @@ func (s *redisStore) Snapshot(ctx context.Context, q engine.Query) (engine.Snaps
 	for _, l := range q.Lists {
 		keys = append(keys, keyList(l))
 	}
-	keys = append(keys, keyCaller(q.Caller))
-	args := []any{len(q.Agents), len(q.Queues), len(q.Lists), q.Caller, q.Except}
+	keys = append(keys, keyCaller(q.Caller), keyCaller(q.Other))
+	args := []any{len(q.Agents), len(q.Queues), len(q.Lists), q.Caller, q.Other, q.Except}
 	for _, d := range q.Calls {
 		args = append(args, d.Microseconds())
 	}
@@ -51,7 +51,9 @@ func (s *redisStore) Snapshot(ctx context.Context, q engine.Query) (engine.Snaps
 		}
 	}
 	for i, name := range q.Lists {
-		snap.Listed[name] = q.Caller != "" && entryCounts(text(at(list(at(out, 3)), i)), now)
+		entries := list(at(list(at(out, 3)), i))
+		snap.Listed[name] = q.Caller != "" && entryCounts(text(at(entries, 0)), now) ||
+			q.Other != "" && entryCounts(text(at(entries, 1)), now)
 	}
 	for i, d := range q.Calls {
 		if snap.Calls[d] = int(number(at(list(at(out, 4)), i))); q.Caller == "" {

@@ -1,5 +1,6 @@
 -- Reads what the engine asks for, at one instant. KEYS: for each agent slots, presence, state; queues; lists; calls of
--- the caller. ARGV: number of agents, of queues, of lists; caller; call to leave out; windows in microseconds.
+-- the caller, by key and by the other key, which may be ''. ARGV: number of agents, of queues, of lists; key of the
+-- caller, other key; call to leave out; windows in microseconds.
 -- Returns {now, agents, queues, lists, counts}.
 local agents, queues, lists = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local t = now()
@@ -18,16 +19,20 @@ for i = 1, queues do
   out[3][i] = redis.call('HGETALL', KEYS[agents * 3 + i])
 end
 for i = 1, lists do
-  out[4][i] = redis.call('HGET', KEYS[agents * 3 + queues + i], ARGV[4])
+  out[4][i] = redis.call('HMGET', KEYS[agents * 3 + queues + i], ARGV[4], ARGV[5])
 end
-local calls = KEYS[agents * 3 + queues + lists + 1]
-local left_out = redis.call('ZSCORE', calls, ARGV[5])
-for i = 6, #ARGV do
-  local since = t - tonumber(ARGV[i])
-  local n = redis.call('ZCOUNT', calls, int(since), '+inf')
-  if left_out and tonumber(left_out) >= since then
-    n = n - 1
+for k = 4, 5 do
+  local calls = KEYS[agents * 3 + queues + lists + k - 3]
+  if ARGV[k] ~= '' and (k == 4 or ARGV[5] ~= ARGV[4]) then
+    local left_out = redis.call('ZSCORE', calls, ARGV[6])
+    for i = 7, #ARGV do
+      local since = t - tonumber(ARGV[i])
+      local n = redis.call('ZCOUNT', calls, int(since), '+inf')
+      if left_out and tonumber(left_out) >= since then
+        n = n - 1
+      end
+      out[5][i - 6] = (out[5][i - 6] or 0) + n
+    end
   end
-  out[5][i - 5] = n
 end
 return out

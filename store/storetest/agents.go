@@ -264,6 +264,21 @@ func testCallerCalls(s *suite) {
 	if n := s.callsOf("", ""); n != 0 {
 		s.Errorf("a caller who withholds the number has %d calls", n)
 	}
+	hidden := s.call("hidden")
+	hidden.CallerKey = "id:BR.1"
+	s.insert(hidden)
+	for except, want := range map[string]int{"": 3, hidden.Key(): 2, engine.Key("a"): 2} {
+		snap, err := s.Snapshot(s.Context(), engine.Query{
+			Caller: "+5511999990000", Other: "id:BR.1", Except: except, Calls: []time.Duration{time.Hour},
+		})
+		s.ok(err)
+		if n := snap.Calls[time.Hour]; n != want {
+			s.Errorf("%d calls of one person with and without the number, but for %q; want %d", n, except, want)
+		}
+	}
+	if n := s.callsOf("id:BR.1", ""); n != 1 {
+		s.Errorf("%d calls by id, want 1", n)
+	}
 }
 
 func testEmptySnapshot(s *suite) {

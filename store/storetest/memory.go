@@ -250,11 +250,13 @@ func (m *Memory) Snapshot(ctx context.Context, q engine.Query) (s engine.Snapsho
 		}
 		for _, list := range q.Lists {
 			e, ok := m.entries[list][q.Caller]
-			s.Listed[list] = ok && !past(e.Until, now)
+			other, also := m.entries[list][q.Other]
+			s.Listed[list] = ok && !past(e.Until, now) || also && !past(other.Until, now)
 		}
 		for _, d := range q.Calls {
 			for key, c := range m.calls {
-				if c.CallerKey == q.Caller && q.Caller != "" && key != q.Except && !c.ReceivedAt.Before(now.Add(-d)) {
+				mine := c.CallerKey == q.Caller || c.CallerKey == q.Other
+				if mine && c.CallerKey != "" && key != q.Except && !c.ReceivedAt.Before(now.Add(-d)) {
 					s.Calls[d]++
 				}
 			}

@@ -65,6 +65,13 @@ func testEntries(s *suite) {
 	if got := listed("+2"); got != "false true false" {
 		s.Errorf("an entry past its end counts: %s", got)
 	}
+	for other, want := range map[string]bool{"+1": true, "+2": false, "+3": false, "": false} {
+		snap, err := s.Snapshot(ctx, engine.Query{Lists: []string{"vip"}, Caller: "+3", Other: other})
+		s.ok(err)
+		if snap.Listed["vip"] != want {
+			s.Errorf("listed by the other key %q: %v", other, snap.Listed["vip"])
+		}
+	}
 	all, err := s.AllEntries(ctx, []string{"vip", "vip2", "none"})
 	s.ok(err)
 	if len(all["vip"]) != 1 || len(all["vip2"]) != 1 || len(all["none"]) != 0 {
