@@ -358,6 +358,7 @@ func TestUnknownNumberIsIgnored(t *testing.T) {
 		err := w.e.Receive(w.t.Context(), []engine.Event{
 			{Connect: &engine.Connect{CallID: "a", From: caller, To: "551100000000"}},
 			{Unknown: "surprise"},
+			{Terminate: &engine.Terminate{CallID: "a", From: caller, To: "551100000000", Status: "FAILED"}},
 			{Connect: &engine.Connect{CallID: "b", From: caller, To: "551122361741", Outbound: true}},
 			{Alarm: &engine.Alarm{Code: 131044, Message: "no payment method"}},
 		})
@@ -379,6 +380,35 @@ func TestUnknownNumberIsIgnored(t *testing.T) {
 		if a := w.e.Alarms(); len(a) != 1 || a[0].Code != 131026 {
 			t.Errorf("alarms after a call has come: %v", a)
 		}
+	})
+}
+
+// The end of a call to a number that is not ours leaves no record, also while the store is away. One that began before a
+// reload took its number out of the rules still ends.
+func TestEndOfACallToAnUnknownNumber(t *testing.T) {
+	inWorld(t, closing, func(w *world) {
+		end := func(id, to string) {
+			w.must(w.e.Receive(w.t.Context(), []engine.Event{{Terminate: &engine.Terminate{
+				CallID: id, From: caller, To: to, Status: "COMPLETED",
+			}}}))
+		}
+		w.store.setAway(true)
+		end("theirs", "551100000000")
+		w.store.setAway(false)
+		pass(3 * time.Second)
+		if _, err := w.store.Get(w.t.Context(), engine.Key("theirs")); !errors.Is(err, engine.ErrNotFound) {
+			t.Errorf("the end was recorded: %v", err)
+		}
+		w.media.length = time.Hour
+		w.connect("ours", vip)
+		w.want("ours", engine.Active, "", "accept")
+		moved := strings.Replace(closing, "2236-1741", "2236-1742", 1)
+		if moved == closing {
+			t.Fatal("the rules have no such number")
+		}
+		w.e.SetRules(loadRules(t, t.TempDir(), moved))
+		end("ours", "551122361741")
+		w.want("ours", engine.Ended, engine.Answered, "accept")
 	})
 }
 

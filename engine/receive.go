@@ -47,7 +47,7 @@ func (e *Engine) connect(ctx context.Context, ev *Connect) error {
 	if !ok {
 		e.Observer.Error("unknown_number")
 		e.log.Warn("ignored a call to a number that the rules file does not list, so it rings until it times out; "+
-			"add the number under numbers", "call", Key(ev.CallID))
+			"add the number under numbers", "call", Key(ev.CallID), "number", lastDigits(ev.To))
 		return nil
 	}
 	if e.full() {
@@ -210,7 +210,13 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 			if e.retryStore(ctx, &waited) {
 				continue
 			}
+			if kept == nil && e.foreign(ev.To) && e.replica.stored(key) == nil {
+				return nil
+			}
 			return e.terminateInMemory(ctx, ev, end, err)
+		}
+		if e.foreign(ev.To) { // as was its beginning
+			return nil
 		}
 		// The end came before the beginning: a record that is already ended makes a late connect harmless.
 		_, err = e.insert(ctx, e.tombstone(ev, end))
@@ -221,6 +227,22 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 			return e.terminateInMemory(ctx, ev, end, err)
 		}
 	}
+}
+
+// foreign reports whether a call is to a number that is not in the rules. Nothing is recorded about it, but for a call that
+// came before a reload took the number out. A webhook may leave the number out.
+func (e *Engine) foreign(to string) bool {
+	_, ours := e.Rules().NumberFor(to)
+	return to != "" && !ours
+}
+
+// lastDigits returns as much of a business' number as its operator needs to know it: logs have no whole phone number.
+func lastDigits(number string) string {
+	const shown = 4
+	if len(number) <= 2*shown {
+		return number
+	}
+	return "…" + number[len(number)-shown:]
 }
 
 func (e *Engine) terminateInMemory(ctx context.Context, ev *Terminate, end CallerEnd, cause error) error {
