@@ -56,7 +56,9 @@ type Calls interface {
 	Reassert(ctx context.Context, c *Call) error
 	// Due lists the keys of live calls whose Due is not after t, soonest first.
 	Due(ctx context.Context, t time.Time, limit int) ([]string, error)
-	// List reads records, newest first, or oldest first. It leaves out damaged ones.
+	// List reads records, newest first, or oldest first, and by key where they were received at once. It leaves out
+	// damaged ones. Fewer than the limit are all there are; to read on, set After to the cursor of the last one. A list
+	// is no snapshot: it is read in short steps, which hold up nobody.
 	List(ctx context.Context, f Filter) ([]*Call, error)
 	// Purge deletes calls that ended before t, damaged ones too, and returns their number.
 	Purge(ctx context.Context, t time.Time) (int, error)
@@ -69,8 +71,19 @@ type Filter struct {
 	Since   time.Time // received at or after
 	Caller  string    // [rules.Caller.Key]
 	Oldest  bool      // oldest first
+	After   Cursor    // behind this place in the list
 	Limit   int       // 100 if zero
 }
+
+// Cursor is a place in a list: behind the call with this time and key, whether it still exists or not. The zero value is
+// the start of the list.
+type Cursor struct {
+	Received time.Time
+	Key      string // [Key]
+}
+
+// Cursor returns the place behind the call.
+func (c *Call) Cursor() Cursor { return Cursor{Received: c.ReceivedAt, Key: c.Key()} }
 
 // Query selects what a Snapshot holds.
 type Query struct {

@@ -216,6 +216,14 @@ func endOf(c *engine.Call) time.Time {
 	return c.EndedAt
 }
 
+// outcomeOf returns the outcome of a call that has ended, or "".
+func outcomeOf(c *engine.Call) engine.Outcome {
+	if c == nil || c.Live() {
+		return ""
+	}
+	return c.Outcome
+}
+
 // matches reports whether a record passes a filter.
 func matches(f engine.Filter, c *engine.Call) bool {
 	return (f.State == "" || c.State == f.State) &&

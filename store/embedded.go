@@ -24,12 +24,13 @@ import (
 // The buckets of the embedded store, and what is in them. A time in a key is 8 bytes that sort by time, KEY is
 // [engine.Key] of a call, \0 a zero byte.
 var (
-	bucketMeta     = []byte("meta")     // "schema" -> [schemaVersion]
+	bucketMeta     = []byte("meta")     // "schema" -> [schemaVersion]; "unindexed": see upgrade
 	bucketCalls    = []byte("calls")    // KEY -> revision (8 bytes), record (JSON)
 	bucketDue      = []byte("due")      // due time, KEY: live calls
 	bucketReceived = []byte("received") // time received, KEY: all calls
-	bucketLive     = []byte("live")     // time received, KEY: live calls
-	bucketEnded    = []byte("ended")    // time of the end, KEY: ended calls
+	bucketLive     = []byte("live")     // time received, KEY -> state: live calls
+	bucketEnded    = []byte("ended")    // time of the end, KEY -> time received, outcome, \0, caller's key: ended calls
+	bucketOutcomes = []byte("outcomes") // outcome, \0, time received, KEY: ended calls
 	bucketCallers  = []byte("callers")  // caller's key, \0, time received, KEY: calls by caller
 	bucketWaiting  = []byte("waiting")  // queue, \0, time joined, KEY -> waiter (JSON)
 	bucketAgents   = []byte("agents")   // agent -> agentDoc (JSON)
@@ -42,7 +43,7 @@ var (
 )
 
 // schemaVersion is the layout of the buckets above.
-const schemaVersion = "1"
+const schemaVersion = "2"
 
 // walkLimit is the size in bytes up to which a file is read through before it is used.
 const walkLimit = 256 << 20
@@ -58,6 +59,9 @@ type embedded struct {
 	onWake atomic.Pointer[func(string)]
 	leases leases
 	closed sync.Once
+
+	indexing     sync.WaitGroup
+	stopIndexing func()
 }
 
 func openEmbedded(path string, cfg Config) (engine.Store, error) {
@@ -67,6 +71,7 @@ func openEmbedded(path string, cfg Config) (engine.Store, error) {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
 	s.commit = newCommitter(s.db, s.wake)
+	s.beginIndexing()
 	return s, nil
 }
 
@@ -93,7 +98,7 @@ func (s *embedded) open() error {
 		if s.db, err = openBolt(s.path, false); err != nil {
 			return err
 		}
-		return checkSchema(s.db)
+		return upgrade(s.db)
 	})
 	if err != nil && s.db != nil {
 		_ = s.db.Close()
@@ -127,8 +132,8 @@ func create(path string) error {
 	}
 	err = db.Update(func(tx *bolt.Tx) error {
 		for _, name := range [][]byte{
-			bucketCalls, bucketDue, bucketReceived, bucketLive, bucketEnded, bucketCallers, bucketWaiting,
-			bucketAgents, bucketTokens, bucketSwitches, bucketEntries, bucketOnce,
+			bucketCalls, bucketDue, bucketReceived, bucketLive, bucketEnded, bucketOutcomes, bucketCallers,
+			bucketWaiting, bucketAgents, bucketTokens, bucketSwitches, bucketEntries, bucketOnce,
 		} {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
@@ -196,18 +201,20 @@ func walk(name []byte, b *bolt.Bucket) error {
 	})
 }
 
-func checkSchema(db *bolt.DB) error {
-	return db.View(func(tx *bolt.Tx) error {
+// checkSchema returns the version of the layout, if this program knows it.
+func checkSchema(db *bolt.DB) (version string, err error) {
+	err = db.View(func(tx *bolt.Tx) error {
 		meta := tx.Bucket(bucketMeta)
 		if meta == nil {
 			return errors.New("it is a bbolt database of another program; give another path")
 		}
-		if v := string(meta.Get([]byte("schema"))); v != schemaVersion {
+		if version = string(meta.Get([]byte("schema"))); version != schemaVersion && version != unindexedVersion {
 			return fmt.Errorf("its layout is version %q and this callrouter knows %q; use the callrouter that wrote "+
-				"it, or another path", v, schemaVersion)
+				"it, or another path", version, schemaVersion)
 		}
 		return nil
 	})
+	return version, err
 }
 
 // guard turns what bbolt does with a damaged file (a panic, or a fault on a page that is not there) into an error.
@@ -283,6 +290,8 @@ func (s *embedded) Ping(ctx context.Context) error {
 func (s *embedded) Close() error {
 	var err error
 	s.closed.Do(func() {
+		s.stopIndexing()
+		s.indexing.Wait()
 		if s.commit.close() {
 			err = s.db.Close()
 		}

@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -28,12 +26,14 @@ func indexOf(c *engine.Call) ([]indexed, error) {
 	key := c.Key()
 	list := []indexed{{bucketReceived, timeKey(nil, c.ReceivedAt, key), nil}}
 	if c.Live() {
-		list = append(list, indexed{bucketLive, timeKey(nil, c.ReceivedAt, key), nil})
+		list = append(list, indexed{bucketLive, timeKey(nil, c.ReceivedAt, key), []byte(c.State)})
 		if !c.Due.IsZero() {
 			list = append(list, indexed{bucketDue, timeKey(nil, c.Due, key), nil})
 		}
 	} else {
-		list = append(list, indexed{bucketEnded, timeKey(nil, endOf(c), key), nil})
+		list = append(list,
+			indexed{bucketEnded, timeKey(nil, endOf(c), key), endedValue(c)},
+			indexed{bucketOutcomes, timeKey(prefix(string(c.Outcome)), c.ReceivedAt, key), nil})
 	}
 	if c.CallerKey != "" {
 		list = append(list, indexed{bucketCallers, timeKey(prefix(c.CallerKey), c.ReceivedAt, key), nil})
@@ -169,13 +169,10 @@ func (s *embedded) Get(ctx context.Context, key string) (c *engine.Call, err err
 // getCall returns nil if there is no such call.
 func (s *embedded) getCall(tx *bolt.Tx, key string) (*engine.Call, error) {
 	v := tx.Bucket(bucketCalls).Get([]byte(key))
-	switch {
-	case v == nil:
+	if v == nil {
 		return nil, nil
-	case len(v) < 8:
-		v = make([]byte, 8) // it is cut short, and no record either
 	}
-	return s.decode(key, int64(binary.BigEndian.Uint64(v)), v[8:])
+	return s.decodeValue(key, v)
 }
 
 // Due is part of [engine.Calls].
@@ -191,128 +188,6 @@ func (s *embedded) Due(ctx context.Context, t time.Time, limit int) ([]string, e
 		return nil
 	})
 	return keys, err
-}
-
-// List is part of [engine.Calls].
-func (s *embedded) List(ctx context.Context, f engine.Filter) ([]*engine.Call, error) {
-	bucket, pre := bucketReceived, []byte(nil)
-	switch {
-	case f.Caller != "":
-		bucket, pre = bucketCallers, prefix(f.Caller)
-	case f.State != "" && f.State != engine.Ended:
-		bucket = bucketLive
-	}
-	var calls []*engine.Call
-	err := s.view(ctx, func(tx *bolt.Tx) error {
-		since := timeKey(pre, f.Since, "")
-		c := tx.Bucket(bucket).Cursor()
-		var k []byte
-		next := c.Prev
-		if f.Oldest {
-			k, _ = c.Seek(since)
-			next = c.Next
-		} else {
-			k = last(c, pre)
-		}
-		inRange := func() bool { return k != nil && bytes.HasPrefix(k, pre) && bytes.Compare(k, since) >= 0 }
-		for ; inRange() && len(calls) < limitOf(f); k, _ = next() {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			call, err := s.getCall(tx, string(k[len(pre)+8:]))
-			if err != nil && !errors.Is(err, engine.ErrDamaged) {
-				return err
-			}
-			if call != nil && matches(f, call) {
-				calls = append(calls, call)
-			}
-		}
-		return nil
-	})
-	return calls, err
-}
-
-// last moves to the last key with a prefix, or to the key before where that would be.
-func last(c *bolt.Cursor, pre []byte) []byte {
-	if len(pre) == 0 {
-		k, _ := c.Last()
-		return k
-	}
-	after := slices.Clone(pre)
-	after[len(after)-1]++ // the last byte is the zero that ends every prefix
-	if k, _ := c.Seek(after); k == nil {
-		k, _ = c.Last()
-		return k
-	}
-	k, _ := c.Prev()
-	return k
-}
-
-// Purge is part of [engine.Calls]. It also deletes switches and entries that ended before t.
-func (s *embedded) Purge(ctx context.Context, t time.Time) (int, error) {
-	total := 0
-	for {
-		var n int
-		err := s.update(ctx, func(tx *bolt.Tx) (err error) {
-			n, err = s.purgeCalls(tx, t)
-			return err
-		}, nil)
-		if err != nil {
-			return total, err
-		}
-		total += n
-		if n < purgeBatch {
-			break
-		}
-	}
-	return total, s.update(ctx, func(tx *bolt.Tx) error { return s.purgeExpired(tx, t) }, nil)
-}
-
-// purgeBatch is how many records are deleted in one step, so that calls never wait long for it.
-const purgeBatch = 100
-
-func (s *embedded) purgeCalls(tx *bolt.Tx, t time.Time) (int, error) {
-	var keys []string
-	end := timeKey(nil, t, "")
-	c := tx.Bucket(bucketEnded).Cursor()
-	for k, _ := c.First(); k != nil && bytes.Compare(k, end) < 0 && len(keys) < purgeBatch; k, _ = c.Next() {
-		keys = append(keys, string(k[8:]))
-	}
-	for _, key := range keys {
-		call, err := s.getCall(tx, key)
-		if errors.Is(err, engine.ErrDamaged) {
-			err = removeDamaged(tx, key)
-		} else if err == nil {
-			err = remove(tx, call)
-		}
-		if err != nil {
-			return 0, fmt.Errorf("purging call %s: %w", key, err)
-		}
-	}
-	return len(keys), nil
-}
-
-func remove(tx *bolt.Tx, call *engine.Call) error {
-	entries, err := indexOf(call)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if err := tx.Bucket(e.bucket).Delete(e.key); err != nil {
-			return err
-		}
-	}
-	return tx.Bucket(bucketCalls).Delete([]byte(call.Key()))
-}
-
-// removeDamaged deletes a record that does not tell by which entries it is found: they are looked for.
-func removeDamaged(tx *bolt.Tx, key string) error {
-	for _, name := range [][]byte{bucketReceived, bucketLive, bucketEnded, bucketDue, bucketCallers, bucketWaiting} {
-		if err := deleteIf(tx.Bucket(name), func(k, _ []byte) bool { return bytes.HasSuffix(k, []byte(key)) }); err != nil {
-			return err
-		}
-	}
-	return tx.Bucket(bucketCalls).Delete([]byte(key))
 }
 
 // prefix begins every key that belongs to a name.

@@ -4,6 +4,8 @@ import (
 	"embed"
 	"fmt"
 
+	"callrouter/engine"
+
 	"github.com/redis/go-redis/v9"
 )
 
@@ -13,11 +15,14 @@ const keyPrefix = "cr1:{callrouter}:"
 
 // The keys in Redis. Times are in microseconds: by the server's clock for leases, as in the record for all others.
 //
-//	call:KEY         hash    rev, doc: revision and record (JSON) of the call with this engine.Key; deleted by Purge
+//	call:KEY         hash    rev, doc: revision and record (JSON) of the call with this engine.Key; caller: its key;
+//	                         deleted by Purge
 //	due              zset    KEY by due time: live calls
 //	received         zset    KEY by time received: all calls
 //	live             zset    KEY by time received: live calls
 //	ended            zset    KEY by time of the end: ended calls
+//	outcome:OUTCOME  zset    KEY by time received: ended calls. A process of an older version does not write these, so
+//	                         they count only while together they have as many as ended has; Purge mends them
 //	caller:CALLER    zset    KEY by time received: calls of a caller
 //	waiting:QUEUE    hash    KEY -> waiter (JSON): calls that wait; "#": how often they changed
 //	agent:AGENT      hash    away, reason, missed, capacity, capacity_until, offered_at, idle_since, token (its hash)
@@ -57,14 +62,27 @@ const (
 // fieldRev is the field of waiting:QUEUE that counts its changes.
 const fieldRev = "#"
 
-func keyCall(key string) string       { return keyPrefix + "call:" + key }
-func keyCaller(caller string) string  { return keyPrefix + "caller:" + caller }
-func keyWaiting(queue string) string  { return keyPrefix + "waiting:" + queue }
-func keyAgent(agent string) string    { return keyPrefix + "agent:" + agent }
-func keyPresence(agent string) string { return keyPrefix + "presence:" + agent }
-func keySlots(agent string) string    { return keyPrefix + "slots:" + agent }
-func keyList(list string) string      { return keyPrefix + "list:" + list }
-func keyOnce(key string) string       { return keyPrefix + "once:" + key }
+func keyCall(key string) string                { return keyPrefix + "call:" + key }
+func keyOutcome(outcome engine.Outcome) string { return keyPrefix + "outcome:" + string(outcome) }
+func keyCaller(caller string) string           { return keyPrefix + "caller:" + caller }
+func keyWaiting(queue string) string           { return keyPrefix + "waiting:" + queue }
+func keyAgent(agent string) string             { return keyPrefix + "agent:" + agent }
+func keyPresence(agent string) string          { return keyPrefix + "presence:" + agent }
+func keySlots(agent string) string             { return keyPrefix + "slots:" + agent }
+func keyList(list string) string               { return keyPrefix + "list:" + list }
+func keyOnce(key string) string                { return keyPrefix + "once:" + key }
+
+// outcomes are those that there are, and the one of a call that ended without, which only a damaged record has.
+var outcomes = [...]engine.Outcome{
+	engine.Answered, engine.Rejected, engine.Abandoned, engine.TimedOut, engine.Failed, engine.Reaped, "",
+}
+
+func keysOutcomes() (keys []string) {
+	for _, o := range outcomes {
+		keys = append(keys, keyOutcome(o))
+	}
+	return keys
+}
 
 // keysWrite are the KEYS of write.lua.
 func keysWrite(ch *change) []string {
@@ -77,7 +95,7 @@ func keysWrite(ch *change) []string {
 	keys := []string{
 		keyCall(ch.key), keyDue, keyReceived, keyLive, keyEnded,
 		keyCaller(callerBefore), keyCaller(ch.next.CallerKey), keyWaiting(queueBefore), keyWaiting(queue), keyEpoch,
-		keyWaiting(ch.stepQueue()),
+		keyWaiting(ch.stepQueue()), keyOutcome(outcomeOf(ch.old)), keyOutcome(outcomeOf(ch.next)),
 	}
 	for _, a := range ch.agents {
 		keys = append(keys, keySlots(a.agent), keyPresence(a.agent), keyAgent(a.agent))
@@ -92,7 +110,8 @@ var luaFiles embed.FS
 // one twice does no harm: the second time it does nothing, because a revision, a value or a request's id no longer
 // matches, or it sets what it set before.
 type scripts struct {
-	write, read, purge, snapshot, renew              *redis.Script // records
+	write, read, snapshot, renew                     *redis.Script // records
+	callers, purge, indexed, index, unindex          *redis.Script // records that have ended
 	present, absent, status, capacity, missed, token *redis.Script // agents
 	once, beat, jumped, alive, put, drop             *redis.Script // all else
 }
@@ -104,7 +123,8 @@ func loadScripts() (*scripts, error) {
 	}
 	var s scripts
 	for name, at := range map[string]**redis.Script{
-		"write": &s.write, "read": &s.read, "purge": &s.purge, "snapshot": &s.snapshot, "renew": &s.renew,
+		"write": &s.write, "read": &s.read, "purge": &s.purge, "callers": &s.callers,
+		"indexed": &s.indexed, "index": &s.index, "unindex": &s.unindex, "snapshot": &s.snapshot, "renew": &s.renew,
 		"present": &s.present, "absent": &s.absent, "status": &s.status,
 		"capacity": &s.capacity, "missed": &s.missed, "token": &s.token,
 		"once": &s.once, "beat": &s.beat, "jumped": &s.jumped, "alive": &s.alive, "put": &s.put, "drop": &s.drop,

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"slices"
 	"strconv"
 	"time"
 
@@ -24,7 +22,9 @@ type luaPlan struct {
 	Ended        int64      `json:"ended"`
 	CallerBefore bool       `json:"caller_before"` // remove it from the calls of its former caller
 	Caller       bool       `json:"caller"`        // add it to those of its caller
-	Waited       bool       `json:"waited"`        // the same for queues
+	CallerKey    string     `json:"caller_key"`
+	WasEnded     bool       `json:"was_ended"`
+	Waited       bool       `json:"waited"` // the same for queues
 	Waiter       string     `json:"waiter"`
 	QueueChanges bool       `json:"queue_changes"`
 	Seen         int64      `json:"seen"`  // the revision the queue must have; 0: any
@@ -62,7 +62,7 @@ func fromMicros(n int64) time.Time {
 func (s *redisStore) plan(ch *change) (string, error) {
 	p := luaPlan{
 		Live: ch.next.Live(), Received: micros(ch.next.ReceivedAt), Ended: micros(endOf(ch.next)),
-		Caller: ch.next.CallerKey != "",
+		Caller: ch.next.CallerKey != "", CallerKey: ch.next.CallerKey, WasEnded: ch.old != nil && !ch.old.Live(),
 		Agents: []luaAgent{}, Topics: append([]string{}, ch.topics...),
 		QueueChanges: ch.queueChanges(), Seen: ch.seen, Force: ch.force,
 	}
@@ -217,129 +217,6 @@ func (s *redisStore) scores(ctx context.Context, z redis.ZRangeArgs) (keys []str
 		return err
 	})
 	return keys, err
-}
-
-// listBatch is how many records are read in one step.
-const listBatch = 100
-
-// List is part of [engine.Calls]. It reads in several steps, so a long list is no snapshot. Each step begins where the
-// last one ended: at that time, after as many records of that time as were read. An offset from the start would make
-// Redis skip everything read before.
-func (s *redisStore) List(ctx context.Context, f engine.Filter) ([]*engine.Call, error) {
-	index := keyReceived
-	switch {
-	case f.Caller != "":
-		index = keyCaller(f.Caller)
-	case f.State != "" && f.State != engine.Ended:
-		index = keyLive
-	}
-	z := redis.ZRangeArgs{
-		Key: index, ByScore: true, Rev: !f.Oldest, Start: "+inf", Stop: micros(f.Since), Count: listBatch,
-	}
-	if f.Oldest {
-		z.Start, z.Stop = z.Stop, z.Start
-	}
-	var calls []*engine.Call
-	for at := math.Inf(-1); ; {
-		var page []redis.Z
-		err := s.do(ctx, func(ctx context.Context) (err error) {
-			page, err = s.client.ZRangeArgsWithScores(ctx, z).Result()
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		keys := make([]string, len(page))
-		for i, m := range page {
-			keys[i], _ = m.Member.(string)
-			if m.Score != at {
-				at, z.Offset = m.Score, 0
-			}
-			z.Offset++
-		}
-		batch, err := s.read(ctx, keys)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range batch {
-			if matches(f, c) {
-				calls = append(calls, c)
-			}
-			if len(calls) == limitOf(f) {
-				return calls, nil
-			}
-		}
-		if len(page) < listBatch {
-			return calls, nil
-		}
-		z.Start = int64(at)
-	}
-}
-
-// read reads records, except those that are gone or damaged.
-func (s *redisStore) read(ctx context.Context, keys []string) ([]*engine.Call, error) {
-	if len(keys) == 0 {
-		return nil, nil
-	}
-	names := make([]string, len(keys))
-	for i, key := range keys {
-		names[i] = keyCall(key)
-	}
-	reply, err := s.run(ctx, s.scripts.read, names)
-	if err != nil {
-		return nil, err
-	}
-	var calls []*engine.Call
-	for i, pair := range list(reply) {
-		c, err := s.decode(keys[i], list(pair))
-		if err != nil && !errors.Is(err, engine.ErrDamaged) {
-			return nil, err
-		}
-		if c != nil {
-			calls = append(calls, c)
-		}
-	}
-	return calls, nil
-}
-
-// Purge is part of [engine.Calls]. It also deletes switches and entries that ended before t.
-func (s *redisStore) Purge(ctx context.Context, t time.Time) (int, error) {
-	total := 0
-	for {
-		keys, err := s.scores(ctx, redis.ZRangeArgs{
-			Key: keyEnded, ByScore: true, Start: "-inf", Stop: "(" + strconv.FormatInt(micros(t), 10), Count: listBatch,
-		})
-		if err != nil {
-			return total, err
-		}
-		callers, err := s.callers(ctx, keys)
-		if err != nil {
-			return total, err
-		}
-		n := 0
-		for i, key := range keys {
-			names := []string{keyCall(key), keyReceived, keyLive, keyEnded, keyDue, keyCaller(callers[i])}
-			reply, err := s.run(ctx, s.scripts.purge, names, key, micros(t))
-			if err != nil {
-				return total, err
-			}
-			n += int(number(reply))
-		}
-		total += n
-		if n == 0 || len(keys) < listBatch {
-			return total, s.purgeExpired(ctx, t)
-		}
-	}
-}
-
-// callers returns the callers of records, empty for those that have none, or that do not tell.
-func (s *redisStore) callers(ctx context.Context, keys []string) ([]string, error) {
-	callers := make([]string, len(keys))
-	calls, err := s.read(ctx, keys)
-	for _, c := range calls {
-		callers[slices.Index(keys, c.Key())] = c.CallerKey
-	}
-	return callers, err
 }
 
 // The replies of a script are untyped.

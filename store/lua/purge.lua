@@ -1,11 +1,18 @@
--- Deletes an ended call. KEYS: call, received, live, ended, due, calls of the caller. ARGV: call's key, and the time before
--- which it must have ended. Returns 1, or 0 if it has not.
-local ended = redis.call('ZSCORE', KEYS[4], ARGV[1])
-if not ended or tonumber(ended) >= tonumber(ARGV[2]) then
-  return 0
+-- Deletes ended calls. KEYS: ended, INDEXES more indexes, then each call and the calls of its caller. ARGV: the time before
+-- which a call must have ended, INDEXES, then the calls' keys. Returns how many it deleted.
+local indexes, ids = tonumber(ARGV[2]), {}
+for i = 3, #ARGV do
+  local score = redis.call('ZSCORE', KEYS[1], ARGV[i])
+  if score and tonumber(score) < tonumber(ARGV[1]) then
+    local k = 1 + indexes + 2 * (i - 3)
+    redis.call('DEL', KEYS[k + 1])
+    redis.call('ZREM', KEYS[k + 2], ARGV[i])
+    ids[#ids + 1] = ARGV[i]
+  end
 end
-redis.call('DEL', KEYS[1])
-for i = 2, 6 do
-  redis.call('ZREM', KEYS[i], ARGV[1])
+if #ids > 0 then
+  for i = 1, 1 + indexes do
+    redis.call('ZREM', KEYS[i], unpack(ids))
+  end
 end
-return 1
+return #ids

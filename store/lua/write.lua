@@ -2,7 +2,7 @@
 -- ARGV: call's key, revision expected (0: none), new revision, record, plan (JSON of luaPlan), channel,
 -- id for a new epoch, its gate in microseconds, what the clock should say (0: not known), and how far it may be from
 -- that. Returns {'ok'}, {'conflict'}, {'exists', revision, record}, {'busy', agent} or {'gate'}.
-local FIXED, PER_AGENT = 11, 3
+local FIXED, PER_AGENT = 13, 3
 local id, expected, doc, plan = ARGV[1], ARGV[2], ARGV[4], cjson.decode(ARGV[5])
 local call, due, received, live, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local t = now()
@@ -82,14 +82,18 @@ for i, a in ipairs(plan.agents) do
   end
 end
 
-redis.call('HSET', call, 'rev', ARGV[3], 'doc', doc)
+redis.call('HSET', call, 'rev', ARGV[3], 'doc', doc, 'caller', plan.caller_key)
 redis.call('ZADD', received, int(plan.received), id)
+if plan.was_ended then
+  redis.call('ZREM', KEYS[12], id)
+end
 if plan.live then
   redis.call('ZADD', live, int(plan.received), id)
   redis.call('ZREM', ended, id)
 else
   redis.call('ZREM', live, id)
   redis.call('ZADD', ended, int(plan.ended), id)
+  redis.call('ZADD', KEYS[13], int(plan.received), id)
 end
 if plan.due > 0 then
   redis.call('ZADD', due, int(plan.due), id)

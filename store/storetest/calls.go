@@ -228,6 +228,14 @@ func testList(s *suite) {
 		{"a state none is in", engine.Filter{State: engine.Waiting}, ""},
 		{"ended", engine.Filter{State: engine.Ended, Limit: 1}, "d"},
 		{"outcome", engine.Filter{Outcome: engine.Rejected}, "d c"},
+		{"an outcome none has", engine.Filter{Outcome: engine.Reaped}, ""},
+		{"outcome and caller", engine.Filter{Outcome: engine.Rejected, Caller: "+1"}, "d"},
+		{"an outcome that no call of the caller has", engine.Filter{Outcome: engine.Reaped, Caller: "+1"}, ""},
+		{"outcome and state", engine.Filter{Outcome: engine.Rejected, State: engine.Ended}, "d c"},
+		{"outcome since", engine.Filter{Outcome: engine.Rejected, Since: base.Add(3 * time.Second)}, "d"},
+		{"oldest of an outcome", engine.Filter{Outcome: engine.Rejected, Oldest: true}, "c d"},
+		{"outcome of calls that go on", engine.Filter{Outcome: engine.Rejected, State: engine.Active}, ""},
+		{"ended of a caller", engine.Filter{Caller: "+1", State: engine.Ended}, "d"},
 		{"since", engine.Filter{Since: base.Add(2 * time.Second)}, "d c"},
 		{"caller", engine.Filter{Caller: "+1"}, "d b"},
 		{"caller since", engine.Filter{Caller: "+1", Since: base.Add(2 * time.Second)}, "d"},
@@ -279,6 +287,65 @@ func testLongList(s *suite) {
 		if len(calls) != 324 || len(seen) != 324 {
 			s.Errorf("oldest first %t: %d records, %d of them different, want 324", oldest, len(calls), len(seen))
 		}
+	}
+}
+
+// Pages that follow each other are the whole list, in any order and by any index, whatever happens in between.
+func testPages(s *suite) {
+	base := s.now()
+	for i := range 60 {
+		c := s.call(fmt.Sprint("page ", i))
+		c.ReceivedAt = base.Add(time.Duration(i/7) * time.Second) // several at once
+		if i%2 == 0 {
+			c.State, c.Outcome, c.EndedAt, c.Due = engine.Ended, engine.Rejected, base, time.Time{}
+		}
+		s.insert(c)
+	}
+	for _, f := range []engine.Filter{
+		{}, {Oldest: true}, {Outcome: engine.Rejected}, {Outcome: engine.Rejected, Oldest: true},
+		{Caller: "+5511999990000"}, {Caller: "+5511999990000", Oldest: true, State: engine.Ended},
+		{State: engine.Received}, {Since: base.Add(3 * time.Second)}, {Since: base.Add(3 * time.Second), Oldest: true},
+	} {
+		f.Limit = 1000
+		all, err := s.List(s.Context(), f)
+		s.ok(err)
+		var want, got []string
+		for _, c := range all {
+			want = append(want, c.ID)
+		}
+		for f.Limit = 4; ; {
+			page, err := s.List(s.Context(), f)
+			s.ok(err)
+			for _, c := range page {
+				got = append(got, c.ID)
+				f.After = c.Cursor()
+			}
+			if len(page) < f.Limit {
+				break
+			}
+		}
+		if len(want) < 20 || !slices.Equal(got, want) {
+			s.Errorf("%+v: pages have\n%v\nthe list has\n%v", f, got, want)
+		}
+	}
+	// A cursor holds after its call has gone, and a newer call does not disturb it.
+	f := engine.Filter{Outcome: engine.Rejected, Limit: 2}
+	page, err := s.List(s.Context(), f)
+	s.ok(err)
+	rest, err := s.List(s.Context(), engine.Filter{Outcome: engine.Rejected, After: page[1].Cursor()})
+	s.ok(err)
+	if _, err = s.Purge(s.Context(), base.Add(time.Second)); err != nil {
+		s.Fatal(err)
+	}
+	late := s.call("late")
+	late.ReceivedAt = page[1].ReceivedAt.Add(-time.Minute)
+	late.State, late.Outcome, late.EndedAt, late.Due = engine.Ended, engine.Rejected, base.Add(long), time.Time{}
+	s.insert(late)
+	after, err := s.List(s.Context(), engine.Filter{Outcome: engine.Rejected, After: page[1].Cursor()})
+	s.ok(err)
+	if len(rest) != 28 || len(after) != 1 || after[0].ID != "late" {
+		s.Errorf("%d calls behind the cursor, and %d after a purge and a new call; want 28 and the new one",
+			len(rest), len(after))
 	}
 }
 

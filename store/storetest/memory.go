@@ -208,16 +208,23 @@ func (m *Memory) List(ctx context.Context, f engine.Filter) (calls []*engine.Cal
 				calls = append(calls, c)
 			}
 		}
-		slices.SortFunc(calls, func(a, b *engine.Call) int {
-			return cmp.Or(b.ReceivedAt.Compare(a.ReceivedAt), cmp.Compare(b.Key(), a.Key()))
-		})
-		if f.Oldest {
-			slices.Reverse(calls)
+		slices.SortFunc(calls, func(a, b *engine.Call) int { return behind(f, a.Cursor(), b.Cursor()) })
+		if f.After != (engine.Cursor{}) {
+			calls = slices.DeleteFunc(calls, func(c *engine.Call) bool { return behind(f, f.After, c.Cursor()) >= 0 })
 		}
 		calls = calls[:min(cmp.Or(f.Limit, 100), len(calls))]
 		return nil, nil
 	})
 	return calls, err
+}
+
+// behind compares two places in a list.
+func behind(f engine.Filter, a, b engine.Cursor) int {
+	n := cmp.Or(b.Received.Compare(a.Received), cmp.Compare(b.Key, a.Key))
+	if f.Oldest {
+		return -n
+	}
+	return n
 }
 
 // Purge is part of [engine.Calls].
