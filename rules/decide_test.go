@@ -108,13 +108,22 @@ func TestAnErrorSaysWhichConditionFailedAndWhy(t *testing.T) {
 		`split(payload, "")[9] == "x"`: `rule "a": split(payload, "")[9] == "x": there is no element at ` +
 			`this place`,
 		`now.Hour() % int(caller.area) == 0`: `rule "a": now.Hour() % int(caller.area) == 0: `,
+		// Division by zero is an error in each way of asking, and so is a text that is no number.
+		`len(caller.name) / len(caller.name) > 2`:        `rule "a": len(caller.name) / len(caller.name) > 2: this divides by zero`,
+		`len(caller.name) / len(caller.name) <= 2`:       `rule "a": len(caller.name) / len(caller.name) <= 2: this divides by zero`,
+		`not (len(caller.name) / len(caller.name) <= 2)`: `rule "a": len(caller.name) / len(caller.name) <= 2: this divides by zero`,
+		`any([1], # / (len(payload) - 5) > 0)`:           `rule "a": any(`,
+		`-1.5 / (len(payload) - 5) < 0`:                  `rule "a": -1.5 / (len(payload) - 5) < 0: this divides by zero`,
+		`10.0 ** (len(payload) * 200) > 1`:               `rule "a": 10.0 ** (len(payload) * 200) > 1: this divides by zero, or`,
+		`int(payload) > 0`:                               `rule "a": int(payload) > 0: this text is not a number`,
+		`float(payload) > 0`:                             `rule "a": float(payload) > 0: this text is not a number`,
 	} {
 		if strings.HasPrefix(condition, "clock") {
 			condition = strings.Replace(condition, `clock != ""`, `clock != "00:01"`, 1)
 		}
 		f := loadText(t, t.TempDir(), madeUp+asRule("a", condition, "{accept: bot}"))
 		call := callFrom("")
-		call.Caller.ID, call.Payload = "BR.7", "ofice"
+		call.Caller.ID, call.Caller.Name, call.Payload = "BR.7", "", "ofice"
 		d, needs := f.Decide(f.Input(call, loadedAt, nil, down), 0)
 		if d.By != ByOnError || d.Action != Reject || !needs.None() || d.Err == nil ||
 			!strings.HasPrefix(d.Err.Error(), want) {

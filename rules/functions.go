@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -29,7 +30,16 @@ func newEnvironment(in *input) any {
 		Online:  in.online,
 		Waiting: in.waiting,
 		Calls:   in.calls,
+
+		Quotient: quotient,
 	}
+}
+
+func quotient(n float64) float64 {
+	if math.IsInf(n, 0) || math.IsNaN(n) {
+		panic(&runtimeError{"this divides by zero, or its result is too large"})
+	}
+	return n
 }
 
 func callerOf(c *Caller) condition.Caller {

@@ -25,6 +25,9 @@ type Environment struct {
 	Online  func(string) int    `expr:"online"`
 	Waiting func(string) int    `expr:"waiting"`
 	Calls   func(string) int    `expr:"calls"`
+
+	// Quotient fails for what is no number; the compiler puts it around every division. Conditions cannot name it.
+	Quotient func(float64) float64 `expr:"quotient"`
 }
 
 // Caller is what a condition can read of the caller.

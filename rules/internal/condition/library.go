@@ -104,6 +104,21 @@ func parse(text string, c *config) (exprNode, error) {
 	return tree.Node, nil
 }
 
+// checkedQuotients gives every quotient to the function of that name in the environment. The library divides by zero in
+// floating point: the result compares with nothing, so that a condition and its opposite were both false.
+type checkedQuotients struct{}
+
+// Visit is part of [ast.Visitor].
+func (checkedQuotients) Visit(n *exprNode) {
+	b, ok := (*n).(*binaryNode)
+	if !ok || b.Operator != "/" && b.Operator != "**" && b.Operator != "^" {
+		return
+	}
+	checked := &callNode{Callee: &identifierNode{Value: "quotient"}, Arguments: []exprNode{b}}
+	checked.SetLocation(b.Location())
+	*n = checked
+}
+
 // compileText makes a program of a text. The error is the library's own.
 func compileText(text string, c *config, want reflect.Kind) (*Program, reflect.Type, error) {
 	c.Expect, c.ExpectAny = want, false
@@ -111,6 +126,7 @@ func compileText(text string, c *config, want reflect.Kind) (*Program, reflect.T
 	if err != nil {
 		return nil, nil, err
 	}
+	ast.Walk(&tree.Node, checkedQuotients{})
 	t, err := new(checker.Checker).PatchAndCheck(tree, c)
 	if err != nil {
 		return nil, nil, err

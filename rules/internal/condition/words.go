@@ -46,6 +46,8 @@ func plainWords(message string) string {
 	switch {
 	case strings.Contains(message, "divide by zero"):
 		return "this divides by zero"
+	case notANumber.MatchString(message):
+		return "this text is not a number"
 	case strings.Contains(message, "memory budget"):
 		return "this takes too much memory"
 	case strings.Contains(message, "index out of range"):
@@ -61,6 +63,7 @@ func plainWords(message string) string {
 }
 
 var (
+	notANumber      = regexp.MustCompile(`^invalid operation: (int|float)\(`)
 	mismatchedTypes = regexp.MustCompile(`^invalid operation: (\S+) \(mismatched types (.+) and (.+)\)`)
 	mismatchedType  = regexp.MustCompile(`^invalid operation: (\S+) \(mismatched type (.+)\)`)
 	wrongArgument   = regexp.MustCompile(`^cannot use (.+) as argument \(type (.+)\) to call (\S+)`)
