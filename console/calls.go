@@ -3,22 +3,29 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"callrouter/engine"
 	"callrouter/rules"
 )
 
-// maxCalls limits the records in one response.
-const maxCalls = 10_000
+// How many records are in one response: the most, and without a limit.
+const (
+	maxCalls     = 10_000
+	defaultCalls = 100
+)
 
 // Calls is the reply of GET /api/v1/calls.
 type Calls struct {
 	Calls []Record `json:"calls"`
+	// Next is the cursor parameter of a request for what follows; empty: these are the last.
+	Next string `json:"next,omitempty"`
 }
 
 func (a *api) listCalls(w http.ResponseWriter, r *http.Request, _ identity) error {
@@ -26,23 +33,30 @@ func (a *api) listCalls(w http.ResponseWriter, r *http.Request, _ identity) erro
 	if err != nil {
 		return err
 	}
+	limit := f.Limit
+	f.Limit++ // one more tells whether anything follows
 	calls, err := a.Store.List(r.Context(), f)
 	if err != nil {
 		return err
+	}
+	next := ""
+	if len(calls) > limit {
+		calls = calls[:limit]
+		next = cursorText(calls[limit-1].Cursor())
 	}
 	records, err := a.records(r.Context(), calls)
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, Calls{records})
+	return reply(w, http.StatusOK, Calls{records, next})
 }
 
 // filter reads the parameters of a list of calls. A misspelt one must not select everything.
 func (a *api) filter(ctx context.Context, q url.Values) (engine.Filter, error) {
-	var f engine.Filter
+	f := engine.Filter{Limit: defaultCalls}
 	for name := range q {
 		v := q.Get(name)
-		if v == "" && slices.Contains([]string{"state", "outcome", "since", "caller", "order", "limit"}, name) {
+		if v == "" && slices.Contains([]string{"state", "outcome", "since", "caller", "order", "limit", "cursor"}, name) {
 			continue
 		}
 		var err error
@@ -68,15 +82,30 @@ func (a *api) filter(ctx context.Context, q url.Values) (engine.Filter, error) {
 			if err != nil || f.Limit < 1 || f.Limit > maxCalls {
 				err = invalid("invalid_limit", "limit %q is not a number from 1 to %d", v, maxCalls)
 			}
+		case "cursor":
+			f.After, err = readCursor(v)
 		default:
 			err = invalid("unknown_parameter",
-				"unknown parameter %q; use state, outcome, since, caller, order or limit", name)
+				"unknown parameter %q; use state, outcome, since, caller, order, limit or cursor", name)
 		}
 		if err != nil {
 			return f, err
 		}
 	}
 	return f, nil
+}
+
+// cursorText returns a cursor as clients see it.
+func cursorText(c engine.Cursor) string { return fmt.Sprintf("%d-%s", c.Received.UnixNano(), c.Key) }
+
+func readCursor(v string) (engine.Cursor, error) {
+	at, key, _ := strings.Cut(v, "-")
+	nanos, err := strconv.ParseInt(at, 10, 64)
+	if err != nil || len(key) != len(engine.Key("")) {
+		return engine.Cursor{}, invalid("invalid_cursor",
+			"cursor %q is not one; send the \"next\" of the last response as it is, with its other parameters", v)
+	}
+	return engine.Cursor{Received: time.Unix(0, nanos), Key: key}, nil
 }
 
 // caller is the key of a caller, however the number is written. One that is not valid, or could be of two countries, is

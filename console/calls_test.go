@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +130,35 @@ func TestBodiesAreReadStrictly(t *testing.T) {
 	}
 	r.want(404, "unknown_offer", ana, "POST", "/api/v1/offers/x-1/answer", sdp(strings.Repeat("a", 900<<10)))
 	r.want(413, "too_large", ana, "POST", "/api/v1/offers/x-1/answer", sdp(strings.Repeat("a", 1<<20)))
+}
+
+// Pages that follow each other are the whole list.
+func TestPagesOfCalls(t *testing.T) {
+	r := newRig(t)
+	want := []any{}
+	for i := range 5 {
+		id := fmt.Sprint("call ", i)
+		r.call(id, "5521977776666")
+		want = append(want, id)
+	}
+	got, next, pages := []any{}, "", 0
+	for ok := true; ok && pages < 9; pages++ {
+		a := r.want(200, "", adminToken, "GET", "/api/v1/calls?order=oldest&limit=2&cursor="+next, "")
+		for _, c := range a.body["calls"].([]any) {
+			got = append(got, c.(map[string]any)["id"])
+		}
+		next, ok = a.body["next"].(string)
+	}
+	if !slices.Equal(got, want) || pages != 3 {
+		t.Errorf("%d pages with %v, want 3 with %v", pages, got, want)
+	}
+	a := r.want(200, "", adminToken, "GET", "/api/v1/calls?limit=5", "")
+	if next, there := a.body["next"]; there {
+		t.Errorf("a list without an end: %v", next)
+	}
+	for _, cursor := range []string{"x", "1", "1-2", "-000000000000000000000000", "x-000000000000000000000000"} {
+		r.want(400, "invalid_cursor", adminToken, "GET", "/api/v1/calls?cursor="+cursor, "")
+	}
 }
 
 // A damaged record is not an outage of the store.

@@ -100,23 +100,19 @@ func (c *callsExportCmd) Run(env *environment) error {
 	return write(calls)
 }
 
-// pages reads all calls, page by page. The next page begins with the instant at which the last one ended.
+// pages reads all calls, page by page.
 func (c *callsExportCmd) pages(ctx context.Context, api *client.Client, write func([]console.Record) error) error {
 	f := c.filter()
 	f.Limit, f.Oldest = exportPage, true
-	var before []console.Record
 	for {
-		page, err := api.Calls(ctx, f)
-		if err != nil {
+		page, err := api.CallPage(ctx, f)
+		if err == nil {
+			err = write(page.Calls)
+		}
+		if err != nil || page.Next == "" {
 			return err
 		}
-		fresh := slices.DeleteFunc(slices.Clone(page), func(call console.Record) bool {
-			return slices.ContainsFunc(before, func(b console.Record) bool { return b.ID == call.ID })
-		})
-		if err := write(fresh); err != nil || len(page) < exportPage || len(fresh) == 0 {
-			return err
-		}
-		f.Since, before = page[len(page)-1].ReceivedAt.Format(time.RFC3339Nano), page
+		f.Cursor = page.Next
 	}
 }
 

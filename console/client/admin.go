@@ -54,12 +54,14 @@ type Filter struct {
 	Caller  string // a phone number in any spelling, or id: and a user id
 	Limit   int    // 0: the router's own limit
 	Oldest  bool   // the oldest first, not the newest
+	Cursor  string // the Next of the page before, for the page that follows it
 }
 
 func (f Filter) query() string {
 	q := url.Values{}
 	for name, v := range map[string]string{
 		"state": f.State, "outcome": f.Outcome, "since": f.Since, "caller": f.Caller,
+		"cursor": f.Cursor,
 	} {
 		if v != "" {
 			q.Set(name, v)
@@ -76,9 +78,15 @@ func (f Filter) query() string {
 
 // Calls returns the calls that a filter selects.
 func (c *Client) Calls(ctx context.Context, f Filter) ([]console.Record, error) {
+	page, err := c.CallPage(ctx, f)
+	return page.Calls, err
+}
+
+// CallPage returns the calls that a filter selects, and the cursor of those that follow.
+func (c *Client) CallPage(ctx context.Context, f Filter) (console.Calls, error) {
 	var reply console.Calls
 	err := c.do(ctx, http.MethodGet, path("calls")+f.query(), nil, &reply)
-	return reply.Calls, err
+	return reply, err
 }
 
 // Call returns a call by WhatsApp's id or by its key in logs.
