@@ -43,14 +43,14 @@ type handler struct {
 	onRefused func(reason string)
 }
 
-// Webhooks returns what serves POST /webhooks/positus/{secret}, and nothing else; see the part on webhooks of [Config].
+// Webhooks returns what serves POST /webhooks/positus/ with a secret behind it, which may have slashes, and nothing else; see the part on webhooks of [Config].
 // It gives the events of each webhook to receive, which must return by the context's deadline, and an error only if the
 // sender is to send them again. No secret and no body is ever logged.
 func (c *Client) Webhooks(receive func(context.Context, []engine.Event) error) http.Handler {
 	h := c.webhooks
 	h.receive, h.pending = receive, c.Pending
 	mux := http.NewServeMux()
-	mux.Handle("POST /webhooks/positus/{secret}", &h)
+	mux.Handle("POST /webhooks/positus/{secret...}", &h)
 	return mux
 }
 
@@ -72,7 +72,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conn := http.NewResponseController(w)
 	_ = conn.SetReadDeadline(deadline)
 	from := clientIP(r.RemoteAddr, r.Header.Values("X-Forwarded-For"), h.proxies)
-	if !h.knows(r.PathValue("secret")) {
+	if secret := r.PathValue("secret"); secret == "" || !h.knows(secret) {
 		h.refuse(w, from, ReasonSecret, errors.New("the secret in the URL is wrong; if Positus sent this, calls are "+
 			"being lost: compare the URL in Positus with CALLROUTER_WEBHOOK_SECRET"))
 		return

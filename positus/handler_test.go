@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -75,7 +76,8 @@ func TestWebhookAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	body := string(sample)
-	secrets := []string{testSecret, old, ""}
+	const slashed = "Kq7/Zx9+Tt2mWb4=Lp"
+	secrets := []string{testSecret, old, slashed, ""}
 	sources := prefixes(t, "198.51.100.0/24", "2001:db8::/32")
 	proxies := prefixes(t, "10.0.0.0/8")
 	for name, tc := range map[string]struct {
@@ -99,11 +101,20 @@ func TestWebhookAnswers(t *testing.T) {
 		"start of the secret": {
 			r: webhook("POST", path+testSecret[:20], body, remote), status: 404, reason: ReasonSecret,
 		},
-		"no secret":       {r: webhook("POST", path, body, remote), status: 404},
-		"secret and more": {r: webhook("POST", path+testSecret+"/x", body, remote), status: 404},
-		"another path":    {r: webhook("POST", "/"+testSecret, body, remote), status: 404},
-		"GET":             {r: webhook("GET", path+testSecret, "", remote), status: 405},
-		"PUT":             {r: webhook("PUT", path+testSecret, body, remote), status: 405},
+		"no secret": {r: webhook("POST", path, body, remote), status: 404, reason: ReasonSecret},
+		"secret and more": {
+			r: webhook("POST", path+testSecret+"/x", body, remote), status: 404, reason: ReasonSecret,
+		},
+		"secret with slashes": {r: webhook("POST", path+slashed, body, remote), status: 200},
+		"secret with slashes, escaped": {
+			r: webhook("POST", path+url.PathEscape(slashed), body, remote), status: 200,
+		},
+		"part of a secret with slashes": {
+			r: webhook("POST", path+"Kq7", body, remote), status: 404, reason: ReasonSecret,
+		},
+		"another path": {r: webhook("POST", "/"+testSecret, body, remote), status: 404},
+		"GET":          {r: webhook("GET", path+testSecret, "", remote), status: 405},
+		"PUT":          {r: webhook("PUT", path+testSecret, body, remote), status: 405},
 		"wrong source": {
 			r: webhook("POST", path+testSecret, body, remote), sources: sources, status: 403, reason: ReasonSource,
 		},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -108,6 +109,7 @@ func TestRedisConfigurationHidden(t *testing.T) {
 
 func TestRedisOpenErrors(t *testing.T) {
 	server := storetest.NewRedis(t)
+	t.Chdir(t.TempDir())
 	for name, test := range map[string]struct{ url, want string }{
 		"nobody there":     {"redis://127.0.0.1:1", "is Redis running there"},
 		"wrong password":   {"redis://router:hunter2@" + server.Addr, "user or password"},
@@ -116,12 +118,31 @@ func TestRedisOpenErrors(t *testing.T) {
 		"unknown scheme":   {"postgres://user:hunter2@host/db", "redis://"},
 		"not a URL at all": {"redis://router:hunter2@host:port", "cannot be read"},
 		"empty":            {"", "empty"},
+
+		"a slash in the password":         {"redis://:hunter2/Zx9+secret=@host", "percent-escaped"},
+		"digits and a slash":              {"redis://user:12/hunter2@host", "percent-escaped"},
+		"a question mark in the password": {"redis://user:12?hunter2@host", "percent-escaped"},
+		"a hash in the password":          {"redis://:hunter2@ss#secret@host", "percent-escaped"},
+		"a hash after digits":             {"redis://user:12#hunter2@host", "percent-escaped"},
+		"a percent sign in the password":  {"redis://:hunter2%zz@host", "percent-escaped"},
+		"a space in the password":         {"redis://:hunter2 secret@host", "percent-escaped"},
+		"no slashes":                      {"redis:host:6379", "redis://user:password@host:port"},
+		"no slashes, a password":          {"redis::hunter2@host:6379", "percent-escaped"},
+		"one slash":                       {"rediss:/:hunter2@host:6379", "percent-escaped"},
+		"no scheme":                       {":hunter2@host:6379", "percent-escaped"},
+		"another scheme and a hash":       {"http://:hunter2#secret@host", "unknown scheme"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := store.Open(t.Context(), test.url, store.Config{})
 			if err == nil {
 				s.Close()
 				t.Fatal("it was opened")
+			}
+			if files, err := os.ReadDir("."); err != nil || len(files) != 0 {
+				t.Errorf("files were made: %v %v", files, err)
+			}
+			if strings.Contains(err.Error(), "lookup") {
+				t.Errorf("a name was looked up: %v", err)
 			}
 			if !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "hunter2") ||
 				strings.Contains(err.Error(), "secret") {

@@ -9,9 +9,10 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -65,13 +66,41 @@ func Open(ctx context.Context, address string, cfg Config) (engine.Store, error)
 	switch {
 	case address == "":
 		return nil, errors.New("the address of the store is empty: give the path of a file, or redis://host:port")
+	case misspelt(address):
+		return nil, errors.New("the address of the store cannot be read: write redis://user:password@host:port/database, or the " +
+			"path of a file; user and password are percent-escaped, so that / is %2F, ? is %3F, # is %23, @ is %40 and % is %25")
 	case !isURL:
 		return openEmbedded(address, cfg)
 	case scheme == "redis" || scheme == "rediss":
 		return openRedis(ctx, address, cfg)
 	}
-	return nil, fmt.Errorf("the store %q has an unknown scheme: give the path of a file, redis:// or rediss://",
-		redact(address))
+	return nil, errors.New("the address of the store has an unknown scheme: give the path of a file, redis:// or rediss://")
+}
+
+// misspelt reports whether an address is meant to be Redis, but a part of its password would be taken for its host, its
+// database, or the name of a file. Nothing of such an address may be shown or looked up.
+func misspelt(address string) bool {
+	lower := strings.ToLower(strings.TrimSpace(address))
+	scheme, rest, isURL := strings.Cut(address, "://")
+	if !isURL {
+		_, server, _ := strings.Cut(address, "@")
+		_, port, err := net.SplitHostPort(server[strings.LastIndex(server, "@")+1:])
+		noFile := err == nil && port != ""
+		return noFile || strings.HasPrefix(lower, "redis:") || strings.HasPrefix(lower, "rediss:")
+	}
+	if scheme != "redis" && scheme != "rediss" {
+		return false
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	u, err := url.Parse(address)
+	if err != nil || strings.Contains(rest, "#") || strings.Contains(rest[end:], "@") {
+		return true
+	}
+	_, err = strconv.Atoi(strings.Trim(u.Path, "/"))
+	return strings.Trim(u.Path, "/") != "" && err != nil
 }
 
 // redact removes passwords from an address, for messages.

@@ -34,6 +34,30 @@ func TestServeRefusesToStart(t *testing.T) {
 			env:  map[string]string{envWebhookSecret: "canary-short"},
 			code: 2, says: []string{envWebhookSecret, "16"}, not: []string{"canary-short", envPositusToken},
 		},
+		"a secret with a question mark": {
+			env:  map[string]string{envWebhookSecret: "canary?0123456789abcdef"},
+			code: 2, says: []string{envWebhookSecret, "openssl rand"}, not: []string{"canary"},
+		},
+		"a secret with a hash": {
+			env:  map[string]string{envWebhookSecret: "canary#0123456789abcdef"},
+			code: 2, says: []string{envWebhookSecret, "openssl rand"}, not: []string{"canary"},
+		},
+		"a secret with a percent sign": {
+			env:  map[string]string{envWebhookSecret: "canary%410123456789abcdef"},
+			code: 2, says: []string{envWebhookSecret, "openssl rand"}, not: []string{"canary"},
+		},
+		"a secret with a space": {
+			env:  map[string]string{envWebhookSecret: "canary 0123456789abcdef"},
+			code: 2, says: []string{envWebhookSecret, "openssl rand"}, not: []string{"canary"},
+		},
+		"a secret with an empty part": {
+			env:  map[string]string{envWebhookSecret: "canary//0123456789abcdef"},
+			code: 2, says: []string{envWebhookSecret, "openssl rand"}, not: []string{"canary"},
+		},
+		"a store with a slash in its password": {
+			args: []string{"--store", "redis://:canary/Zx9+Tt2=@host"}, code: 2, says: []string{"percent-escaped"},
+			not: []string{"canary", "Zx9"},
+		},
 		"a secret's file is missing": {
 			env:  map[string]string{envAdminToken: "", envAdminToken + "_FILE": "/nowhere/token"},
 			code: 2, says: []string{envAdminToken, "/nowhere/token"},

@@ -82,6 +82,8 @@ func readSecrets(getenv func(string) string) (secrets, error) {
 	for w := range strings.SplitSeq(webhook, ",") {
 		if w = strings.TrimSpace(w); w != "" && len(w) < minSecret {
 			missing = append(missing, fmt.Sprintf("%s is shorter than %d characters: make one with: openssl rand -hex 24", envWebhookSecret, minSecret))
+		} else if err := checkInURL(w); err != nil {
+			missing = append(missing, err.Error())
 		} else if w != "" {
 			s.webhookSecrets = append(s.webhookSecrets, w)
 		}
@@ -94,6 +96,21 @@ func readSecrets(getenv func(string) string) (secrets, error) {
 		return s, usage("serve cannot start:\n  %s", strings.Join(missing, "\n  "))
 	}
 	return s, nil
+}
+
+// checkInURL refuses a webhook secret that a URL would not carry as it stands.
+func checkInURL(secret string) error {
+	bad := func(r rune) bool {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		return !letter && !strings.ContainsRune("-._~!$&'()*+;=:@/", r)
+	}
+	segments := strings.Split(secret, "/")
+	cleaned := slices.ContainsFunc(segments, func(s string) bool { return s == "" || s == "." || s == ".." })
+	if secret != "" && (cleaned || strings.ContainsFunc(secret, bad)) {
+		return fmt.Errorf("%s cannot stand at the end of a URL, as it has a character such as ? # %% or a space, or an empty part "+
+			"between slashes, so that no webhook would get through: make one with: openssl rand -hex 24", envWebhookSecret)
+	}
+	return nil
 }
 
 // weak warns of secrets that work but can be guessed.
