@@ -5,6 +5,8 @@ package phone
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -183,4 +185,54 @@ func ExampleMobile(country string) string {
 		return ""
 	}
 	return phonenumbers.Format(n, phonenumbers.E164)
+}
+
+// ImpossibleStart reports whether no number in normal form starts with a prefix ("+" and digits), because numbers are
+// not written so any more or never were with a country code. right is the prefix in today's form, if there is one.
+func ImpossibleStart(prefix string) (right string, impossible bool) {
+	digits := strings.TrimPrefix(prefix, "+")
+	switch {
+	case strings.HasPrefix(digits, "549"):
+		return "+54" + digits[3:], true
+	case strings.HasPrefix(digits, "521"):
+		return "+52" + digits[3:], true
+	case strings.HasPrefix(digits, "55") && len(digits) > 4 && digits[2] != '0' && digits[3] != '0' &&
+		'6' <= digits[4] && digits[4] <= '8':
+		return "+" + digits[:4] + "9" + digits[4:], true // a Brazilian mobile begins with its ninth digit
+	case strings.HasPrefix(digits, "00"):
+		return "+" + digits[2:], true
+	case strings.HasPrefix(digits, "0"):
+		return "", true // no country code begins with it
+	}
+	for n := 1; n <= 3 && n < len(digits); n++ {
+		code, err := strconv.Atoi(digits[:n])
+		if err != nil || phonenumbers.GetRegionCodesForCountryCode(code) == nil || digits[n] != '0' {
+			continue
+		}
+		return "+" + digits[:n] + strings.TrimLeft(digits[n:], "0"), !keepsZero(code)
+	}
+	return "", false
+}
+
+// keepsZero reports whether numbers of a country code have a zero behind it, as those of Italy do.
+func keepsZero(code int) bool {
+	return slices.ContainsFunc(phonenumbers.GetRegionCodesForCountryCode(code), func(region string) bool {
+		for kind := phonenumbers.FIXED_LINE; kind <= phonenumbers.VOICEMAIL; kind++ {
+			n := phonenumbers.GetExampleNumberForType(region, kind)
+			if n != nil && strings.HasPrefix(phonenumbers.GetNationalSignificantNumber(n), "0") {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// StartsCountry reports whether the ISO 3166 code, in capitals, of some country that has phone numbers starts with a text.
+func StartsCountry(text string) bool {
+	for code := range phonenumbers.GetSupportedRegions() {
+		if strings.HasPrefix(code, text) {
+			return true
+		}
+	}
+	return false
 }

@@ -53,7 +53,7 @@ func benchFile(tb testing.TB, n, listed int) *rules.File {
 		case 2:
 			c = fmt.Sprintf(`listed("known") and payload == "p%d"`, i)
 		case 3:
-			c = fmt.Sprintf(`caller.number startsWith "+5521%d"`, i)
+			c = fmt.Sprintf(`caller.number startsWith "+55213%d"`, i)
 		case 4:
 			c = fmt.Sprintf(`free("sales") > %d and open("office")`, 5+i%3)
 		default:

@@ -81,11 +81,7 @@ func (x *expression) compareWith(value, literal exprNode, op string, c context) 
 		x.refuse(s, "never-equal", fmt.Sprintf("%s is never %s", name, source.Quoted(s.Value)), hint)
 	}
 	if op == "startsWith" {
-		if name == "caller.number" && !phoneStart.MatchString(s.Value) {
-			right := "+" + onlyDigits(s.Value)
-			x.refuse(s, "never-equal", fmt.Sprintf("%s never starts with %s", name, source.Quoted(s.Value)),
-				fmt.Sprintf("write %q", right))
-		}
+		x.checkStart(name, s)
 		return
 	}
 	switch name {
@@ -115,7 +111,6 @@ func (x *expression) compareWith(value, literal exprNode, op string, c context) 
 }
 
 var (
-	phoneStart  = regexp.MustCompile(`^(\+[0-9]*)?$`)
 	clockForm   = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
 	looseClock  = regexp.MustCompile(`^\s*([0-9]{1,2})[:h.]([0-9]{1,2})(:[0-9]{2})?\s*$`)
 	looseDate   = regexp.MustCompile(`^\s*([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})\s*$`)

@@ -245,6 +245,9 @@ func (x *expression) inspectBuiltin(n *builtinNode, c context) context {
 	case !slices.Contains(allowedBuiltins, n.Name):
 		x.refuseBuiltin(n, n.Name)
 	}
+	if n.Name == "hasPrefix" && len(n.Arguments) == 2 {
+		x.compareWith(n.Arguments[0], n.Arguments[1], "startsWith", c)
+	}
 	if slices.Contains(growing, n.Name) {
 		if c.grows || c.predicates > 0 || len(c.variables) > 0 || n.Name == "replace" && len(n.Arguments) > 2 &&
 			!isLiteral(n.Arguments[2]) {
@@ -279,6 +282,8 @@ func (x *expression) inspectBinary(n *binaryNode, c context) context {
 			x.refuse(n.Right, "not-allowed", "the pattern of matches must be a literal",
 				"it is read once, when the file is loaded")
 		}
+	case "and", "&&":
+		x.checkWindow(n, c)
 	case "..":
 		from, ok1 := n.Left.(*integerNode)
 		to, ok2 := n.Right.(*integerNode)
@@ -286,6 +291,10 @@ func (x *expression) inspectBinary(n *binaryNode, c context) context {
 			x.refuse(n, "not-allowed",
 				fmt.Sprintf("a range must lie between two numbers no more than %d apart", maxRange),
 				"compare with >= and <= instead")
+		} else if from.Value > to.Value {
+			x.refuse(n, "never-equal", fmt.Sprintf("nothing is in %d..%d", from.Value, to.Value),
+				fmt.Sprintf("a range begins with the smaller number; over midnight write now.Hour() >= %d or "+
+					"now.Hour() <= %d", from.Value, to.Value))
 		}
 	case "+":
 		if (len(c.variables) > 0 || c.predicates > 0) && !x.isArithmetic(n) {
