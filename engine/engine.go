@@ -94,7 +94,7 @@ type Engine struct {
 	mu          sync.Mutex
 	runners     map[string]*runner
 	explained   []*rules.File // older versions, unpacked for a question; the last asked for last
-	versions    []*rules.File // recently active files, newest last, so that a call keeps its version
+	versions    []inForce     // newest last, so that a call keeps its version
 	stopping    bool
 	alarms      alarms
 }
@@ -128,6 +128,7 @@ func New(cfg Config) *Engine {
 	e.replica.init()
 	e.dispatchers.init()
 	e.setRules(cfg.Rules)
+	e.Config.Rules = nil // or the first version would never be freed
 	e.runtime.Store(&rules.Runtime{})
 	return e
 }
@@ -165,48 +166,6 @@ func (e *Engine) Stop(ctx context.Context) error {
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	return errors.Join(err, e.Store.Leave(leave, e.instance))
-}
-
-// SetRules makes f the file that decides new calls. Calls in hand keep theirs.
-func (e *Engine) SetRules(f *rules.File) {
-	e.setRules(f)
-	e.background(e.keepVersionSoon)
-}
-
-// keepVersionSoon is KeepVersion outside of its turn.
-func (e *Engine) keepVersionSoon(ctx context.Context) {
-	if err := e.KeepVersion(ctx); err != nil && ctx.Err() == nil {
-		e.report(
-			"versions",
-			"the rules in force could not be kept for later questions about calls; it is tried again hourly",
-			err,
-		)
-	}
-}
-
-func (e *Engine) setRules(f *rules.File) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.versions = append(e.versions, f)
-	if len(e.versions) > 16 {
-		e.versions = e.versions[1:]
-	}
-	e.current.Store(f)
-}
-
-// Rules returns the file that decides new calls.
-func (e *Engine) Rules() *rules.File { return e.current.Load() }
-
-// version returns a recently active rules file by its version.
-func (e *Engine) version(v string) (*rules.File, bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, f := range e.versions {
-		if f.Version() == v {
-			return f, true
-		}
-	}
-	return nil, false
 }
 
 // Now returns the time that answer windows and limits go by; see [Clock].

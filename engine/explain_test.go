@@ -3,9 +3,11 @@ package engine_test
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"callrouter/engine"
 	"callrouter/rules"
@@ -125,4 +127,36 @@ func TestRecordIsSmallAtAnyNumberOfRules(t *testing.T) {
 	if sizes[1_000] > 4_000 || sizes[1_000] > sizes[10]+100 {
 		t.Errorf("bytes of a record by rules: %v, want at most 4,000, and the same", sizes)
 	}
+}
+
+// TestOldVersionsAreFreed: rules that were replaced stay as long as a call that began with them, and no longer.
+func TestOldVersionsAreFreed(t *testing.T) {
+	const hears = header + "default: {accept: greeting}\n"
+	inWorld(t, hears, func(w *world) {
+		w.media.length = 5 * time.Minute
+		reload := func(i int) weak.Pointer[rules.File] {
+			f := loadRules(t, t.TempDir(), strings.Replace(hears, "sales:", fmt.Sprintf("sales%d:", i), 1))
+			w.e.SetRules(f)
+			return weak.Make(f)
+		}
+		old := reload(0)
+		w.connect("a", caller)
+		for i := range 4 {
+			reload(1 + i)
+		}
+		freed := func() bool {
+			for range 4 { // pools give up what they hold only at the second one
+				runtime.GC()
+			}
+			return old.Value() == nil
+		}
+		pass(3 * time.Minute)
+		if freed() {
+			t.Error("the rules of a call that goes on were freed")
+		}
+		pass(5 * time.Minute)
+		if !freed() {
+			t.Error("rules that no call has are still in memory")
+		}
+	})
 }

@@ -18,6 +18,7 @@ func (e *Engine) Beat(ctx context.Context) error {
 	if e.left.Load() {
 		return nil
 	}
+	e.forgetVersions()
 	sent := e.uptime()
 	epoch, at, err := e.Store.Beat(ctx, e.instance, e.Timing.Lease)
 	if err != nil {
