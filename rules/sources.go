@@ -20,6 +20,35 @@ type text struct {
 	data []byte
 }
 
+// Unchanged reports whether the file and all that it names are as they were loaded, which is far cheaper to find out than to
+// load them. Texts are read and compared. Audio is not kept, so changed is asked about its path.
+func (f *File) Unchanged(changed func(path string) bool) bool {
+	texts := map[string][]byte{}
+	for _, t := range f.texts {
+		switch {
+		case t.name == "":
+			texts[f.path] = t.data
+		case filepath.IsAbs(t.name):
+			texts[t.name] = t.data
+		default:
+			texts[filepath.Join(filepath.Dir(f.path), t.name)] = t.data
+		}
+	}
+	for _, path := range f.paths {
+		kept, isText := texts[path]
+		if !isText && changed(path) {
+			return false
+		}
+		if !isText {
+			continue
+		}
+		if now, err := source.ReadFile(path); err != nil || !bytes.Equal(now, kept) {
+			return false
+		}
+	}
+	return true
+}
+
 // maxUnpacked bounds what [Unpack] reads, in bytes: more than any file that [Load] takes.
 const maxUnpacked = 256 << 20
 

@@ -30,16 +30,20 @@ type keeper struct {
 	crash   *crashPoints
 	log     *slog.Logger
 
-	mu     sync.Mutex
+	reloading sync.Mutex // one reload at a time: it runs the file's tests, and may take long
+
+	mu     sync.Mutex // of what follows, and never held over a reload
 	status console.RulesStatus
+	file   *rules.File       // in force
 	bad    bool              // the file as it is now was refused
+	loads  int               // how often the file was loaded
 	seen   map[string]string // of every file it is made of, what was last seen of it
 }
 
 func newKeeper(f *rules.File, e *engine.Engine, m *metrics.Metrics, crash *crashPoints, log *slog.Logger) *keeper {
 	k := &keeper{path: f.Path(), engine: e, metrics: m, crash: crash, log: log}
 	k.status = console.RulesStatus{Version: f.Version(), LoadedAt: time.Now()}
-	k.seen = looks(f.Paths())
+	k.file, k.seen = f, looks(f.Paths())
 	m.RulesLoaded(f.Version(), k.status.LoadedAt)
 	return k
 }
@@ -53,27 +57,39 @@ func (k *keeper) Status() console.RulesStatus {
 
 // Reload implements [console.RulesControl].
 func (k *keeper) Reload(ctx context.Context) (console.RulesStatus, rules.Problems, error) {
+	k.reloading.Lock()
+	defer k.reloading.Unlock()
+	status, problems, changed := k.load()
+	if !changed {
+		return status, problems, nil
+	}
+	return status, problems, k.engine.RefreshOverrides(ctx)
+}
+
+// load reads the file, and makes it the one in force if it is good and not so already.
+func (k *keeper) load() (status console.RulesStatus, problems rules.Problems, changed bool) {
+	f, problems := LoadRules(k.path)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	f, problems := LoadRules(k.path)
+	k.loads++
 	if problems.HasErrors() {
 		k.refuse(problems)
-		return k.status, problems, nil
+		return k.status, problems, false
 	}
-	k.seen = looks(f.Paths())
+	k.file, k.seen = f, looks(f.Paths())
 	if k.bad {
 		k.log.Info("the rules file is good again", "file", k.path, "version", f.Version())
 	}
 	k.bad, k.status.LastRefusal = false, nil
 	if f.Version() == k.status.Version {
 		k.metrics.RulesConfirmed()
-		return k.status, problems, nil
+		return k.status, problems, false
 	}
 	k.crash.reload(func() { k.engine.SetRules(f) })
 	k.status.Version, k.status.LoadedAt = f.Version(), time.Now()
 	k.metrics.RulesLoaded(f.Version(), k.status.LoadedAt)
 	k.log.Info("rules loaded", "file", k.path, "version", f.Version(), "rules", len(f.RuleNames()))
-	return k.status, problems, k.engine.RefreshOverrides(ctx)
+	return k.status, problems, true
 }
 
 // refuse tells once what is wrong.
@@ -124,6 +140,23 @@ func (k *keeper) Look(ctx context.Context) error {
 	if !changed {
 		return nil
 	}
+	return k.compare(ctx)
+}
+
+// compare loads the file if anything in it, or in what it names, is not as it was loaded.
+func (k *keeper) compare(ctx context.Context) error {
+	k.mu.Lock()
+	file, bad, seen := k.file, k.bad, k.seen
+	k.mu.Unlock()
+	now := looks(file.Paths())
+	if !bad && file.Unchanged(func(path string) bool { return now[path] != seen[path] }) {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.file == file {
+			k.seen = now
+		}
+		return nil
+	}
 	_, _, err := k.Reload(ctx)
 	return err
 }
@@ -140,8 +173,9 @@ func looks(paths []string) map[string]string {
 	return m
 }
 
-// Watch reads the rules again when something changes in a folder of theirs, until ctx ends. It watches folders, since
-// editors and mounts replace files, and the folders that links lead to.
+// Watch reads the rules again when a file that they are made of changes, until ctx ends. It watches folders, since editors
+// and mounts replace files, and the folders that links lead to. Other files of these folders, such as the store, may be
+// written all the time.
 func (k *keeper) Watch(ctx context.Context) {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -149,8 +183,9 @@ func (k *keeper) Watch(ctx context.Context) {
 		return
 	}
 	defer w.Close()
-	k.watchFolders(w)
+	names := k.watchFolders(w)
 	timer := time.NewTimer(0) // what changed before the watch began
+	armed := true
 	for {
 		select {
 		case <-ctx.Done():
@@ -158,19 +193,27 @@ func (k *keeper) Watch(ctx context.Context) {
 		case err := <-w.Errors:
 			k.log.Warn("watching the rules file", "error", err)
 		case ev := <-w.Events:
-			if ev.Op != fsnotify.Chmod { // reading a file changes its attributes too
+			switch {
+			case ev.Op == fsnotify.Chmod: // reading a file changes its attributes too
+			case names[ev.Name]:
 				timer.Reset(settle)
+				armed = true
+			case ev.Op&^(fsnotify.Write|fsnotify.Chmod) != 0 && !armed: // a link on the way to the rules may be another now
+				timer.Reset(settle)
+				armed = true
 			}
 		case <-timer.C:
-			if _, _, err := k.Reload(ctx); err != nil {
+			armed = false
+			if err := k.compare(ctx); err != nil {
 				k.log.Warn("after the reload", "error", err)
 			}
-			k.watchFolders(w)
+			names = k.watchFolders(w)
 		}
 	}
 }
 
-func (k *keeper) watchFolders(w *fsnotify.Watcher) {
+// watchFolders watches the folders of all files, and returns the names under which the watch reports them.
+func (k *keeper) watchFolders(w *fsnotify.Watcher) (names map[string]bool) {
 	k.mu.Lock()
 	paths := []string{k.path}
 	for p := range k.seen {
@@ -182,8 +225,10 @@ func (k *keeper) watchFolders(w *fsnotify.Watcher) {
 			paths = append(paths, real)
 		}
 	}
+	names = map[string]bool{}
 	for _, p := range paths {
 		folder := filepath.Dir(p)
+		names[filepath.Join(folder, filepath.Base(p))] = true
 		if slices.Contains(w.WatchList(), folder) {
 			continue
 		}
@@ -191,4 +236,5 @@ func (k *keeper) watchFolders(w *fsnotify.Watcher) {
 			k.log.Warn("a folder of the rules cannot be watched; it is looked at now and then", "folder", folder, "error", err)
 		}
 	}
+	return names
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"callrouter/cmd/callrouter/internal/metrics"
+	"callrouter/console"
 	"callrouter/engine"
 	"callrouter/engine/testrun"
 	"callrouter/media"
@@ -221,6 +222,66 @@ func TestChangesAreNoticed(t *testing.T) {
 	if got := gauge(t, m, "callrouter_rules_last_reload_successful"); got != 1 {
 		t.Errorf("the metric says %v after the mended file", got)
 	}
+}
+
+// TestOtherFilesCauseNoReload: the store beside the rules is written with each call, and the rules are not loaded again for
+// it, nor for a file of the same content, nor at the start.
+func TestOtherFilesCauseNoReload(t *testing.T) {
+	t.Parallel()
+	k, _, _, s := keeperInFolder(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var watch sync.WaitGroup
+	watch.Go(func() { k.Watch(ctx) })
+	defer watch.Wait()
+	defer cancel()
+	loads := func() int {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		return k.loads
+	}
+	dir := filepath.Dir(k.path)
+	ended := time.After(4 * settle)
+	for i := 0; ; i++ {
+		id := fmt.Sprint("call ", i)
+		if _, err := s.Insert(t.Context(), &engine.Call{ID: id, State: engine.Ended, ReceivedAt: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, "other.tmp"), id)
+		rename(t, filepath.Join(dir, "other.tmp"), filepath.Join(dir, "other"))
+		write(t, k.path, goodRules(0))
+		select {
+		case <-ended:
+		default:
+			continue
+		}
+		break
+	}
+	if n := loads(); n != 0 {
+		t.Errorf("the rules were loaded %d times", n)
+	}
+	before := k.Status().Version
+	write(t, k.path, goodRules(1))
+	eventually(t, "a change is noticed beside a store that is written", func() bool {
+		_, _ = s.Insert(t.Context(), &engine.Call{ID: fmt.Sprint(time.Now().UnixNano()), State: engine.Ended, ReceivedAt: time.Now()})
+		return k.Status().Version != before
+	})
+	if n := loads(); n != 1 {
+		t.Errorf("the rules were loaded %d times for one change", n)
+	}
+}
+
+// TestStatusDoesNotWaitForAReload: whoever asks which rules are in force hears it while a reload takes its time.
+func TestStatusDoesNotWaitForAReload(t *testing.T) {
+	k, _, _, _ := keeperInFolder(t)
+	k.reloading.Lock() // as a reload does, with the file's tests in it
+	status := make(chan console.RulesStatus, 1)
+	go func() { status <- k.Status() }()
+	select {
+	case <-status:
+	case <-time.After(5 * time.Second):
+		t.Error("the status waits for the reload")
+	}
+	k.reloading.Unlock()
 }
 
 // What the watch does not see is found by the job that looks.
