@@ -56,7 +56,8 @@ func (a *api) filter(ctx context.Context, q url.Values) (engine.Filter, error) {
 	f := engine.Filter{Limit: defaultCalls}
 	for name := range q {
 		v := q.Get(name)
-		if v == "" && slices.Contains([]string{"state", "outcome", "since", "caller", "order", "limit", "cursor"}, name) {
+		if v == "" &&
+			slices.Contains([]string{"state", "outcome", "since", "caller", "order", "limit", "cursor"}, name) {
 			continue
 		}
 		var err error

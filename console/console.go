@@ -15,8 +15,8 @@ import (
 // takes as long as Positus and the answer window allow. Streams of events set a deadline for each write instead.
 const requestTime = 90 * time.Second
 
-// ReadTime is how long a server gives a client to send a whole request (its ReadTimeout). It ends with the body: responses
-// and streams may take longer.
+// ReadTime is how long a server gives a client to send a whole request (its ReadTimeout). It ends with the body:
+// responses and streams may take longer.
 const ReadTime = 10 * time.Second
 
 // Config is everything the API needs. Every field is required unless its comment says otherwise.
@@ -63,8 +63,8 @@ type api struct {
 }
 
 // New makes the handler of the internal side. A server that stops gracefully closes Config.Stopping and waits for the
-// requests in hand: an answer may be waiting for Positus to take the accept. If it cannot wait any longer, it cancels its
-// BaseContext with the cause [engine.ErrStopping].
+// requests in hand: an answer may be waiting for Positus to take the accept. If it cannot wait any longer, it cancels
+// its BaseContext with the cause [engine.ErrStopping].
 func New(cfg Config) http.Handler {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -106,7 +106,8 @@ func (a *api) guard(rt route) http.Handler {
 	})
 }
 
-// whileServing returns an error for requests that come after the stop began. Health and metrics stay visible to its end.
+// whileServing returns an error for requests that come after the stop began. Health and metrics stay visible to its
+// end.
 func (a *api) whileServing(need access) error {
 	select {
 	case <-a.Stopping:

@@ -31,7 +31,12 @@ func TestARequestWithoutItsBodyEnds(t *testing.T) {
 		r.must(err)
 		defer conn.Close()
 		r.must(conn.SetDeadline(time.Now().Add(10 * time.Second)))
-		_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 9\r\n\r\n", tc.path, tc.token)
+		_, err = fmt.Fprintf(
+			conn,
+			"POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 9\r\n\r\n",
+			tc.path,
+			tc.token,
+		)
 		r.must(err)
 		in := bufio.NewReader(conn)
 		res, err := http.ReadResponse(in, nil)

@@ -383,8 +383,8 @@ func TestUnknownNumberIsIgnored(t *testing.T) {
 	})
 }
 
-// The end of a call to a number that is not ours leaves no record, also while the store is away. One that began before a
-// reload took its number out of the rules still ends.
+// The end of a call to a number that is not ours leaves no record, also while the store is away. One that began before
+// a reload took its number out of the rules still ends.
 func TestEndOfACallToAnUnknownNumber(t *testing.T) {
 	inWorld(t, closing, func(w *world) {
 		end := func(id, to string) {

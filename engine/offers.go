@@ -97,7 +97,8 @@ func (e *Engine) takeOffer(c *Call, offerID, sdp, sum string) error {
 		return ErrNotFound
 	case o.Result == OfferAnswered && c.AnswerSum == sum && c.State != Ended:
 		return errRepeated
-	case o.Result == OfferTaken, o.Result == OfferAnswered && c.State != Ended: // by another agent, or in another window
+	case o.Result == OfferTaken,
+		o.Result == OfferAnswered && c.State != Ended: // by another agent, or in another window
 		return ErrTaken
 	case o.Result == OfferMissed,
 		o.Result == OfferUnreachable,

@@ -26,8 +26,8 @@ const (
 	Refused ProviderErrorKind = "refused"
 	// Gone: the call is over, or was never there.
 	Gone ProviderErrorKind = "gone"
-	// NotFound: the provider does not know what the request is addressed to: the number's id or the URL is wrong, and so
-	// is every further request.
+	// NotFound: the provider does not know what the request is addressed to: the number's id or the URL is wrong, and
+	// so is every further request.
 	NotFound ProviderErrorKind = "not_found"
 	// InProgress: the call was accepted before.
 	InProgress ProviderErrorKind = "in_progress"

@@ -229,8 +229,8 @@ func (e *Engine) terminate(ctx context.Context, ev *Terminate) error {
 	}
 }
 
-// foreign reports whether a call is to a number that is not in the rules. Nothing is recorded about it, but for a call that
-// came before a reload took the number out. A webhook may leave the number out.
+// foreign reports whether a call is to a number that is not in the rules. Nothing is recorded about it, but for a call
+// that came before a reload took the number out. A webhook may leave the number out.
 func (e *Engine) foreign(to string) bool {
 	_, ours := e.Rules().NumberFor(to)
 	return to != "" && !ours

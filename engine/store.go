@@ -75,8 +75,8 @@ type Filter struct {
 	Limit   int       // 100 if zero
 }
 
-// Cursor is a place in a list: behind the call with this time and key, whether it still exists or not. The zero value is
-// the start of the list.
+// Cursor is a place in a list: behind the call with this time and key, whether it still exists or not. The zero value
+// is the start of the list.
 type Cursor struct {
 	Received time.Time
 	Key      string // [Key]

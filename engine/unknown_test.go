@@ -337,7 +337,8 @@ on_error: reject
 				c := w.want("a", engine.Ended, engine.Rejected, "reject")
 				trace := w.trace(c)
 				if c.By != rules.ByOnError || len(trace) != 2 || trace[0].Rule != "vips" || trace[0].Result != rules.NoMatch ||
-					trace[1].Rule != "desk" || trace[1].Result != rules.Errored ||
+					trace[1].Rule != "desk" ||
+					trace[1].Result != rules.Errored ||
 					trace[1].Line == 0 {
 					t.Errorf("by %q: %+v", c.By, trace)
 				}

@@ -77,6 +77,10 @@ func (e *Engine) forgetVersions() {
 // keepVersionSoon is KeepVersion outside of its turn.
 func (e *Engine) keepVersionSoon(ctx context.Context) {
 	if err := e.KeepVersion(ctx); err != nil && ctx.Err() == nil {
-		e.report("versions", "cannot keep the rules in force for later questions about calls; an hourly job retries", err)
+		e.report(
+			"versions",
+			"cannot keep the rules in force for later questions about calls; an hourly job retries",
+			err,
+		)
 	}
 }

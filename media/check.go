@@ -117,8 +117,8 @@ func (c *answerCheck) codecs() {
 	}
 }
 
-// direction returns which way the audio goes, and the line that says so: a line of the m= section overrides one before it, and
-// without any it is both ways (RFC 8866, 6.7).
+// direction returns which way the audio goes, and the line that says so: a line of the m= section overrides one before
+// it, and without any it is both ways (RFC 8866, 6.7).
 func direction(lines []line) (string, line) {
 	found, at, inMedia := "sendrecv", line{}, false
 	for _, l := range lines {
@@ -140,7 +140,10 @@ func (c *answerCheck) transport() {
 	} else if mids[0] != mid {
 		c.add("line %d: a=mid:%s; want a=mid:%s as in the offer", at[0].number, mids[0], mid)
 	}
-	if groups, _ := attributes(c.lines, "group"); !slices.ContainsFunc(groups, func(g string) bool { return bundles(g, mid) }) {
+	if groups, _ := attributes(c.lines, "group"); !slices.ContainsFunc(
+		groups,
+		func(g string) bool { return bundles(g, mid) },
+	) {
 		c.add("there is no a=group:BUNDLE %s", mid)
 	}
 	if _, at := attributes(c.lines, "rtcp-mux"); len(at) == 0 {
@@ -151,7 +154,8 @@ func (c *answerCheck) transport() {
 	}
 }
 
-// bundles reports whether a=group has this value for a bundle of mid alone. RFC 5888, 5, compares the word without case.
+// bundles reports whether a=group has this value for a bundle of mid alone. RFC 5888, 5, compares the word without
+// case.
 func bundles(group, mid string) bool {
 	fields := strings.Fields(group)
 	return len(fields) == 2 && strings.EqualFold(fields[0], "BUNDLE") && fields[1] == mid

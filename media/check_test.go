@@ -96,7 +96,11 @@ func TestCheckAnswer(t *testing.T) {
 		odd := strings.Replace(offer, keys, "a=rtpmap:126 Telephone-Event/8000/1", 1)
 		must(t, m.CheckAnswer(odd, firefox))
 		wants(t, m.CheckAnswer(odd, strings.Replace(firefox, keys+"/1\r\n", "", 1)), "which the offer has; keep it")
-		wants(t, m.CheckAnswer(offer, strings.Replace(firefox, "a=sendrecv\r\na=end", "a=recvonly\r\na=end", 1)), "a=recvonly")
+		wants(
+			t,
+			m.CheckAnswer(offer, strings.Replace(firefox, "a=sendrecv\r\na=end", "a=recvonly\r\na=end", 1)),
+			"a=recvonly",
+		)
 	})
 	t.Run("no final CRLF", func(t *testing.T) {
 		wants(t, m.CheckAnswer(offer, strings.TrimSuffix(good, "\r\n")), "the last, has no line end")

@@ -56,8 +56,8 @@ func attribute(lines []line, key string) string {
 	return ""
 }
 
-// formats maps payload types to their formats in a=rtpmap, in one spelling: RFC 8866, 6.6, compares encoding names without
-// case, and lets one audio channel be written or left out.
+// formats maps payload types to their formats in a=rtpmap, in one spelling: RFC 8866, 6.6, compares encoding names
+// without case, and lets one audio channel be written or left out.
 func formats(lines []line) map[string]string {
 	m := map[string]string{}
 	values, _ := attributes(lines, "rtpmap")

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// clientIP is the address that a request comes from: of the hops, from the nearest on, the first that is no trusted proxy.
-// What stands further left was written by somebody who is not trusted, and is not looked at. remoteAddr is the nearest
-// hop, forwarded are all X-Forwarded-For headers in order. Without trusted proxies the headers are ignored. The zero Addr
-// means that the hop cannot be read.
+// clientIP is the address that a request comes from: of the hops, from the nearest on, the first that is no trusted
+// proxy. What stands further left was written by somebody who is not trusted, and is not looked at. remoteAddr is the
+// nearest hop, forwarded are all X-Forwarded-For headers in order. Without trusted proxies the headers are ignored. The
+// zero Addr means that the hop cannot be read.
 //
 // The library realclientip-go is not used: it returns nothing when all hops are trusted, as with a health check of the
 // proxy, and it reads an address out of hops with an impossible port.

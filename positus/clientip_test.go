@@ -58,8 +58,8 @@ func TestClientIP(t *testing.T) {
 	}
 }
 
-// FuzzClientIP: the answer never comes from what stands left of the first hop that is not trusted, whatever it is, and is
-// never a trusted proxy if there is such a hop.
+// FuzzClientIP: the answer never comes from what stands left of the first hop that is not trusted, whatever it is, and
+// is never a trusted proxy if there is such a hop.
 func FuzzClientIP(f *testing.F) {
 	f.Add("10.0.0.1:1", "137.184.60.206", "198.51.100.1", 2)
 	f.Add("10.0.0.1:1", "10.0.0.1,", "garbage", 0)

@@ -43,9 +43,9 @@ type handler struct {
 	onRefused func(reason string)
 }
 
-// Webhooks returns what serves POST /webhooks/positus/ with a secret behind it, which may have slashes, and nothing else; see the part on webhooks of [Config].
-// It gives the events of each webhook to receive, which must return by the context's deadline, and an error only if the
-// sender is to send them again. No secret and no body is ever logged.
+// Webhooks returns what serves POST /webhooks/positus/ with a secret behind it, which may have slashes, and nothing
+// else; see the part on webhooks of [Config]. It gives the events of each webhook to receive, which must return by the
+// context's deadline, and an error only if the sender is to send them again. No secret and no body is ever logged.
 func (c *Client) Webhooks(receive func(context.Context, []engine.Event) error) http.Handler {
 	h := c.webhooks
 	h.receive, h.pending = receive, c.Pending

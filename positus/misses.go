@@ -10,8 +10,8 @@ import (
 	"callrouter/engine"
 )
 
-// missesAlarm is how many requests in a row must not be found before [Client.NotFound] reports it. One alone may be an odd
-// response to a call that just ended.
+// missesAlarm is how many requests in a row must not be found before [Client.NotFound] reports it. One alone may be an
+// odd response to a call that just ended.
 const missesAlarm = 2
 
 // misses counts for each number the latest requests in a row whose address Positus did not know.
@@ -40,8 +40,8 @@ func (m *misses) note(numberID string, err error) {
 	}
 }
 
-// NotFound returns the ids of numbers that Positus does not find: it answered 404 to several accepts and rejects in a row.
-// Their positus_id, or the URL of the API, is wrong.
+// NotFound returns the ids of numbers that Positus does not find: it answered 404 to several accepts and rejects in a
+// row. Their positus_id, or the URL of the API, is wrong.
 func (c *Client) NotFound() []string {
 	c.missed.mu.Lock()
 	defer c.missed.mu.Unlock()

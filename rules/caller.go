@@ -54,8 +54,8 @@ func (c Caller) Key() string {
 	return ""
 }
 
-// OtherKey is the second key of a caller who shows a number and whose user id is known: "id:" and the id; else "". Lists
-// know the caller by either key, so nobody gets off a list by showing or hiding the number.
+// OtherKey is the second key of a caller who shows a number and whose user id is known: "id:" and the id; else "".
+// Lists know the caller by either key, so nobody gets off a list by showing or hiding the number.
 func (c Caller) OtherKey() string {
 	if c.Number == "" || c.UserID == "" {
 		return ""

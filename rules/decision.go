@@ -80,14 +80,15 @@ func (r Result) Words() string {
 
 // Trace is what became of one rule that was looked at, why, and the values that its condition read.
 type Trace struct {
-	Rule   string         `json:"rule"`
-	Line   int            `json:"line"`
-	Result Result         `json:"result"`
-	Why    string         `json:"why"`
-	Values map[string]any `json:"values"` // by the text of the condition's part; nil only as [File.DecideTold] returns it
+	Rule   string `json:"rule"`
+	Line   int    `json:"line"`
+	Result Result `json:"result"`
+	Why    string `json:"why"`
+	// by the text of the condition's part; nil only as [File.DecideTold] returns it
+	Values map[string]any `json:"values"`
 	At     time.Time      `json:"at"`
-	// Evaluation numbers the evaluations of a call of the record, from 1 on: a cascade has several. 0 in a dry run, and in
-	// records of before there were numbers.
+	// Evaluation numbers the evaluations of a call of the record, from 1 on: a cascade has several. 0 in a dry run, and
+	// in records of before there were numbers.
 	Evaluation int `json:"evaluation,omitempty"`
 }
 

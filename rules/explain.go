@@ -65,10 +65,10 @@ func (f *File) explain(i int, in *input, s *scratch) (t Trace, failure error) {
 // maxTold is how many rules without a match [File.DecideTold] names: those looked at last.
 const maxTold = 3
 
-// DecideTold is [File.Decide], and names the rule that decided and the last few that were really looked at before it, without
-// why and values. Those, what the index left out, and what else was looked at, [File.Explain] tells when somebody asks: for
-// a call that is decided now it would cost more than the decision, with many rules a thousand times as much. Why is set of
-// a rule whose condition failed.
+// DecideTold is [File.Decide], and names the rule that decided and the last few that were really looked at before it,
+// without why and values. Those, what the index left out, and what else was looked at, [File.Explain] tells when
+// somebody asks: for a call that is decided now it would cost more than the decision, with many rules a thousand times
+// as much. Why is set of a rule whose condition failed.
 func (f *File) DecideTold(in Input, from int) (Decision, []Trace, Needs) {
 	s := f.borrow()
 	defer f.giveBack(s)

@@ -20,8 +20,8 @@ type Switch = hours.Switch
 // used.
 type Runtime struct {
 	Switches map[string]Switch // by name of the hours
-	// Entries are the callers who were put on a list at run time, by list, of lists that are not kept in the store: until
-	// when they are on it, by key as [Caller.Key] writes it. The zero time: always.
+	// Entries are the callers who were put on a list at run time, by list, of lists that are not kept in the store:
+	// until when they are on it, by key as [Caller.Key] writes it. The zero time: always.
 	Entries map[string]map[string]time.Time
 }
 

@@ -7,8 +7,8 @@ import (
 	"callrouter/rules/internal/condition"
 )
 
-// A file may ask for the facts of a thousand queues in ten thousand rules. So what each rule can ask for is written down
-// once, as numbers of names: finding out what a call may need then takes one step for each fact that a rule names.
+// A file may ask for the facts of a thousand queues in ten thousand rules. So what each rule can ask for is written
+// down once, as numbers of names: finding out what a call may need then takes one step for each fact that a rule names.
 
 // factTable numbers the facts that a file can ask for, and holds what each rule asks for.
 type factTable struct {

@@ -24,7 +24,8 @@ func queuesFile(tb testing.TB, n int) *File {
 		rules.String())
 }
 
-// Forty times as many queues may take two hundred times as long: looking for each among those before it takes 1,600 times.
+// Forty times as many queues may take two hundred times as long: looking for each among those before it takes 1,600
+// times.
 func TestNeedsAreFoundInOneStepForEachFact(t *testing.T) {
 	took := func(n int) time.Duration {
 		f := queuesFile(t, n)

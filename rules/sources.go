@@ -13,15 +13,15 @@ import (
 	"callrouter/rules/internal/source"
 )
 
-// text is one of the texts that a file was made of: the rules file itself, or a file that it names. Audio is none: what is
-// played decides nothing.
+// text is one of the texts that a file was made of: the rules file itself, or a file that it names. Audio is none: what
+// is played decides nothing.
 type text struct {
 	name string // as the rules file writes it; empty for the rules file itself
 	data []byte
 }
 
-// Unchanged reports whether the file and all that it names are as they were loaded, which is far cheaper to find out than to
-// load them. Texts are read and compared. Audio is not kept, so changed is asked about its path.
+// Unchanged reports whether the file and all that it names are as they were loaded, which is far cheaper to find out
+// than to load them. Texts are read and compared. Audio is not kept, so changed is asked about its path.
 func (f *File) Unchanged(changed func(path string) bool) bool {
 	texts := map[string][]byte{}
 	for _, t := range f.texts {
@@ -52,8 +52,8 @@ func (f *File) Unchanged(changed func(path string) bool) bool {
 // maxUnpacked bounds what [Unpack] reads, in bytes: more than any file that [Load] takes.
 const maxUnpacked = 256 << 20
 
-// Pack returns the texts that the file was made of, as a compressed tar archive. A record of a call names the version that
-// decided it; with the archive of that version it can be told years later why each rule did or did not hold.
+// Pack returns the texts that the file was made of, as a compressed tar archive. A record of a call names the version
+// that decided it; with the archive of that version it can be told years later why each rule did or did not hold.
 func (f *File) Pack() ([]byte, error) {
 	var packed bytes.Buffer
 	z, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
@@ -80,8 +80,8 @@ func (f *File) Pack() ([]byte, error) {
 	return packed.Bytes(), nil
 }
 
-// Unpack makes the file again that [File.Pack] packed, to explain what it decided. Nothing else is read, its tests are not
-// run, and its version is the one that is given.
+// Unpack makes the file again that [File.Pack] packed, to explain what it decided. Nothing else is read, its tests are
+// not run, and its version is the one that is given.
 func Unpack(version string, packed []byte) (*File, error) {
 	z, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
@@ -113,7 +113,11 @@ func Unpack(version string, packed []byte) (*File, error) {
 		l.compile(texts[path])
 	}
 	if err := l.Problems.Err(); err != nil { // a later program may refuse what an earlier one took
-		return nil, fmt.Errorf("the kept rules of version %s are refused by this version of callrouter: %w", version, err)
+		return nil, fmt.Errorf(
+			"the kept rules of version %s are refused by this version of callrouter: %w",
+			version,
+			err,
+		)
 	}
 	l.f.version = version
 	return l.f, nil

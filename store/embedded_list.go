@@ -12,15 +12,15 @@ import (
 	"callrouter/engine"
 )
 
-// What one read transaction does at most. A long one would keep pages from being used again, so that the file grows, and
-// writes wait for it when the file's map has to grow.
+// What one read transaction does at most. A long one would keep pages from being used again, so that the file grows,
+// and writes wait for it when the file's map has to grow.
 const (
 	lookRecords = 200    // records copied
 	lookEntries = 10_000 // index entries passed over
 )
 
-// listing is a list that is being read. It goes along one index, and asks the others about each of its entries, so that only
-// records that are wanted are decoded.
+// listing is a list that is being read. It goes along one index, and asks the others about each of its entries, so that
+// only records that are wanted are decoded.
 type listing struct {
 	engine.Filter
 	bucket, pre []byte // the index, and what its keys begin with
@@ -102,7 +102,8 @@ func (l *listing) look(tx *bolt.Tx, limit int) (page []stored) {
 	return page
 }
 
-// choose chooses the index with the fewest entries. In a file whose outcomes are not all indexed yet that is none of them.
+// choose chooses the index with the fewest entries. In a file whose outcomes are not all indexed yet that is none of
+// them.
 func (l *listing) choose(complete bool) {
 	switch {
 	case l.Caller != "":
@@ -140,8 +141,8 @@ func (l *listing) seek(c *bolt.Cursor, since []byte) (k, v []byte) {
 	return c.Prev()
 }
 
-// wanted asks the other indexes about the entry at at, whose value is v. Entries of an older file may lack values; those
-// are wanted, and the record itself tells.
+// wanted asks the other indexes about the entry at at, whose value is v. Entries of an older file may lack values;
+// those are wanted, and the record itself tells.
 func (l *listing) wanted(tx *bolt.Tx, v []byte, complete bool) bool {
 	if l.Outcome != "" && complete && !bytes.Equal(l.bucket, bucketOutcomes) {
 		if _, there := find(tx, bucketOutcomes, slices.Concat(prefix(string(l.Outcome)), l.at)); !there {

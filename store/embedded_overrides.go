@@ -97,7 +97,8 @@ func (s *embedded) DeleteEntry(ctx context.Context, list, key string) error {
 	}, overridesTopic)
 }
 
-// purgeExpired deletes switches and entries that ended before t, and limits of [engine.Limits] that are over, and versions that no record names.
+// purgeExpired deletes switches and entries that ended before t, and limits of [engine.Limits] that are over, and
+// versions that no record names.
 func (s *embedded) purgeExpired(tx *bolt.Tx, t time.Time) error {
 	for _, name := range [][]byte{bucketSwitches, bucketEntries} {
 		err := deleteIf(tx.Bucket(name), func(_, v []byte) bool { return endedBefore(v, t) })

@@ -39,8 +39,8 @@ func upgrade(db *bolt.DB) error {
 	})
 }
 
-// beginIndexing indexes the calls of an older file beside other work. What is left when the store is closed is done after
-// the next start.
+// beginIndexing indexes the calls of an older file beside other work. What is left when the store is closed is done
+// after the next start.
 func (s *embedded) beginIndexing() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stopIndexing = cancel

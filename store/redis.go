@@ -44,7 +44,9 @@ func openRedis(ctx context.Context, address string, cfg Config) (engine.Store, e
 	}
 	redis.SetLogger(&logging.VoidLogger{}) // what the client would print is also in the errors that it returns
 	s := &redisStore{
-		address: redact(address), now: cfg.Now, timeout: cfg.Timeout, gate: cfg.Gate, records: newRecords(cfg), scripts: sc,
+		address: redact(
+			address,
+		), now: cfg.Now, timeout: cfg.Timeout, gate: cfg.Gate, records: newRecords(cfg), scripts: sc,
 		done: make(chan struct{}),
 	}
 	if s.client, err = newClient(address, cfg.Timeout, false); err != nil {

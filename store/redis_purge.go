@@ -78,7 +78,8 @@ func (s *redisStore) index(ctx context.Context) error {
 	return err
 }
 
-// each goes through an index, page by page. If do deletes entries, others may be passed over, which the next purge finds.
+// each goes through an index, page by page. If do deletes entries, others may be passed over, which the next purge
+// finds.
 func (s *redisStore) each(ctx context.Context, index string, do func(page []redis.Z) error) error {
 	for p := newPages(redis.ZRangeArgs{Key: index, Start: "-inf", Stop: "+inf"}); ; {
 		page, err := p.next(ctx, s, listBatch)

@@ -57,8 +57,8 @@ func (s *redisStore) Version(ctx context.Context, version string) (packed []byte
 	return packed, err
 }
 
-// purgeVersions deletes versions that were last in force so long before t that no record can name them. One that comes in
-// force again meanwhile is put anew: its instance no longer finds it.
+// purgeVersions deletes versions that were last in force so long before t that no record can name them. One that comes
+// in force again meanwhile is put anew: its instance no longer finds it.
 func (s *redisStore) purgeVersions(ctx context.Context, t time.Time) error {
 	old, err := s.scores(ctx, redis.ZRangeArgs{
 		Key: keyTouched, ByScore: true, Start: "-inf",

@@ -67,14 +67,18 @@ func Open(ctx context.Context, address string, cfg Config) (engine.Store, error)
 	case address == "":
 		return nil, errors.New("the address of the store is empty: give the path of a file, or redis://host:port")
 	case misspelt(address):
-		return nil, errors.New("the address of the store cannot be read: write redis://user:password@host:port/database, or the " +
-			"path of a file; user and password are percent-escaped, so that / is %2F, ? is %3F, # is %23, @ is %40 and % is %25")
+		return nil, errors.New(
+			"the address of the store cannot be read: write redis://user:password@host:port/database, or the " +
+				"path of a file; user and password are percent-escaped, so that / is %2F, ? is %3F, # is %23, @ is %40 and % is %25",
+		)
 	case !isURL:
 		return openEmbedded(address, cfg)
 	case scheme == "redis" || scheme == "rediss":
 		return openRedis(ctx, address, cfg)
 	}
-	return nil, errors.New("the address of the store has an unknown scheme: give the path of a file, redis:// or rediss://")
+	return nil, errors.New(
+		"the address of the store has an unknown scheme: give the path of a file, redis:// or rediss://",
+	)
 }
 
 // misspelt reports whether an address is meant to be Redis, but a part of its password would be taken for its host, its

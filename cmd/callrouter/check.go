@@ -66,13 +66,18 @@ func unreadable(problems rules.Problems) bool {
 	return false
 }
 
-// loadRules loads the file of a command that needs a good one. What is wrong is printed as check prints it, or with asJSON as
-// check --json does.
+// loadRules loads the file of a command that needs a good one. What is wrong is printed as check prints it, or with
+// asJSON as check --json does.
 func loadRules(env *environment, path string, asJSON bool) (*rules.File, error) {
 	return loadGood(env, path, asJSON, rules.Load)
 }
 
-func loadGood(env *environment, path string, asJSON bool, load func(path string) (*rules.File, rules.Problems)) (*rules.File, error) {
+func loadGood(
+	env *environment,
+	path string,
+	asJSON bool,
+	load func(path string) (*rules.File, rules.Problems),
+) (*rules.File, error) {
 	f, problems := load(path)
 	switch {
 	case !problems.HasErrors():

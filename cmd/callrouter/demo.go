@@ -335,7 +335,11 @@ func (d *demo) stay(ctx context.Context) error {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		d.place(r.Context(), "a call from "+number, fake.Phone{Number: number[1:], Name: "you", Media: true, TalkFor: time.Minute})
+		d.place(
+			r.Context(),
+			"a call from "+number,
+			fake.Phone{Number: number[1:], Name: "you", Media: true, TalkFor: time.Minute},
+		)
 		fmt.Fprintln(w, "see the demo's window")
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 2 * time.Second, MaxHeaderBytes: 16 << 10}

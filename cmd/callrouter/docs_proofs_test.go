@@ -33,7 +33,8 @@ func testsByFolder(t *testing.T) map[string]bool {
 	return tests
 }
 
-// docs/proofs.md names tests that exist and every planted bug. A planted bug without a promise is missing from its table.
+// docs/proofs.md names tests that exist and every planted bug. A planted bug without a promise is missing from its
+// table.
 func TestProofsThatAreNamedExist(t *testing.T) {
 	names := map[string]bool{}
 	for test := range testsByFolder(t) {

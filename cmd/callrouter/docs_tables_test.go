@@ -81,8 +81,11 @@ func loadText(t *testing.T, text string) rules.Problems {
 func TestDocsHolidays(t *testing.T) {
 	t.Parallel()
 	known := func(calendar, before string) []string {
-		problems := loadText(t, "version: 1\ntimezone: UTC\nnumbers: {main: {phone: \"+55 11 2236-1741\"}}\ndefault: reject\n"+
-			"hours: {office: {weekly: {daily: 09:00-18:00}, holidays: ["+calendar+"]}}\n")
+		problems := loadText(
+			t,
+			"version: 1\ntimezone: UTC\nnumbers: {main: {phone: \"+55 11 2236-1741\"}}\ndefault: reject\n"+
+				"hours: {office: {weekly: {daily: 09:00-18:00}, holidays: ["+calendar+"]}}\n",
+		)
 		if len(problems) != 1 {
 			t.Fatalf("%s: %v", calendar, problems)
 		}
@@ -101,7 +104,12 @@ func TestDocsHolidays(t *testing.T) {
 	codes := known("nowhere", "known: ")
 	sameWords(t, "calendar", slices.Collect(maps.Keys(documented)), codes)
 	for _, code := range codes {
-		sameWords(t, "holiday of "+code+":", documented[code], known("{"+code+": {without: [nothing of the kind]}}", "it has: "))
+		sameWords(
+			t,
+			"holiday of "+code+":",
+			documented[code],
+			known("{"+code+": {without: [nothing of the kind]}}", "it has: "),
+		)
 	}
 }
 
@@ -194,7 +202,13 @@ func TestDocsSettings(t *testing.T) {
 	rows := map[string]string{}
 	for line := range strings.Lines(text) {
 		if cells := strings.Split(line, "|"); len(cells) > 4 && len(quotedWords(cells[2])) == 1 {
-			rows[quotedWords(cells[2])[0]] = strings.Join(quotedWords(cells[1]), "") + " " + strings.Join(quotedWords(cells[3]), "")
+			rows[quotedWords(cells[2])[0]] = strings.Join(
+				quotedWords(cells[1]),
+				"",
+			) + " " + strings.Join(
+				quotedWords(cells[3]),
+				"",
+			)
 		}
 	}
 	real := map[string]string{envPositusToken: " ", envWebhookSecret: " ", envAdminToken: " "}

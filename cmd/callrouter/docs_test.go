@@ -108,7 +108,12 @@ func TestDocs(t *testing.T) {
 	}
 	for language, least := range map[string]int{"yaml": 10, "console": 8, "sh": 3, "ini": 1} {
 		if seen[language] < least {
-			t.Errorf("%d blocks of %s were found, want at least %d: are they still recognised?", seen[language], language, least)
+			t.Errorf(
+				"%d blocks of %s were found, want at least %d: are they still recognised?",
+				seen[language],
+				language,
+				least,
+			)
 		}
 	}
 }
@@ -120,10 +125,16 @@ var docFrame = []struct{ section, text string }{
 	{"numbers", "numbers:\n  main: {phone: \"+55 11 2236-1741\"}\n  second: {phone: \"+55 11 3136-1234\"}\n"},
 	{"calendars", "calendars:\n  city: {01-25: Aniversário de São Paulo}\n"},
 	{"hours", "hours:\n  office: {weekly: {mon-fri: 09:00-18:00}, holidays: [br, city]}\n"},
-	{"lists", "lists:\n  vip: [\"+55 11 98888-7777\", {id: BR.13491208655302741918}]\n  blocked: {file: lists/blocked.txt}\n  partners: {store: true}\n"},
+	{
+		"lists",
+		"lists:\n  vip: [\"+55 11 98888-7777\", {id: BR.13491208655302741918}]\n  blocked: {file: lists/blocked.txt}\n  partners: {store: true}\n",
+	},
 	{"agents", "agents:\n  ana:\n  bruno: {capacity: 2}\n"},
 	{"queues", "queues:\n  sales: {agents: [ana, bruno], ring: 8s}\n  support: {agents: [bruno], ring: 5s}\n"},
-	{"answers", "answers:\n  greeting: {play: examples/audio/greeting.ogg}\n  bot: {url: \"https://bot.example/answer\", timeout: 2s}\n"},
+	{
+		"answers",
+		"answers:\n  greeting: {play: examples/audio/greeting.ogg}\n  bot: {url: \"https://bot.example/answer\", timeout: 2s}\n",
+	},
 	{"messages", "messages:\n  closed: Estamos fechados.\n"},
 	{"default", "default: reject\n"},
 }
@@ -186,7 +197,10 @@ func checkYAML(t *testing.T, b docBlock) {
 		}
 		return
 	}
-	if !slices.ContainsFunc(problems, func(p rules.Problem) bool { return p.Severity == rules.Error && p.Code == code }) {
+	if !slices.ContainsFunc(
+		problems,
+		func(p rules.Problem) bool { return p.Severity == rules.Error && p.Code == code },
+	) {
 		t.Errorf("want an error with the code %s, got %v", code, problems)
 	}
 }

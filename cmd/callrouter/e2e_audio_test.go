@@ -31,7 +31,10 @@ func tone(t testing.TB, packets int) []byte {
 		t.Fatal(err)
 	}
 	for i := range packets {
-		p := &rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: uint16(i), Timestamp: uint32(i+1) * 960}, Payload: tonePacket(i)}
+		p := &rtp.Packet{
+			Header:  rtp.Header{Version: 2, SequenceNumber: uint16(i), Timestamp: uint32(i+1) * 960},
+			Payload: tonePacket(i),
+		}
 		if err := o.WriteRTP(p); err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +62,14 @@ func TestPlayedAnswerIsHeard(t *testing.T) {
 			t.Fatalf("packet %d is % x of type %d, want % x of type 111", i, h.Payload, h.PayloadType, tonePacket(i))
 		}
 		if i > 0 && (h.Sequence != heard[i-1].Sequence+1 || h.Timestamp != heard[i-1].Timestamp+960) {
-			t.Errorf("packet %d: sequence %d, timestamp %d behind %d, %d", i, h.Sequence, h.Timestamp, heard[i-1].Sequence, heard[i-1].Timestamp)
+			t.Errorf(
+				"packet %d: sequence %d, timestamp %d behind %d, %d",
+				i,
+				h.Sequence,
+				h.Timestamp,
+				heard[i-1].Sequence,
+				heard[i-1].Timestamp,
+			)
 		}
 	}
 	took, want := heard[packets-1].At.Sub(heard[0].At), (packets-1)*frame

@@ -48,8 +48,8 @@ rules:
 default: reject
 `
 
-// settleWithin is how long a scenario may take to come to its end: its own time, the lease of a process that died and the
-// next sweep.
+// settleWithin is how long a scenario may take to come to its end: its own time, the lease of a process that died and
+// the next sweep.
 const settleWithin = 30 * time.Second
 
 // slotsWithin is after which time all slots must be given back: a lease and a sweep.
@@ -74,7 +74,11 @@ var crashScenarios = []crashScenario{
 	{name: "handed off, hung up by the administrator", phones: []fake.Phone{{CTAPayload: "one"}},
 		cast:     func(r *crashRun) { r.agent("ana", true); r.goes(r.administrator) },
 		outcomes: []engine.Outcome{engine.Answered}, hangsUp: true},
-	{name: "rejected with a message", phones: []fake.Phone{{CTAPayload: "message"}}, outcomes: []engine.Outcome{engine.Rejected}},
+	{
+		name:     "rejected with a message",
+		phones:   []fake.Phone{{CTAPayload: "message"}},
+		outcomes: []engine.Outcome{engine.Rejected},
+	},
 	{name: "declined, missed, then the default", phones: []fake.Phone{{CTAPayload: "two"}},
 		cast:     func(r *crashRun) { r.declines(r.agent("ana", false)); r.agent("bruno", false) },
 		outcomes: []engine.Outcome{engine.Rejected}},
@@ -86,19 +90,30 @@ var crashScenarios = []crashScenario{
 		{CTAPayload: "one", TalkFor: 600 * time.Millisecond},
 		{CTAPayload: "one", TalkFor: 300 * time.Millisecond, ConnectDelay: 300 * time.Millisecond},
 	}, cast: func(r *crashRun) { r.agent("ana", true) }, outcomes: []engine.Outcome{engine.Answered}},
-	{name: "the caller hangs up while it rings", phones: []fake.Phone{{CTAPayload: "one", HangUpAfter: 600 * time.Millisecond}},
-		cast: func(r *crashRun) { r.agent("ana", false) }, outcomes: []engine.Outcome{engine.Abandoned}},
+	{
+		name:     "the caller hangs up while it rings",
+		phones:   []fake.Phone{{CTAPayload: "one", HangUpAfter: 600 * time.Millisecond}},
+		cast:     func(r *crashRun) { r.agent("ana", false) },
+		outcomes: []engine.Outcome{engine.Abandoned},
+	},
 	{name: "everybody rings", phones: []fake.Phone{{CTAPayload: "all", TalkFor: 300 * time.Millisecond}},
 		cast: func(r *crashRun) { r.agent("ana", true); r.agent("bruno", true) }, outcomes: []engine.Outcome{engine.Answered}},
-	{name: "the caller hangs up as the call is accepted", phones: []fake.Phone{{CTAPayload: "bot", HangUpOnAccept: true}},
-		outcomes: []engine.Outcome{engine.Answered}},
+	{
+		name:     "the caller hangs up as the call is accepted",
+		phones:   []fake.Phone{{CTAPayload: "bot", HangUpOnAccept: true}},
+		outcomes: []engine.Outcome{engine.Answered},
+	},
 	{name: "the end comes before the beginning", phones: []fake.Phone{{CTAPayload: "reject", TerminateFirst: true}},
 		outcomes: []engine.Outcome{engine.Abandoned}},
 	// Waiting and ringing calls whose rules are gone take the default.
 	{name: "other rules after the restart", phones: []fake.Phone{{CTAPayload: "one", TalkFor: 300 * time.Millisecond}},
 		cast: func(r *crashRun) { r.agent("ana", true) }, edited: true, outcomes: []engine.Outcome{engine.Answered, engine.Rejected}},
-	{name: "the rules are reloaded while it rings", phones: []fake.Phone{{CTAPayload: "one", TalkFor: 300 * time.Millisecond}},
-		cast: func(r *crashRun) { r.agent("ana", true); r.edit(); r.goes(r.reloads) }, outcomes: []engine.Outcome{engine.Answered, engine.Rejected}},
+	{
+		name:     "the rules are reloaded while it rings",
+		phones:   []fake.Phone{{CTAPayload: "one", TalkFor: 300 * time.Millisecond}},
+		cast:     func(r *crashRun) { r.agent("ana", true); r.edit(); r.goes(r.reloads) },
+		outcomes: []engine.Outcome{engine.Answered, engine.Rejected},
+	},
 	// The audio dies with its process: what was accepted is hung up, what was not is accepted with new audio.
 	{name: "audio", phones: []fake.Phone{{CTAPayload: "play", Media: true}}, renewed: true, hangsUp: true,
 		outcomes: []engine.Outcome{engine.Answered, engine.Reaped, engine.Failed}},
@@ -311,7 +326,8 @@ func (r *crashRun) judgeOne(c *fake.Call, sum *crashSum) {
 	repeated := len(finals) > 1
 	slices.Sort(finals)
 	conflicting := len(slices.Compact(finals)) > 1 || hungUp && !r.scenario.hangsUp
-	lost := !acked || !found || rec.State != engine.Ended || !slices.Contains(r.scenario.outcomes, rec.Outcome) || !r.truthful(rec, c)
+	lost := !acked || !found || rec.State != engine.Ended || !slices.Contains(r.scenario.outcomes, rec.Outcome) ||
+		!r.truthful(rec, c)
 	sum.add(func() {
 		sum.calls++
 		sum.acked += one(acked)
@@ -322,8 +338,20 @@ func (r *crashRun) judgeOne(c *fake.Call, sum *crashSum) {
 		sum.late += late
 	})
 	if lost || conflicting || late > 0 {
-		r.t.Errorf("lost %t, conflicting %t, after the window %d: record %t %s %s (%s), caller %v; %s; %s\n%s", lost, conflicting, late,
-			found, rec.State, rec.Outcome, rec.Why, c.Events(), requests(actions), r.webhooks(c.ID), r.loggedOf(c.ID))
+		r.t.Errorf(
+			"lost %t, conflicting %t, after the window %d: record %t %s %s (%s), caller %v; %s; %s\n%s",
+			lost,
+			conflicting,
+			late,
+			found,
+			rec.State,
+			rec.Outcome,
+			rec.Why,
+			c.Events(),
+			requests(actions),
+			r.webhooks(c.ID),
+			r.loggedOf(c.ID),
+		)
 	}
 }
 

@@ -14,10 +14,10 @@ import (
 	"callrouter/store/storetest"
 )
 
-// The process dies before and after every step that others can see: each write to the store, each request to Positus, each
-// answer to a webhook. A first run of a scenario finds the points by itself; then there is a run for every one of them.
-// Behind each death comes a second one during the recovery, and then a start that is left alone. The judge is the log of
-// the stand-in: every call that was taken got its one action, and no slot is left taken.
+// The process dies before and after every step that others can see: each write to the store, each request to Positus,
+// each answer to a webhook. A first run of a scenario finds the points by itself; then there is a run for every one of
+// them. Behind each death comes a second one during the recovery, and then a start that is left alone. The judge is the
+// log of the stand-in: every call that was taken got its one action, and no slot is left taken.
 //
 // In the ordinary run this is a sample; CALLROUTER_TEST_PROOFS=1 takes every point, in both stores.
 func TestKilledAtEveryPoint(t *testing.T) {
@@ -45,7 +45,13 @@ type crashPlan struct {
 }
 
 // killEverywhere runs scenarios once, and then once more for every n-th point that they have, so many runs at once.
-func killEverywhere(t *testing.T, binary string, scenarios []crashScenario, every, atOnce int, store func(*testing.T) string) {
+func killEverywhere(
+	t *testing.T,
+	binary string,
+	scenarios []crashScenario,
+	every, atOnce int,
+	store func(*testing.T) string,
+) {
 	began := time.Now()
 	sum := &crashSum{}
 	var plans []crashPlan
@@ -76,7 +82,11 @@ func killEverywhere(t *testing.T, binary string, scenarios []crashScenario, ever
 	})
 	t.Logf("%s: %s; %s", path.Base(t.Name()), sum, time.Since(began).Round(time.Second))
 	if sum.unreached > max(1, len(plans)/20) {
-		t.Errorf("%d points of %d were not reached again: the scenarios are not the same in every run", sum.unreached, len(plans))
+		t.Errorf(
+			"%d points of %d were not reached again: the scenarios are not the same in every run",
+			sum.unreached,
+			len(plans),
+		)
 	}
 	if sum.acted == 0 || sum.died == 0 || every == 1 && sum.repeated == 0 {
 		t.Error("nothing was acted upon, or nothing was interrupted, so nothing is proven")
@@ -153,7 +163,13 @@ func (p *process) ended() bool {
 func (r *crashRun) start(at string) *process {
 	r.t.Helper()
 	for range 5 {
-		p := launchBuild(r.t, r.binary, &r.logs, environ(r.base, map[string]string{"CALLROUTER_CRASH_LOG": r.points, "CALLROUTER_CRASH_AT": at}), "serve")
+		p := launchBuild(
+			r.t,
+			r.binary,
+			&r.logs,
+			environ(r.base, map[string]string{"CALLROUTER_CRASH_LOG": r.points, "CALLROUTER_CRASH_AT": at}),
+			"serve",
+		)
 		select {
 		case <-p.ready:
 			r.world.run.Store(p)
@@ -185,7 +201,21 @@ func (s *crashSum) add(change func()) {
 }
 
 func (s *crashSum) String() string {
-	return fmt.Sprintf("scenarios %d, points %d, kills %d (%d at a point of the recovery, %d points not reached again): "+
-		"calls %d, acknowledged %d, acted upon %d, repeated %d, lost %d, conflicting %d, after the window %d, slots left %d",
-		s.scenarios, s.points, s.kills, s.died, s.unreached, s.calls, s.acked, s.acted, s.repeated, s.lost, s.conflicted, s.late, s.slots)
+	return fmt.Sprintf(
+		"scenarios %d, points %d, kills %d (%d at a point of the recovery, %d points not reached again): "+
+			"calls %d, acknowledged %d, acted upon %d, repeated %d, lost %d, conflicting %d, after the window %d, slots left %d",
+		s.scenarios,
+		s.points,
+		s.kills,
+		s.died,
+		s.unreached,
+		s.calls,
+		s.acked,
+		s.acted,
+		s.repeated,
+		s.lost,
+		s.conflicted,
+		s.late,
+		s.slots,
+	)
 }

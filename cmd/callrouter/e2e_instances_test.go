@@ -37,7 +37,11 @@ func TestOtherInstanceTakesOver(t *testing.T) {
 	}
 	waiting := w.call(phone("crowd")) // for an agent
 	for _, c := range calls {
-		w.recorded(c.ID, 5*time.Second, func(r record) bool { return r.State == engine.Rejecting || r.State == engine.Accepting })
+		w.recorded(
+			c.ID,
+			5*time.Second,
+			func(r record) bool { return r.State == engine.Rejecting || r.State == engine.Accepting },
+		)
 	}
 	w.recorded(waiting.ID, 5*time.Second, func(r record) bool { return r.State == engine.Waiting })
 	first := w.second()
@@ -45,15 +49,24 @@ func TestOtherInstanceTakesOver(t *testing.T) {
 	killed := time.Now()
 	w.agent("crowd", true) // at the instance that is left
 	for i, want := range []fake.Kind{fake.KindReject, fake.KindAccept, fake.KindReject, fake.KindAccept} {
-		w.recorded(calls[i].ID, takeOverWithin, func(r record) bool { return r.State == engine.Active || r.Outcome == engine.Rejected })
+		w.recorded(
+			calls[i].ID,
+			takeOverWithin,
+			func(r record) bool { return r.State == engine.Active || r.Outcome == engine.Rejected },
+		)
 		w.applied(calls[i], want)
 	}
 	t.Logf("all calls in other hands %s after the kill", time.Since(killed).Round(time.Millisecond))
-	within(t, takeOverWithin, "the call that waited is decided", func() bool { return len(w.fake.AppliedTo(waiting.ID)) == 1 })
+	within(
+		t,
+		takeOverWithin,
+		"the call that waited is decided",
+		func() bool { return len(w.fake.AppliedTo(waiting.ID)) == 1 },
+	)
 }
 
-// A webhook of one call at each of two instances at once, an agent at one and the webhooks at the other: still one action,
-// and what happens at one is known at the other at once.
+// A webhook of one call at each of two instances at once, an agent at one and the webhooks at the other: still one
+// action, and what happens at one is known at the other at once.
 func TestTwoInstancesAreOneRouter(t *testing.T) {
 	t.Parallel()
 	w := start(t, plan{store: storetest.StartRedis(t)})
@@ -90,8 +103,8 @@ func TestTwoInstancesAreOneRouter(t *testing.T) {
 	}
 }
 
-// Whatever Redis would tell of changes is lost, all the time: each side looks for itself, so an offer, its answer and the
-// caller's end come a moment later, and nothing else.
+// Whatever Redis would tell of changes is lost, all the time: each side looks for itself, so an offer, its answer and
+// the caller's end come a moment later, and nothing else.
 func TestWakesThatAreLost(t *testing.T) {
 	t.Parallel()
 	redis := storetest.NewRedis(t)
@@ -154,11 +167,18 @@ func TestKilledWhileHangingUp(t *testing.T) {
 	w.applied(call, fake.KindAccept, fake.KindHangUp)
 }
 
-// The caller gives up while the router is down: its end comes with the platform's next attempt, and nothing is left over.
+// The caller gives up while the router is down: its end comes with the platform's next attempt, and nothing is left
+// over.
 func TestCallerHangsUpWhileTheRouterIsDown(t *testing.T) {
 	t.Parallel()
 	inBothStores(t, func(t *testing.T, store string) {
-		w := start(t, plan{store: store, dials: fake.Dials{Delivery: fake.DeliveryDials{Retries: 50, RetryEvery: 300 * time.Millisecond}}})
+		w := start(
+			t,
+			plan{
+				store: store,
+				dials: fake.Dials{Delivery: fake.DeliveryDials{Retries: 50, RetryEvery: 300 * time.Millisecond}},
+			},
+		)
 		w.putGate()
 		ana := w.agent("ana", false)
 		rung, called := w.call(phone("sales")), w.call(phone("crowd"))

@@ -38,8 +38,15 @@ func TestNothingIsLostWhenTheRouterIsKilled(t *testing.T) {
 	t.Parallel()
 	inBothStores(t, func(t *testing.T, store string) {
 		rnd := rand.New(rand.NewPCG(testrun.Seed(t), 0))
-		// What was not taken is posted again, as the platform does: it is then a duplicate if the kill came behind the write.
-		w := start(t, plan{store: store, dials: fake.Dials{Delivery: fake.DeliveryDials{Retries: 50, RetryEvery: 300 * time.Millisecond}}})
+		// What was not taken is posted again, as the platform does: it is then a duplicate if the kill came behind the
+		// write.
+		w := start(
+			t,
+			plan{
+				store: store,
+				dials: fake.Dials{Delivery: fake.DeliveryDials{Retries: 50, RetryEvery: 300 * time.Millisecond}},
+			},
+		)
 		w.putGate()
 		w.agent("crowd", true)
 		n := kills(t)
@@ -93,8 +100,19 @@ func (w *world) judge(kills int) {
 		v.placed++
 		w.judgeCall(c, &v)
 	}
-	w.t.Logf("%s: kills %d, each with two starts: calls %d, acknowledged %d, acted upon %d, repeated %d, recorded as too late %d, lost %d, conflicting %d, after the window %d",
-		path.Base(w.t.Name()), kills, v.placed, v.acked, v.acted, v.repeated, v.late, v.lost, v.conflicting, v.tooLate)
+	w.t.Logf(
+		"%s: kills %d, each with two starts: calls %d, acknowledged %d, acted upon %d, repeated %d, recorded as too late %d, lost %d, conflicting %d, after the window %d",
+		path.Base(w.t.Name()),
+		kills,
+		v.placed,
+		v.acked,
+		v.acted,
+		v.repeated,
+		v.late,
+		v.lost,
+		v.conflicting,
+		v.tooLate,
+	)
 	if v.lost+v.conflicting+v.tooLate > 0 {
 		w.t.Error("a call was lost, had conflicting actions, or one after its window")
 	}

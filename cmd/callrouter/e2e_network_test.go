@@ -54,8 +54,8 @@ func (h *hosts) on(host string, args ...string) *exec.Cmd {
 	return exec.Command("ip", append([]string{"netns", "exec", host}, args...)...)
 }
 
-// A laptop with an agent's page loses its network without a word. Soon the agent is not there any more, instead of being
-// rung for as long as TCP hopes for an answer.
+// A laptop with an agent's page loses its network without a word. Soon the agent is not there any more, instead of
+// being rung for as long as TCP hopes for an answer.
 func TestAgentWhoseNetworkIsGoneIsNotThere(t *testing.T) {
 	testrun.OnlyFull(t, "it takes a while until a network counts as gone")
 	t.Parallel()
@@ -67,8 +67,27 @@ func TestAgentWhoseNetworkIsGoneIsNotThere(t *testing.T) {
 	}
 	env := []string{"POSITUS_TOKEN=x", envWebhookSecret + "=0123456789abcdef", envAdminToken + "=0123456789abcdef"}
 	var l logs
-	p := launchBuild(t, "ip", &l, append(env, "PATH="+os.Getenv("PATH")), "netns", "exec", h.router, callrouterBinary(t), "serve", "-r", rulesFile,
-		"--store", filepath.Join(dir, "callrouter.db"), "--listen", "127.0.0.1:0", "--internal-listen", "10.213.0.1:0", "--log-format", "json")
+	p := launchBuild(
+		t,
+		"ip",
+		&l,
+		append(env, "PATH="+os.Getenv("PATH")),
+		"netns",
+		"exec",
+		h.router,
+		callrouterBinary(t),
+		"serve",
+		"-r",
+		rulesFile,
+		"--store",
+		filepath.Join(dir, "callrouter.db"),
+		"--listen",
+		"127.0.0.1:0",
+		"--internal-listen",
+		"10.213.0.1:0",
+		"--log-format",
+		"json",
+	)
 	p.serves(t, &l)
 	api := "http://" + p.internal
 	ask := func(into any, args ...string) {

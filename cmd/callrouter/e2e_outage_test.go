@@ -32,7 +32,11 @@ func TestPositusComesBack(t *testing.T) {
 	back := time.Now()
 	for i, c := range calls {
 		within(t, 10*time.Second, "the action arrives", func() bool { return len(w.fake.AppliedTo(c.ID)) > 0 })
-		r := w.recorded(c.ID, 5*time.Second, func(r record) bool { return r.State == engine.Active || r.State == engine.Ended })
+		r := w.recorded(
+			c.ID,
+			5*time.Second,
+			func(r record) bool { return r.State == engine.Active || r.State == engine.Ended },
+		)
 		if r.State == engine.Ended && r.Outcome != engine.Rejected {
 			t.Errorf("call %d: outcome %s (%s)", i, r.Outcome, r.Why)
 		}
@@ -65,7 +69,8 @@ func TestPositusStaysDown(t *testing.T) {
 	}
 }
 
-// Retry-After is obeyed while it leaves room, and a reply that was lost leads to the same action once more, not another.
+// Retry-After is obeyed while it leaves room, and a reply that was lost leads to the same action once more, not
+// another.
 func TestBusyAndLostReplies(t *testing.T) {
 	t.Parallel()
 	w := start(t, plan{})
@@ -78,7 +83,8 @@ func TestBusyAndLostReplies(t *testing.T) {
 	lostAccept := phone("bot")
 	lostAccept.Faults = map[fake.Kind][]fake.Fault{fake.KindAccept: {{LoseReply: true}}}
 	slow := phone("bot")
-	slow.Faults = map[fake.Kind][]fake.Fault{fake.KindAccept: {{DelayReply: 3 * time.Second}}} // carried out, and given up after 2 s
+	// carried out, and given up after 2 s
+	slow.Faults = map[fake.Kind][]fake.Fault{fake.KindAccept: {{DelayReply: 3 * time.Second}}}
 	gone := phone("reject")
 	gone.Faults = map[fake.Kind][]fake.Fault{fake.KindReject: {{Code: 100, Status: 404}}}
 	never := phone("reject")
@@ -168,8 +174,8 @@ func TestHangUpIsTriedUntilItIsTaken(t *testing.T) {
 	w.applied(call, fake.KindAccept, fake.KindHangUp)
 }
 
-// A token that Positus does not take: each call is tried once and has failed, the log says what to look at, and it is counted
-// apart from all else.
+// A token that Positus does not take: each call is tried once and has failed, the log says what to look at, and it is
+// counted apart from all else.
 func TestTokenThatPositusDoesNotTake(t *testing.T) {
 	t.Parallel()
 	w := start(t, plan{})

@@ -51,7 +51,8 @@ func (w *world) secrets() []string {
 // numbers are phone numbers of callers, in any form that begins with their area code.
 var numbers = regexp.MustCompile(`119[876]\d{7}|11 ?9[876]\d{3}-\d{4}`)
 
-// hashes are what logs call calls (24) and rules files (16) by: with thousands of them, one has digits like those of a number.
+// hashes are what logs call calls (24) and rules files (16) by: with thousands of them, one has digits like those of a
+// number.
 var hashes = regexp.MustCompile(`\b(?:[0-9a-f]{16}|[0-9a-f]{24})\b`)
 
 // fractions are times in seconds: 0.011979999999 has a number's digits, and is none.

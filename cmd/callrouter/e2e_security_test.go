@@ -38,14 +38,18 @@ func TestPublicSideRefuses(t *testing.T) {
 		body string
 		want int
 	}{
-		"wrong secret":             {"/webhooks/positus/canary-guess-of-the-secret", `{"calls":[]}`, 404},
-		"no secret":                {"/webhooks/positus/", `{"calls":[]}`, 404},
-		"half the secret":          {right[:len(right)-1], `{"calls":[]}`, 404},
-		"not JSON":                 {right, `calls: canary-guess`, 400},
-		"half a JSON":              {right, `{"calls":[{"id":"canary-guess`, 400},
-		"nothing":                  {right, ``, 400},
-		"5 MiB":                    {right, `{"calls":"` + strings.Repeat("x", 5<<20) + `"}`, 413},
-		"20,000 deep":              {right, `{"calls":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`, 400},
+		"wrong secret":    {"/webhooks/positus/canary-guess-of-the-secret", `{"calls":[]}`, 404},
+		"no secret":       {"/webhooks/positus/", `{"calls":[]}`, 404},
+		"half the secret": {right[:len(right)-1], `{"calls":[]}`, 404},
+		"not JSON":        {right, `calls: canary-guess`, 400},
+		"half a JSON":     {right, `{"calls":[{"id":"canary-guess`, 400},
+		"nothing":         {right, ``, 400},
+		"5 MiB":           {right, `{"calls":"` + strings.Repeat("x", 5<<20) + `"}`, 413},
+		"20,000 deep": {
+			right,
+			`{"calls":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`,
+			400,
+		},
 		"nothing to do":            {right, `{"calls":[]}`, 200},
 		"fields of the wrong type": {right, `{"calls":[{"id":5,"event":["connect"],"to":{}}]}`, 200},
 	}
@@ -164,8 +168,13 @@ func (w *world) provoke() {
 	var calls []*fake.Call
 	for i, way := range []string{"reject", "bot", "crowd", "message", "play", "reject", "bot"} {
 		p := phone(way)
-		body := fmt.Sprintf(`{"errors":[{"code":100,"title":"Invalid +%s","details":"call %%s to %s, Bearer %s"}],"message":"+%s"}`,
-			p.Number, p.Number, w.base[envPositusToken], p.Number)
+		body := fmt.Sprintf(
+			`{"errors":[{"code":100,"title":"Invalid +%s","details":"call %%s to %s, Bearer %s"}],"message":"+%s"}`,
+			p.Number,
+			p.Number,
+			w.base[envPositusToken],
+			p.Number,
+		)
 		fault := fake.Fault{Status: []int{400, 500, 503, 401, 429, 404, 200}[i], Body: body}
 		p.Faults = map[fake.Kind][]fake.Fault{
 			fake.KindReject: {fault}, fake.KindAccept: {fault}, fake.KindHangUp: {fault}, fake.KindMessage: {fault},
@@ -177,7 +186,10 @@ func (w *world) provoke() {
 	calls = append(calls, w.call(elsewhere))
 	w.post("/webhooks/positus/"+w.secret+"x", strings.NewReader(`{"from":"5511987651111"}`))
 	w.post("/webhooks/positus/"+w.secret, strings.NewReader(`{"from":"5511987651111"`))
-	w.post("/webhooks/positus/"+w.secret, strings.NewReader(`{"calls":[{"id":"wacid.5511987651111","event":"hologram","from":"5511987651111"}]}`))
+	w.post(
+		"/webhooks/positus/"+w.secret,
+		strings.NewReader(`{"calls":[{"id":"wacid.5511987651111","event":"hologram","from":"5511987651111"}]}`),
+	)
 	w.fake.FailNext(fake.KindMessage, fake.Fault{Status: 400, Body: `{"message":"to +5511987651111"}`})
 	calls = append(calls, w.call(phone("message")))
 	w.agent("ana", false)

@@ -66,14 +66,43 @@ func TestServeRefusesToStart(t *testing.T) {
 			file: strings.Replace(worldRules, "payload == \"reject\"", "open(\"offise\") and", 1) + "surprise: 1\n",
 			code: 1, says: []string{"rules.yaml:", "surprise"},
 		},
-		"no rules file":                     {args: []string{"--rules", "nowhere.yaml"}, code: 2, says: []string{"nowhere.yaml"}},
-		"the public port is in use":         {args: []string{"--listen", taken.Addr().String()}, code: 2, says: []string{"in use", "--listen"}},
-		"the internal port is in use":       {args: []string{"--internal-listen", taken.Addr().String()}, code: 2, says: []string{"in use", "--internal-listen"}},
-		"the store's folder is not there":   {args: []string{"--store", "/nowhere/at/all.db"}, code: 2, says: []string{"/nowhere/at/all.db"}},
-		"Redis is not there":                {args: []string{"--store", "redis://user:canary-password@127.0.0.1:1"}, code: 2, says: []string{"127.0.0.1:1"}, not: []string{"canary-password"}},
-		"an unknown setting":                {args: []string{"--stoer", "x"}, code: 2, says: []string{"--stoer"}},
-		"an odd address of a source":        {args: []string{"--webhook-sources", "10.0.0.0/99"}, code: 2, says: []string{"--webhook-sources", "10.0.0.0/99"}},
-		"an address that is no Positus API": {args: []string{"--positus-url", "ftp://x"}, code: 2, says: []string{"https://api.positus.global/v2"}},
+		"no rules file": {
+			args: []string{"--rules", "nowhere.yaml"},
+			code: 2,
+			says: []string{"nowhere.yaml"},
+		},
+		"the public port is in use": {
+			args: []string{"--listen", taken.Addr().String()},
+			code: 2,
+			says: []string{"in use", "--listen"},
+		},
+		"the internal port is in use": {
+			args: []string{"--internal-listen", taken.Addr().String()},
+			code: 2,
+			says: []string{"in use", "--internal-listen"},
+		},
+		"the store's folder is not there": {
+			args: []string{"--store", "/nowhere/at/all.db"},
+			code: 2,
+			says: []string{"/nowhere/at/all.db"},
+		},
+		"Redis is not there": {
+			args: []string{"--store", "redis://user:canary-password@127.0.0.1:1"},
+			code: 2,
+			says: []string{"127.0.0.1:1"},
+			not:  []string{"canary-password"},
+		},
+		"an unknown setting": {args: []string{"--stoer", "x"}, code: 2, says: []string{"--stoer"}},
+		"an odd address of a source": {
+			args: []string{"--webhook-sources", "10.0.0.0/99"},
+			code: 2,
+			says: []string{"--webhook-sources", "10.0.0.0/99"},
+		},
+		"an address that is no Positus API": {
+			args: []string{"--positus-url", "ftp://x"},
+			code: 2,
+			says: []string{"https://api.positus.global/v2"},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -119,7 +119,12 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.proc().signal(t, syscall.SIGTERM)
-	within(t, 5*time.Second, "it says that it stops", func() bool { return strings.Contains(w.logs.String(), "stopping") })
+	within(
+		t,
+		5*time.Second,
+		"it says that it stops",
+		func() bool { return strings.Contains(w.logs.String(), "stopping") },
+	)
 	began := time.Now()
 	w.proc().signal(t, syscall.SIGTERM)
 	w.proc().exit(t, 5*time.Second)
@@ -173,10 +178,20 @@ func TestReload(t *testing.T) {
 		t.Errorf("after a bad file: %s", r.Kind)
 	}
 
-	changed := strings.Replace(worldRules, `payload == "reject", then: reject`, `payload == "reject", then: {handoff: all}`, 1)
+	changed := strings.Replace(
+		worldRules,
+		`payload == "reject", then: reject`,
+		`payload == "reject", then: {handoff: all}`,
+		1,
+	)
 	w.write(strings.ReplaceAll(changed, "ANSWERER", "http://127.0.0.1:1"))
 	w.proc().signal(t, syscall.SIGHUP)
-	within(t, 5*time.Second, "the new version is in force", func() bool { return w.rulesStatus().Version != before.Version })
+	within(
+		t,
+		5*time.Second,
+		"the new version is in force",
+		func() bool { return w.rulesStatus().Version != before.Version },
+	)
 	if m := w.seeMetrics(); !strings.Contains(m, "callrouter_rules_last_reload_successful 1") {
 		t.Error("/metrics still shows the refusal")
 	}

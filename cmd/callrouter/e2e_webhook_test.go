@@ -63,7 +63,12 @@ func TestDocumentedConnectLeadsToOneAction(t *testing.T) {
 	const from = "554399951234"
 	body := sample(t, "webhooks", "positus-sample-connect.json")
 	rule := func(then string) string {
-		return strings.Replace(worldRules, "rules:\n", "rules:\n  - {name: documented, when: 'caller.number == \"+5543999951234\"', then: "+then+"}\n", 1)
+		return strings.Replace(
+			worldRules,
+			"rules:\n",
+			"rules:\n  - {name: documented, when: 'caller.number == \"+5543999951234\"', then: "+then+"}\n",
+			1,
+		)
 	}
 	for name, act := range map[string]struct{ then, file string }{
 		"reject": {"reject", "reject.json"}, "accept": {"{accept: bot}", "accept.json"}, "offer": {"{handoff: sales}", "accept.json"},
@@ -80,13 +85,19 @@ func TestDocumentedConnectLeadsToOneAction(t *testing.T) {
 				w.fake.SetWebhookURL(w.webhookURL())
 				w.keep(from)
 				text := strings.NewReplacer(
-					"wacid.HBgMNTU0Mzk5MDU2MDQxFQIAEhggNTg0NjkxRTJGNjREQzNFRkJGQ0ZDMzRCMUQ0RTM5REQcGAw1NTExMzEzNjE3NDEVAgAA", call.ID,
-					`"<<SDP INFO>>"`, quoted(t, call.Offer), `"<<RFC 4566 SDP>>"`, quoted(t, call.Offer)).Replace(string(body))
+					"wacid.HBgMNTU0Mzk5MDU2MDQxFQIAEhggNTg0NjkxRTJGNjREQzNFRkJGQ0ZDMzRCMUQ0RTM5REQcGAw1NTExMzEzNjE3NDEVAgAA",
+					call.ID,
+					`"<<SDP INFO>>"`,
+					quoted(t, call.Offer),
+					`"<<RFC 4566 SDP>>"`,
+					quoted(t, call.Offer),
+				).Replace(string(body))
 
 				var posts sync.WaitGroup
 				for range 5 {
 					posts.Go(func() {
-						if d, err := w.fake.Post(w.ctx(5*time.Second), []byte(text)); err != nil || d.Status != http.StatusOK {
+						if d, err := w.fake.Post(w.ctx(5*time.Second), []byte(text)); err != nil ||
+							d.Status != http.StatusOK {
 							t.Errorf("webhook: %d, %v", d.Status, err)
 						}
 					})
@@ -99,7 +110,8 @@ func TestDocumentedConnectLeadsToOneAction(t *testing.T) {
 					kind, state = fake.KindReject, engine.Ended
 				case "offer":
 					o := next[console.OfferEvent](ana, 5*time.Second)
-					if o.SDP != call.Offer || o.Call.ID != call.ID || o.Call.From != "+5543999951234" || o.Call.Number != "main" {
+					if o.SDP != call.Offer || o.Call.ID != call.ID || o.Call.From != "+5543999951234" ||
+						o.Call.Number != "main" {
 						t.Errorf("the offer is %+v", o)
 					}
 					if status, code := ana.answer(o.Offer, fake.TextAnswer(o.SDP)); status != http.StatusOK {
@@ -112,7 +124,8 @@ func TestDocumentedConnectLeadsToOneAction(t *testing.T) {
 				}
 				wait(300 * time.Millisecond) // for a second action, which must not come
 				actions := w.fake.ActionsFor(call.ID)
-				if len(actions) != 1 || actions[0].Kind != kind || !actions[0].Applied() || actions[0].NumberID != numberID {
+				if len(actions) != 1 || actions[0].Kind != kind || !actions[0].Applied() ||
+					actions[0].NumberID != numberID {
 					t.Fatalf("requests: %+v", actions)
 				}
 				if got, want := string(actions[0].Body), documented(t, act.file, values); got != want {
@@ -140,7 +153,8 @@ func TestDocumentedBodiesAsTheyAre(t *testing.T) {
 	}
 	w.ended(id, 5*time.Second, engine.Abandoned)
 	for _, r := range w.fake.ActionsFor(id) {
-		if want := documented(t, "reject.json", map[string]string{"call_id": id}); r.Kind != fake.KindReject || string(r.Body) != want {
+		if want := documented(t, "reject.json", map[string]string{"call_id": id}); r.Kind != fake.KindReject ||
+			string(r.Body) != want {
 			t.Errorf("sent %s %s, want %s", r.Kind, r.Body, want)
 		}
 	}
@@ -158,7 +172,12 @@ func TestTerminateBeforeConnectIsNeverActedUpon(t *testing.T) {
 		ordinary := w.call(late)
 		w.ended(call.ID, 5*time.Second, engine.Abandoned)
 		w.ended(ordinary.ID, 5*time.Second, engine.Rejected)
-		within(t, 5*time.Second, "all connects are delivered", func() bool { return w.taken(call.ID) >= 4 && w.taken(ordinary.ID) >= 3 })
+		within(
+			t,
+			5*time.Second,
+			"all connects are delivered",
+			func() bool { return w.taken(call.ID) >= 4 && w.taken(ordinary.ID) >= 3 },
+		)
 		wait(300 * time.Millisecond)
 		if actions := w.fake.ActionsFor(call.ID); len(actions) != 0 {
 			t.Errorf("requests: %+v", actions)
@@ -185,7 +204,13 @@ func (w *world) taken(id string) int {
 func TestFormsOfWebhooks(t *testing.T) {
 	t.Parallel()
 	w := start(t, plan{})
-	meta := fake.Form{Envelope: true, SDP: fake.SDPSession, SDPType: "offer", Direction: true, Extra: map[string]any{"new": []int{1}}}
+	meta := fake.Form{
+		Envelope:  true,
+		SDP:       fake.SDPSession,
+		SDPType:   "offer",
+		Direction: true,
+		Extra:     map[string]any{"new": []int{1}},
+	}
 	wrapped := fake.Form{SDP: fake.SDPConnection, WrapSDP: true, NoContacts: true, NoTimestamp: true}
 	phones := []fake.Phone{phone("bot"), phone("reject"), phone("bot"), phone("bot"), phone("reject")}
 	phones[2].Form, phones[3].Form = &meta, &wrapped
@@ -241,7 +266,8 @@ func TestWhatIsNotActedUpon(t *testing.T) {
 			t.Error("there is a record of a call that is not routed")
 		}
 	}
-	if d, err := w.fake.Post(w.ctx(5*time.Second), []byte(`{"calls":[{"id":"wacid.x","event":"hologram","to":"551122361741"}]}`)); err != nil || d.Status != http.StatusOK {
+	if d, err := w.fake.Post(w.ctx(5*time.Second), []byte(`{"calls":[{"id":"wacid.x","event":"hologram","to":"551122361741"}]}`)); err != nil ||
+		d.Status != http.StatusOK {
 		t.Errorf("an unknown event: %d, %v", d.Status, err)
 	}
 	if n := len(w.fake.Requests()); n != 0 {

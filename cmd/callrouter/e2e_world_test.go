@@ -96,7 +96,8 @@ type world struct {
 	metrics []string // what /metrics said
 }
 
-// newWorld makes a world without starting the program. At the end of the test everything is checked for what is private.
+// newWorld makes a world without starting the program. At the end of the test everything is checked for what is
+// private.
 func newWorld(t *testing.T, p plan) *world {
 	t.Helper()
 	w := &world{t: t, plan: p, dir: t.TempDir(), client: &http.Client{Timeout: 30 * time.Second}}
@@ -157,8 +158,8 @@ func (w *world) start() {
 	}
 }
 
-// putGate puts a gate in front of the router, as a load balancer would be: webhooks go to an address that stays the same
-// whatever the router's is, and get 502 while it is gone.
+// putGate puts a gate in front of the router, as a load balancer would be: webhooks go to an address that stays the
+// same whatever the router's is, and get 502 while it is gone.
 func (w *world) putGate() {
 	w.gate = httptest.NewServer(&httputil.ReverseProxy{
 		Rewrite:      func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", w.proc().public },
@@ -227,7 +228,11 @@ var lastCaller atomic.Int64
 
 // phone is a caller of whom there is no other, whose call takes the way that the payload names.
 func phone(payload string) fake.Phone {
-	return fake.Phone{Number: fmt.Sprintf("55119%08d", 87_654_321-lastCaller.Add(1)), Name: "Canária", CTAPayload: payload}
+	return fake.Phone{
+		Number:     fmt.Sprintf("55119%08d", 87_654_321-lastCaller.Add(1)),
+		Name:       "Canária",
+		CTAPayload: payload,
+	}
 }
 
 // call places a call.

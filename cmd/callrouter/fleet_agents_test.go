@@ -57,7 +57,12 @@ func (f *fleet) crew() {
 	f.t.Cleanup(func() { cancel(); f.work.Wait() })
 	var all []*fleetAgent
 	for i := range agentsN {
-		a := &fleetAgent{f: f, i: i, rnd: mathrand.New(mathrand.NewPCG(f.seed, uint64(100+i))), here: make(chan struct{})}
+		a := &fleetAgent{
+			f:    f,
+			i:    i,
+			rnd:  mathrand.New(mathrand.NewPCG(f.seed, uint64(100+i))),
+			here: make(chan struct{}),
+		}
 		all = append(all, a)
 		f.work.Go(func() { a.work(ctx) })
 	}
@@ -116,7 +121,8 @@ func (a *fleetAgent) renew(ctx context.Context) {
 	a.token = reply.Token
 }
 
-// listen reads one stream of events to its end. One that is silent for long is given up, as its comments come every 5 s.
+// listen reads one stream of events to its end. One that is silent for long is given up, as its comments come every 5
+// s.
 func (a *fleetAgent) listen(ctx context.Context, host string) (status int) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

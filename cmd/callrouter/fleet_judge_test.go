@@ -195,7 +195,15 @@ func (f *fleet) complain(c *fake.Call, r *engine.Call, what string) {
 			story += fmt.Sprintf("; +%s %s %s", t.At.Sub(r.ReceivedAt).Round(time.Millisecond), t.State, t.Why)
 		}
 	}
-	f.t.Errorf("%s: call %s, placed at %s as %q; %s\n%s", what, engine.Key(c.ID), at, way, requests(f.fake.ActionsFor(c.ID)), story)
+	f.t.Errorf(
+		"%s: call %s, placed at %s as %q; %s\n%s",
+		what,
+		engine.Key(c.ID),
+		at,
+		way,
+		requests(f.fake.ActionsFor(c.ID)),
+		story,
+	)
 }
 
 func (f *fleet) judgeOne(c *fake.Call, r *engine.Call, taken bool, v *ruling) {
@@ -250,7 +258,8 @@ func (f *fleet) judgeOne(c *fake.Call, r *engine.Call, taken bool, v *ruling) {
 	f.judgeRecord(c, r, was, v)
 }
 
-// endedAs is Accepted or Rejected for a call that was, Ended for one that ended without, and Ringing for one that rings.
+// endedAs is Accepted or Rejected for a call that was, Ended for one that ended without, and Ringing for one that
+// rings.
 func endedAs(c *fake.Call) (fake.State, fake.End) {
 	end, over := c.End()
 	for _, e := range c.Events() {
@@ -353,16 +362,49 @@ func (f *fleet) report(v ruling) {
 	f.slots.mu.Lock()
 	defer f.slots.mu.Unlock()
 	f.t.Logf("%s", f.t.Name())
-	f.t.Logf("calls %d: accepted %d, rejected %d, ended by the caller %d; decided in two ways %d, two actions applied %d, lost %d, too late %d, agents misled %d",
-		v.calls, v.accepted, v.rejected, v.abandoned, v.conflicting, v.doubled, v.lost, v.late, v.misled)
-	f.t.Logf("records: %v; missing %d, untrue %d, rejected or abandoned unknowable %d", v.outcomes, v.unrecorded, v.untrue, v.echoes)
-	f.t.Logf("agents: offers %d, answered %d, declined %d, missed %d, taken by another %d, ended or expired %d, set away %d, new tokens %d",
-		f.offers.Load(), f.answers.Load(), f.declines.Load(), f.missed.Load(), f.taken409.Load(), f.other409.Load(), f.asides.Load(), f.renewedTokens.Load()-agentsN)
+	f.t.Logf(
+		"calls %d: accepted %d, rejected %d, ended by the caller %d; decided in two ways %d, two actions applied %d, lost %d, too late %d, agents misled %d",
+		v.calls,
+		v.accepted,
+		v.rejected,
+		v.abandoned,
+		v.conflicting,
+		v.doubled,
+		v.lost,
+		v.late,
+		v.misled,
+	)
+	f.t.Logf(
+		"records: %v; missing %d, untrue %d, rejected or abandoned unknowable %d",
+		v.outcomes,
+		v.unrecorded,
+		v.untrue,
+		v.echoes,
+	)
+	f.t.Logf(
+		"agents: offers %d, answered %d, declined %d, missed %d, taken by another %d, ended or expired %d, set away %d, new tokens %d",
+		f.offers.Load(),
+		f.answers.Load(),
+		f.declines.Load(),
+		f.missed.Load(),
+		f.taken409.Load(),
+		f.other409.Load(),
+		f.asides.Load(),
+		f.renewedTokens.Load()-agentsN,
+	)
 	f.t.Logf("capacity: over at Positus %d; in the store %d of %d readings; longest slot after its call %s",
 		v.overCapacity, f.slots.over, f.slots.looks, f.slots.longest.Round(time.Millisecond))
 	f.t.Logf("store: compare-and-set refused %d, no free slot %d, gate closed %d", conflicts, busy, gate)
-	f.t.Logf("webhooks %d: not 2xx %d (reset %d, nobody there %d), slow instances skipped %d, slowest %s; kills %d",
-		v.deliveries, v.refused, f.resets.Load(), f.nobody.Load(), f.timeouts.Load(), v.slowest.Round(time.Millisecond), f.kills.Load())
+	f.t.Logf(
+		"webhooks %d: not 2xx %d (reset %d, nobody there %d), slow instances skipped %d, slowest %s; kills %d",
+		v.deliveries,
+		v.refused,
+		f.resets.Load(),
+		f.nobody.Load(),
+		f.timeouts.Load(),
+		v.slowest.Round(time.Millisecond),
+		f.kills.Load(),
+	)
 }
 
 // freed fails if a slot was held for longer than that after its call, or if any is held now.
@@ -376,7 +418,12 @@ func (f *fleet) freed(limit time.Duration) {
 			return false
 		}
 		for i := range agentsN {
-			n, err := admin.ZCount(context.Background(), "cr1:{callrouter}:slots:"+agentName(i), fmt.Sprintf("(%d", now.UnixMicro()), "+inf").Result()
+			n, err := admin.ZCount(
+				context.Background(),
+				"cr1:{callrouter}:slots:"+agentName(i),
+				fmt.Sprintf("(%d", now.UnixMicro()),
+				"+inf",
+			).Result()
 			if err != nil || n > 0 {
 				return false
 			}

@@ -14,10 +14,13 @@ import (
 	"callrouter/store/storetest"
 )
 
-// 3,000 calls, each raced for by three webhooks at three routers, three agents who pick up at once, the end of the ringing
-// and the caller who hangs up, while one reply of Redis in ten is lost: each call gets one action.
+// 3,000 calls, each raced for by three webhooks at three routers, three agents who pick up at once, the end of the
+// ringing and the caller who hangs up, while one reply of Redis in ten is lost: each call gets one action.
 func TestFleetRaces(t *testing.T) {
-	f := newFleet(t, fleetPlan{capacity: 200, ring: 2 * time.Second, env: map[string]string{"CALLROUTER_STORE_DOWN": "refuse"}})
+	f := newFleet(
+		t,
+		fleetPlan{capacity: 200, ring: 2 * time.Second, env: map[string]string{"CALLROUTER_STORE_DOWN": "refuse"}},
+	)
 	for _, m := range f.members {
 		m.proxy.Set(storetest.Trouble{Cut: 0.1})
 	}
@@ -45,7 +48,14 @@ func TestFleetRaces(t *testing.T) {
 			repeated++
 		}
 	}
-	t.Logf("%d calls, %d triggers each; none decided %d, decided in two ways %d, action repeated %d", v.calls, 6, v.lost, v.conflicting, repeated)
+	t.Logf(
+		"%d calls, %d triggers each; none decided %d, decided in two ways %d, action repeated %d",
+		v.calls,
+		6,
+		v.lost,
+		v.conflicting,
+		repeated,
+	)
 	if f.taken409.Load() == 0 || f.other409.Load() == 0 {
 		t.Error("nobody lost a race, so nothing is proven")
 	}
@@ -62,8 +72,8 @@ func (f *fleet) finals(id string) int {
 	return n
 }
 
-// A router that rings at two hundred phones is killed, three times: its slots are passed on within the lease and a sweep,
-// not before the lease is over, and all are free once the callers are gone.
+// A router that rings at two hundred phones is killed, three times: its slots are passed on within the lease and a
+// sweep, not before the lease is over, and all are free once the callers are gone.
 func TestFleetSlotsOfTheDead(t *testing.T) {
 	f := newFleet(t, fleetPlan{capacity: 25, ring: 10 * time.Second, stay: true})
 	f.silent.Store(true)
@@ -101,17 +111,29 @@ func TestFleetSlotsOfTheDead(t *testing.T) {
 		for _, c := range calls {
 			c.HangUp()
 		}
-		within(t, 25*time.Second, "every slot is free once nobody calls any more", func() bool { n, _ := holding(t, s, ""); return n == 0 })
-		t.Logf("round %d: 200 slots, the first passed on %s after the kill, the last %s; all free %s after it", round+1,
-			first.Round(10*time.Millisecond), last.Round(10*time.Millisecond), time.Since(killed).Round(10*time.Millisecond))
+		within(
+			t,
+			25*time.Second,
+			"every slot is free once nobody calls any more",
+			func() bool { n, _ := holding(t, s, ""); return n == 0 },
+		)
+		t.Logf(
+			"round %d: 200 slots, the first passed on %s after the kill, the last %s; all free %s after it",
+			round+1,
+			first.Round(
+				10*time.Millisecond,
+			),
+			last.Round(10*time.Millisecond),
+			time.Since(killed).Round(10*time.Millisecond),
+		)
 		if first < lease-3*time.Second || last > 15*time.Second {
 			t.Errorf("passed on after %s to %s; the lease is %s", first, last, lease)
 		}
 	}
 }
 
-// holding counts the calls that hold slots and are owned by a router, or by any if owner is empty, and names the owner of
-// one of them.
+// holding counts the calls that hold slots and are owned by a router, or by any if owner is empty, and names the owner
+// of one of them.
 func holding(t *testing.T, s engine.Store, owner string) (n int, one string) {
 	t.Helper()
 	calls, err := s.List(context.Background(), engine.Filter{Limit: 10_000, State: engine.Offered})
@@ -127,8 +149,8 @@ func holding(t *testing.T, s engine.Store, owner string) (n int, one string) {
 	return n, one
 }
 
-// Positus takes no hang-up for 20 s while sixty calls pass max_call: three routers sweep, each call is tried in time, by one
-// at a time, and until it is ended.
+// Positus takes no hang-up for 20 s while sixty calls pass max_call: three routers sweep, each call is tried in time,
+// by one at a time, and until it is ended.
 func TestFleetHangUps(t *testing.T) {
 	const maxCall = 5 * time.Second
 	f := newFleet(t, fleetPlan{maxCall: maxCall})
@@ -173,11 +195,22 @@ func TestFleetHangUps(t *testing.T) {
 			before = r.Time
 		}
 		if n := len(f.fake.AppliedTo(c.ID)); n != 2 {
-			t.Errorf("call %s: %d requests were carried out: %s", engine.Key(c.ID), n, requests(f.fake.ActionsFor(c.ID)))
+			t.Errorf(
+				"call %s: %d requests were carried out: %s",
+				engine.Key(c.ID),
+				n,
+				requests(f.fake.ActionsFor(c.ID)),
+			)
 		}
 	}
-	t.Logf("60 calls, %d hang-ups asked for; begun at the latest %s after the accept (max_call %s); all ended %s after Positus was back; shortest time between two attempts at one call %s",
-		attempts, latest.Round(time.Millisecond), maxCall, ended.Round(time.Millisecond), gap.Round(time.Millisecond))
+	t.Logf(
+		"60 calls, %d hang-ups asked for; begun at the latest %s after the accept (max_call %s); all ended %s after Positus was back; shortest time between two attempts at one call %s",
+		attempts,
+		latest.Round(time.Millisecond),
+		maxCall,
+		ended.Round(time.Millisecond),
+		gap.Round(time.Millisecond),
+	)
 	if latest > maxCall+5*time.Second {
 		t.Errorf("a call lived for %s before anybody tried to end it", latest)
 	}

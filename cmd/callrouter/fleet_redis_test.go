@@ -41,8 +41,9 @@ func (f *fleet) hole(open bool) {
 	}
 }
 
-// Redis loses everything, is away for a while, or has its clock set, under load: every webhook is taken at once, rules that need no store
-// decide meanwhile, no agent ever has too many calls, agents are rung again soon after, and the records tell the truth.
+// Redis loses everything, is away for a while, or has its clock set, under load: every webhook is taken at once, rules
+// that need no store decide meanwhile, no agent ever has too many calls, agents are rung again soon after, and the
+// records tell the truth.
 func TestFleetRedis(t *testing.T) {
 	nothing := func(*fleet) {}
 	troubles := map[string]trouble{
@@ -53,7 +54,11 @@ func TestFleetRedis(t *testing.T) {
 			begin: func(f *fleet) { f.redis.Kill() }, end: (*fleet).startRedis},
 		"clock set forward": {begin: func(f *fleet) { f.redis.SetClock(time.Minute) }, end: nothing},
 		"clock set back":    {begin: func(f *fleet) { f.redis.SetClock(-time.Minute) }, end: nothing},
-		"black hole":        {lasts: 5 * time.Second, begin: func(f *fleet) { f.hole(true) }, end: func(f *fleet) { f.hole(false) }},
+		"black hole": {
+			lasts: 5 * time.Second,
+			begin: func(f *fleet) { f.hole(true) },
+			end:   func(f *fleet) { f.hole(false) },
+		},
 	}
 	for name, trouble := range troubles {
 		t.Run(name, func(t *testing.T) {
@@ -103,9 +108,16 @@ func (f *fleet) judgeTrouble(began, ended time.Time) {
 			meanwhile++
 		}
 	}
-	f.t.Logf("in trouble for %s: %d calls came and were over or answered after %s at most (by rules that need no store %s; %d of them meanwhile); "+
-		"agents answer again %s after its end", ended.Sub(began).Round(time.Millisecond), placed, max(slowest[true], slowest[false]).Round(time.Millisecond),
-		slowest[true].Round(time.Millisecond), meanwhile, heals.Round(time.Millisecond))
+	f.t.Logf(
+		"in trouble for %s: %d calls came and were over or answered after %s at most (by rules that need no store %s; %d of them meanwhile); "+
+			"agents answer again %s after its end",
+		ended.Sub(began).Round(time.Millisecond),
+		placed,
+		max(slowest[true], slowest[false]).Round(time.Millisecond),
+		slowest[true].Round(time.Millisecond),
+		meanwhile,
+		heals.Round(time.Millisecond),
+	)
 	if heals == 0 || heals > healsWithin {
 		f.t.Errorf("agents answer again %s after the end (0: never), later than %s", heals, healsWithin)
 	}

@@ -15,8 +15,8 @@ import (
 // pace is fifty calls a second.
 const pace = 20 * time.Millisecond
 
-// Three routers, each webhook at two or three of them at once, agents who answer, decline and miss, callers who hang up:
-// each call is decided once, and no agent ever has more calls than capacity.
+// Three routers, each webhook at two or three of them at once, agents who answer, decline and miss, callers who hang
+// up: each call is decided once, and no agent ever has more calls than capacity.
 func TestFleetStorm(t *testing.T) {
 	f := newFleet(t, fleetPlan{})
 	for _, m := range f.members { // between a look and a write there is time for others
@@ -56,8 +56,8 @@ func TestFleetKilled(t *testing.T) {
 	}
 }
 
-// Every router is stopped and started again, ten stops one after the other: no webhook is refused. The load balancer looks
-// every 100 ms whether a router stops.
+// Every router is stopped and started again, ten stops one after the other: no webhook is refused. The load balancer
+// looks every 100 ms whether a router stops.
 func TestFleetRollingRestart(t *testing.T) {
 	f := newFleet(t, fleetPlan{env: map[string]string{"CALLROUTER_DRAIN": "500ms"}})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -96,8 +96,8 @@ func TestFleetRollingRestart(t *testing.T) {
 	}
 }
 
-// Routers sleep for longer than their lease, one after the other: the others have their calls, and what they do on waking
-// is refused.
+// Routers sleep for longer than their lease, one after the other: the others have their calls, and what they do on
+// waking is refused.
 func TestFleetPaused(t *testing.T) {
 	f := newFleet(t, fleetPlan{})
 	var stale []int64

@@ -29,8 +29,8 @@ import (
 
 const (
 	instances = 3
-	// freedWithin is how long a slot may outlive its call: the lease of a dead instance, the sweep that follows it, and a
-	// moment for the work itself.
+	// freedWithin is how long a slot may outlive its call: the lease of a dead instance, the sweep that follows it, and
+	// a moment for the work itself.
 	freedWithin = 10 * time.Second
 	agentsN     = 12
 	raceFrom    = 9 // agents from here on are rung all at once
@@ -132,8 +132,12 @@ func newFleet(t *testing.T, plan fleetPlan) *fleet {
 	t.Parallel()
 	seed := testrun.Seed(t)
 	f := &fleet{
-		world: &world{t: t, dir: t.TempDir(), client: &http.Client{Timeout: 2500 * time.Millisecond, Transport: &http.Transport{MaxIdleConnsPerHost: 50}}},
-		plan:  plan, redis: storetest.NewRedisWithClock(t, plan.redis...), seed: seed, began: time.Now(),
+		world: &world{
+			t:      t,
+			dir:    t.TempDir(),
+			client: &http.Client{Timeout: 2500 * time.Millisecond, Transport: &http.Transport{MaxIdleConnsPerHost: 50}},
+		},
+		plan: plan, redis: storetest.NewRedisWithClock(t, plan.redis...), seed: seed, began: time.Now(),
 		talk:  [2]time.Duration{100 * time.Millisecond, 900 * time.Millisecond},
 		byKey: map[string]*fake.Call{}, placed: map[string]time.Time{}, ways: map[string]string{}, told: map[string][]int{},
 		balance: http.Client{Timeout: 2500 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}},
@@ -141,10 +145,15 @@ func newFleet(t *testing.T, plan fleetPlan) *fleet {
 	f.redis.OpenGate()
 	f.secret, f.admin = "canary-secret-"+rand.Text(), "canary-admin-"+rand.Text()
 	token := "canary-positus-" + rand.Text()
-	f.fake = fake.New(fake.Config{Token: token, Numbers: map[string]string{numberID: business}, Seed: seed, Dials: fake.Dials{
-		Latency:  map[fake.Kind]time.Duration{fake.KindAccept: 20 * time.Millisecond, fake.KindReject: 20 * time.Millisecond},
-		Delivery: fake.DeliveryDials{Retries: 100, RetryEvery: 300 * time.Millisecond},
-	}})
+	f.fake = fake.New(
+		fake.Config{Token: token, Numbers: map[string]string{numberID: business}, Seed: seed, Dials: fake.Dials{
+			Latency: map[fake.Kind]time.Duration{
+				fake.KindAccept: 20 * time.Millisecond,
+				fake.KindReject: 20 * time.Millisecond,
+			},
+			Delivery: fake.DeliveryDials{Retries: 100, RetryEvery: 300 * time.Millisecond},
+		}},
+	)
 	if err := f.fake.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -306,7 +315,8 @@ func pick(rnd *mathrand.Rand, words ...any) string {
 	}
 }
 
-// callerNumber is the number of one of the callers as a word of its own: the keys of thousands of calls hold many digits.
+// callerNumber is the number of one of the callers as a word of its own: the keys of thousands of calls hold many
+// digits.
 var callerNumber = regexp.MustCompile(`\b(?:55)?11987\d{6}\b`)
 
 // checkLogs ends the routers, and looks for what must not be in their logs.

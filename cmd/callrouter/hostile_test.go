@@ -22,11 +22,22 @@ func hostileConditions() []string {
 	}
 	long := strings.Repeat("a", 3000)
 	return []string{
-		nest("(", "true", ")", 1<<20), nest("(", "true", ")", 65), nest("[", "1", "]", 2000), nest("{a: ", "1", "}", 900),
+		nest(
+			"(",
+			"true",
+			")",
+			1<<20,
+		), nest("(", "true", ")", 65), nest("[", "1", "]", 2000), nest("{a: ", "1", "}", 900),
 		strings.Repeat("(", 1<<20), strings.Repeat("[", 1<<20), strings.Repeat("{", 1<<20), strings.Repeat("!", 1<<20),
 		strings.Repeat("-", 4000) + "1 > 0", strings.Repeat("not ", 1000) + "true", strings.Repeat("+", 4000) + "1 > 0",
-		strings.Repeat("true and ", 440) + "true", strings.Repeat("true ? ", 500) + "true" + strings.Repeat(" : true", 500),
-		strings.Repeat("1 ** ", 800) + "1 > 0", strings.Repeat("a.", 2000) + "b", strings.Repeat("caller?.", 500) + "name == ''",
+		strings.Repeat(
+			"true and ",
+			440,
+		) + "true", strings.Repeat("true ? ", 500) + "true" + strings.Repeat(" : true", 500),
+		strings.Repeat(
+			"1 ** ",
+			800,
+		) + "1 > 0", strings.Repeat("a.", 2000) + "b", strings.Repeat("caller?.", 500) + "name == ''",
 		nest("len(", `"x"`, ")", 60) + " > 0", nest("upper(", "payload", ")", 63) + ` == ""`,
 		nest("all(1..1000, ", "true", ")", 5), nest("any(1..100000, ", "false", ")", 2), "all(1..300000000, true)",
 		"sum(1..1000000000) > 0", "len(1..9223372036854775807) > 0", "count(1..100000000, # > 0) > 0",
@@ -35,7 +46,10 @@ func hostileConditions() []string {
 		`replace(replace(payload, "", payload), "", payload) == ""`, `join([join([payload, payload], payload)], payload) == ""`,
 		`split(payload, "") == []`, `fromJSON(payload) == nil`, `toJSON(caller) == ""`, `$env["caller"] == nil`, `$env == nil`,
 		`payload matches caller.name`, `payload matches "(a+)+$"`, `payload matches "` + strings.Repeat("(a?){50}", 60) + `"`,
-		`payload matches "` + strings.Repeat("a{1000}", 20) + `"`, `payload in ["` + strings.Repeat(`x", "`, 700) + `"]`,
+		`payload matches "` + strings.Repeat(
+			"a{1000}",
+			20,
+		) + `"`, `payload in ["` + strings.Repeat(`x", "`, 700) + `"]`,
 		`payload == "` + long + `"`, `"` + strings.Repeat("\\u0041", 600) + `" == payload`, `flatten([[1],[2]]) == []`,
 		"max([1,2,3]) > 0 and min([[[[1]]]]) > 0", "now().Year() > 0", "date('2026-01-01').Year() > 0", "now.AppendFormat([], '') == []",
 		"now.In(nil).Year() > 0", "1 / 0 > 1", "now.Hour() % 0 == 1", "int('x') > 0", "caller.name[100:200] == ''", "caller.name[-1:] == ''",
@@ -44,7 +58,8 @@ func hostileConditions() []string {
 	}
 }
 
-// Nothing in a rules file can end the program, hang it, or cost a call its time: check refuses it, or a call is decided.
+// Nothing in a rules file can end the program, hang it, or cost a call its time: check refuses it, or a call is
+// decided.
 func TestHostileConditionsCannotEndTheProgram(t *testing.T) {
 	t.Parallel()
 	binary := callrouterBinary(t)
@@ -59,7 +74,17 @@ func TestHostileConditionsCannotEndTheProgram(t *testing.T) {
 			continue
 		}
 		accepted++
-		args := []string{"simulate", "-r", path, "--from", "+55 21 97777-6666", "--payload", strings.Repeat("a", 4096), "--name", strings.Repeat("b", 4096)}
+		args := []string{
+			"simulate",
+			"-r",
+			path,
+			"--from",
+			"+55 21 97777-6666",
+			"--payload",
+			strings.Repeat("a", 4096),
+			"--name",
+			strings.Repeat("b", 4096),
+		}
 		if code := runHostile(t, binary, condition, args...); code != 0 {
 			t.Errorf("a call cannot be decided by %.60q: exit code %d", condition, code)
 		}
@@ -103,7 +128,9 @@ func runHostile(t *testing.T, binary, what string, args ...string) int {
 		t.Errorf("%.60q keeps %s busy for more than 20 s", what, args[0])
 	case err != nil && !errors.As(err, &exit):
 		t.Fatal(err)
-	case strings.Contains(stderr.String(), "goroutine "), exit != nil && exit.ExitCode() > 1, exit != nil && exit.ExitCode() < 0:
+	case strings.Contains(stderr.String(), "goroutine "),
+		exit != nil && exit.ExitCode() > 1,
+		exit != nil && exit.ExitCode() < 0:
 		t.Errorf("%.60q ends %s: %v\n%.500s", what, args[0], err, stderr.String())
 	case exit != nil:
 		return exit.ExitCode()

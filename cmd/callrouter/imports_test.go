@@ -39,9 +39,17 @@ var mayImport = map[string][]string{
 		"store", "media", "console", "console/client", "cmd/callrouter/internal/report", "cmd/callrouter/internal/router",
 	},
 
-	"cmd/callrouter/internal/report":   {"rules", "rules/week", "rules/ruletest", "engine", "console"},
-	"cmd/callrouter/internal/metrics":  {"engine", "positus", "rules"},
-	"cmd/callrouter/internal/router":   {"rules", "engine", "positus", "store", "media", "console", "cmd/callrouter/internal/metrics"},
+	"cmd/callrouter/internal/report":  {"rules", "rules/week", "rules/ruletest", "engine", "console"},
+	"cmd/callrouter/internal/metrics": {"engine", "positus", "rules"},
+	"cmd/callrouter/internal/router": {
+		"rules",
+		"engine",
+		"positus",
+		"store",
+		"media",
+		"console",
+		"cmd/callrouter/internal/metrics",
+	},
 	"cmd/callrouter/internal/loadtest": {},
 
 	"engine/testrun": {}, // tests only

@@ -1,4 +1,5 @@
-// Command callrouter routes WhatsApp calls by rules: it is the router itself, and the tools of those who write the rules.
+// Command callrouter routes WhatsApp calls by rules: it is the router itself, and the tools of those who write the
+// rules.
 package main
 
 import (
@@ -92,7 +93,11 @@ func forgetEmpty() {
 func run(args []string, env *environment) (code int) {
 	defer func() {
 		if p := recover(); p != nil {
-			fmt.Fprintf(env.stderr, "callrouter: internal error: %v\nThis is a bug; please report it with the command that led to it.\n", p)
+			fmt.Fprintf(
+				env.stderr,
+				"callrouter: internal error: %v\nThis is a bug; please report it with the command that led to it.\n",
+				p,
+			)
 			code = exitInternal
 		}
 	}()
@@ -112,7 +117,11 @@ func run(args []string, env *environment) (code int) {
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(env.stderr, "callrouter: %s\nRun \"callrouter --help\" for what there is.\n", usageText(parser, args, err))
+		fmt.Fprintf(
+			env.stderr,
+			"callrouter: %s\nRun \"callrouter --help\" for what there is.\n",
+			usageText(parser, args, err),
+		)
 		return exitUsage
 	}
 	return ended(k.Run(env), env)

@@ -37,8 +37,8 @@ func (s suite) Run() int {
 	return code
 }
 
-// binary has the programs that tests run, each built once for all tests. They are built without the race detector even if the
-// tests have it: their packages' own tests run with it, and here the pace is what users get.
+// binary has the programs that tests run, each built once for all tests. They are built without the race detector even
+// if the tests have it: their packages' own tests run with it, and here the pace is what users get.
 var binary struct {
 	once    sync.Once
 	dir     string

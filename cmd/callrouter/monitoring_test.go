@@ -57,29 +57,58 @@ func (o *operated) metrics(lines ...string) {
 func TestMetricsTellWhatHappened(t *testing.T) {
 	t.Parallel()
 	o := startOperated(t)
-	o.metrics(`store_up 1`, `agents{status="offline"} 2`, `agents{status="available"} 0`, `hours_open{hours="office"} 1`,
-		`errors_total{kind="platform_alarm"} 0`, `calls_ended_total{outcome="reaped"} 0`, `slots_lost_total{kind="active"} 0`,
-		`rules_last_reload_successful 1`, `calls_past_max_call 0`, `journal_calls 0`)
+	o.metrics(
+		`store_up 1`,
+		`agents{status="offline"} 2`,
+		`agents{status="available"} 0`,
+		`hours_open{hours="office"} 1`,
+		`errors_total{kind="platform_alarm"} 0`,
+		`calls_ended_total{outcome="reaped"} 0`,
+		`slots_lost_total{kind="active"} 0`,
+		`rules_last_reload_successful 1`,
+		`calls_past_max_call 0`,
+		`journal_calls 0`,
+	)
 	o.sits("bruno", true)
 	o.ok([]string{"lists", "add", "vip", operatedVIP})
-	o.metrics(`agents{status="offline"} 1`, `agents{status="available"} 1`, `slots{state="free"} 1`, `queue_slots_free{queue="sales"} 1`)
+	o.metrics(
+		`agents{status="offline"} 1`,
+		`agents{status="available"} 1`,
+		`slots{state="free"} 1`,
+		`queue_slots_free{queue="sales"} 1`,
+	)
 
 	_, vip := o.call(fake.Phone{Number: operatedVIP}, engine.Active)
 	o.call(fake.Phone{Number: operatedOther}, engine.Ended)
 	waits, _ := o.call(fake.Phone{Number: operatedVIP}, engine.Waiting)
-	o.metrics(`calls_received_total 3`, `calls_live 2`, `slots{state="active"} 1`, `slots{state="free"} 0`,
-		`queue_agents_available{queue="sales"} 1`, `queue_slots_free{queue="sales"} 0`, `queue_calls_waiting{queue="sales"} 1`)
+	o.metrics(
+		`calls_received_total 3`,
+		`calls_live 2`,
+		`slots{state="active"} 1`,
+		`slots{state="free"} 0`,
+		`queue_agents_available{queue="sales"} 1`,
+		`queue_slots_free{queue="sales"} 0`,
+		`queue_calls_waiting{queue="sales"} 1`,
+	)
 	waits.HangUp()
 	o.reaches(waits, engine.Ended)
 	o.ok([]string{"calls", "hang-up", vip})
 	o.metrics(
-		`calls_live 0`, `slots{state="free"} 1`,
-		`decisions_total{action="handoff",by="rule",rule="vip"} 2`, `decisions_total{action="reject",by="default",rule=""} 1`,
-		`decision_seconds_count 3`, `action_seconds_count{action="handoff"} 1`, `action_seconds_count{action="reject"} 1`,
-		`calls_ended_total{outcome="answered"} 1`, `calls_ended_total{outcome="rejected"} 1`, `calls_ended_total{outcome="abandoned"} 1`,
+		`calls_live 0`,
+		`slots{state="free"} 1`,
+		`decisions_total{action="handoff",by="rule",rule="vip"} 2`,
+		`decisions_total{action="reject",by="default",rule=""} 1`,
+		`decision_seconds_count 3`,
+		`action_seconds_count{action="handoff"} 1`,
+		`action_seconds_count{action="reject"} 1`,
+		`calls_ended_total{outcome="answered"} 1`,
+		`calls_ended_total{outcome="rejected"} 1`,
+		`calls_ended_total{outcome="abandoned"} 1`,
 		`offers_total{queue="sales",result="answered"} 1`,
-		`positus_seconds_count{operation="accept",result="ok"} 1`, `positus_seconds_count{operation="reject",result="ok"} 1`,
-		`positus_seconds_count{operation="hang_up",result="ok"} 1`, `store_seconds_count{operation="insert",result="ok"} 3`,
+		`positus_seconds_count{operation="accept",result="ok"} 1`,
+		`positus_seconds_count{operation="reject",result="ok"} 1`,
+		`positus_seconds_count{operation="hang_up",result="ok"} 1`,
+		`store_seconds_count{operation="insert",result="ok"} 3`,
 	)
 
 	_, err := o.fake.PostError(t.Context(), numberID, 131044)
@@ -89,8 +118,14 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	o.must(err)
 	o.must(os.WriteFile(o.rules, []byte("version: 2\n"), 0o600))
 	o.exits(exitFound, []string{"rules", "reload"})
-	o.metrics(`errors_total{kind="platform_alarm"} 1`, `platform_alarm{code="131044"} 1`, `errors_total{kind="secret"} 1`,
-		`webhooks_total{status="404"} 1`, `rules_last_reload_successful 0`, `errors_total{kind="rules_refused"} 1`)
+	o.metrics(
+		`errors_total{kind="platform_alarm"} 1`,
+		`platform_alarm{code="131044"} 1`,
+		`errors_total{kind="secret"} 1`,
+		`webhooks_total{status="404"} 1`,
+		`rules_last_reload_successful 0`,
+		`errors_total{kind="rules_refused"} 1`,
+	)
 	for _, line := range o.scrape() {
 		labels := line[:strings.LastIndex(line, " ")+1]
 		if found := numbers.FindString(labels); found != "" || strings.Contains(labels, "wacid") {
@@ -187,7 +222,10 @@ func metricLabels(t *testing.T) map[string][]string {
 		labels := strings.Split(found[2], ",")
 		all[found[1]] = labels
 		if strings.HasSuffix(found[1], "_seconds") && found[1] != "callrouter_rules_loaded_timestamp_seconds" {
-			all[found[1]+"_bucket"], all[found[1]+"_count"], all[found[1]+"_sum"] = append(slices.Clone(labels), "le"), labels, labels
+			all[found[1]+"_bucket"], all[found[1]+"_count"], all[found[1]+"_sum"] = append(
+				slices.Clone(labels),
+				"le",
+			), labels, labels
 		}
 	}
 	if len(all) < 20 {
@@ -227,7 +265,10 @@ func checkQuery(t *testing.T, where, query string) []string {
 	}
 	for _, by := range regexp.MustCompile(`by \(([^)]*)\)`).FindAllStringSubmatch(query, -1) {
 		for _, label := range strings.Split(by[1], ",") {
-			if label = strings.TrimSpace(label); !slices.ContainsFunc(names, func(n string) bool { return slices.Contains(known[n], label) }) {
+			if label = strings.TrimSpace(label); !slices.ContainsFunc(
+				names,
+				func(n string) bool { return slices.Contains(known[n], label) },
+			) {
 				t.Errorf("%s: no metric of the query has the label %s", where, label)
 			}
 		}
@@ -264,7 +305,8 @@ func TestAlertsNameWhatThereIs(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, r := range file.Groups[0].Rules {
-		if seen[r.Alert] || r.Labels["severity"] == "" || r.Annotations["summary"] == "" || r.Annotations["description"] == "" {
+		if seen[r.Alert] || r.Labels["severity"] == "" || r.Annotations["summary"] == "" ||
+			r.Annotations["description"] == "" {
 			t.Errorf("%s is there twice, or lacks something", r.Alert)
 		}
 		seen[r.Alert] = true

@@ -122,7 +122,10 @@ func (o outage) test(t *testing.T, policy engine.StoreDown) {
 		store: strings.Replace(redis.URL, redis.Addr, proxy.Addr, 1), rules: outageRules,
 		env: map[string]string{"CALLROUTER_STORE_DOWN": string(policy)},
 		fake: func(c *fake.Config) { // connections that stay open would count as goroutines of the router
-			c.WebhookClient = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+			c.WebhookClient = &http.Client{
+				Timeout:   20 * time.Second,
+				Transport: &http.Transport{DisableKeepAlives: true},
+			}
 		},
 		dials: fake.Dials{Delivery: fake.DeliveryDials{Retries: 100, RetryEvery: 600 * time.Millisecond}},
 	})
@@ -178,8 +181,17 @@ func (r *outageRun) judge() {
 		for _, c := range r.fake.Calls() {
 			if live(c) {
 				rec, _ := r.record(c.ID)
-				r.t.Errorf("call %s is %s; record %s %s, %v; %s; %s\n%s", engine.Key(c.ID), c.State(), rec.State, rec.Outcome, rec.path(),
-					requests(r.fake.ActionsFor(c.ID)), r.webhooks(c.ID), r.loggedOf(c.ID))
+				r.t.Errorf(
+					"call %s is %s; record %s %s, %v; %s; %s\n%s",
+					engine.Key(c.ID),
+					c.State(),
+					rec.State,
+					rec.Outcome,
+					rec.path(),
+					requests(r.fake.ActionsFor(c.ID)),
+					r.webhooks(c.ID),
+					r.loggedOf(c.ID),
+				)
 			}
 		}
 	}
@@ -206,9 +218,23 @@ func (r *outageRun) judge() {
 		}
 	}
 	answered := r.answers()
-	r.t.Logf("%s/%s: %d calls; in the outage of %s: %d decided meanwhile, %d by on_error; webhooks: %d, of them 503 %d, median %s, slowest %s; too late %d; as the rules say again %s after its end",
-		r.policy, path.Base(r.t.Name()), len(r.placed), r.ended.Sub(r.began).Round(time.Millisecond), meanwhile, onError, answered.n, answered.refused,
-		answered.median.Round(time.Millisecond), answered.slowest.Round(time.Millisecond), late, healed.Round(time.Millisecond))
+	r.t.Logf(
+		"%s/%s: %d calls; in the outage of %s: %d decided meanwhile, %d by on_error; webhooks: %d, of them 503 %d, median %s, slowest %s; too late %d; as the rules say again %s after its end",
+		r.policy,
+		path.Base(r.t.Name()),
+		len(r.placed),
+		r.ended.Sub(r.began).Round(time.Millisecond),
+		meanwhile,
+		onError,
+		answered.n,
+		answered.refused,
+		answered.median.Round(
+			time.Millisecond,
+		),
+		answered.slowest.Round(time.Millisecond),
+		late,
+		healed.Round(time.Millisecond),
+	)
 	if answered.slowest > answeredWithin {
 		r.t.Errorf("a webhook was answered after %s", answered.slowest)
 	}
@@ -235,7 +261,14 @@ func (r *outageRun) judgeRecord(c *fake.Call, rec record) {
 	was, _ := endedAs(c)
 	want := map[fake.State]engine.Outcome{fake.Accepted: engine.Answered, fake.Rejected: engine.Rejected}[was]
 	if n := len(r.fake.AppliedTo(c.ID)); want == "" || rec.Outcome != want || n == 0 {
-		r.t.Errorf("call %s: Positus saw %s, record %s (%s); %s", engine.Key(c.ID), was, rec.Outcome, rec.Why, requests(r.fake.ActionsFor(c.ID)))
+		r.t.Errorf(
+			"call %s: Positus saw %s, record %s (%s); %s",
+			engine.Key(c.ID),
+			was,
+			rec.Outcome,
+			rec.Why,
+			requests(r.fake.ActionsFor(c.ID)),
+		)
 	}
 }
 

@@ -87,8 +87,17 @@ func TestProblemPagesShowTheWayOut(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, problems := rules.Load(path)
-			if before := m[1] != ""; before != slices.ContainsFunc(problems, func(p rules.Problem) bool { return p.Code == code }) {
-				t.Errorf("%s: this has the problem, which should be %t; check says %v:\n%s", page, before, problems, m[2])
+			if before := m[1] != ""; before != slices.ContainsFunc(
+				problems,
+				func(p rules.Problem) bool { return p.Code == code },
+			) {
+				t.Errorf(
+					"%s: this has the problem, which should be %t; check says %v:\n%s",
+					page,
+					before,
+					problems,
+					m[2],
+				)
 			} else if !before && problems.HasErrors() {
 				t.Errorf("%s: the way out is refused: %v\n%s", page, problems, m[2])
 			}

@@ -31,7 +31,8 @@ func TestPrometheusTakesTheAlerts(t *testing.T) {
 	promtool(t, "", "test", "rules", filepath.Join(folder, "alerts_test.yaml"))
 	tested := string(monitoringFile(t, "alerts_test.yaml"))
 	for line := range strings.Lines(string(monitoringFile(t, "alerts.yaml"))) {
-		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "- alert: "); ok && !strings.Contains(tested, `alertname="`+name+`"`) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "- alert: "); ok &&
+			!strings.Contains(tested, `alertname="`+name+`"`) {
 			t.Errorf("nothing shows what %s fires at", name)
 		}
 	}
@@ -56,7 +57,10 @@ func TestPrometheusTakesTheDashboard(t *testing.T) {
 	queries := group{Name: "dashboard"}
 	for _, p := range dashboard.Panels {
 		for _, target := range p.Targets {
-			queries.Rules = append(queries.Rules, rule{"a_query", strings.ReplaceAll(target.Expr, "$__rate_interval", "5m")})
+			queries.Rules = append(
+				queries.Rules,
+				rule{"a_query", strings.ReplaceAll(target.Expr, "$__rate_interval", "5m")},
+			)
 		}
 	}
 	text, err := yaml.Marshal(map[string][]group{"groups": {queries}})

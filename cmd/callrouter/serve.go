@@ -22,7 +22,9 @@ func (c *serveCmd) Run(env *environment) error {
 		return err
 	}
 	cfg := c.config()
-	cfg.WebhookSecrets, cfg.PositusToken, cfg.AdminToken, cfg.Log = s.webhookSecrets, s.positusToken, s.adminToken, c.logger(env)
+	cfg.WebhookSecrets, cfg.PositusToken, cfg.AdminToken, cfg.Log = s.webhookSecrets, s.positusToken, s.adminToken, c.logger(
+		env,
+	)
 	if cfg.WebhookSources, err = prefixes("--webhook-sources", c.WebhookSources); err != nil {
 		return err
 	}
@@ -71,7 +73,11 @@ func (c *serveCmd) wait(env *environment, r *router.Router, log *slog.Logger) er
 			_ = r.Stop() // the listener's error says more
 			return err
 		case <-env.ctx.Done():
-			log.Info("stopping; a second signal ends it at once", "webhooks are taken for", time.Duration(c.Drain).String())
+			log.Info(
+				"stopping; a second signal ends it at once",
+				"webhooks are taken for",
+				time.Duration(c.Drain).String(),
+			)
 			return r.Stop()
 		}
 	}

@@ -70,7 +70,10 @@ func readSecrets(getenv func(string) string) (secrets, error) {
 		case err != nil:
 			missing = append(missing, err.Error())
 		case v == "":
-			missing = append(missing, fmt.Sprintf("%s is not set: %s (or name a file with it in %s_FILE)", name, how, name))
+			missing = append(
+				missing,
+				fmt.Sprintf("%s is not set: %s (or name a file with it in %s_FILE)", name, how, name),
+			)
 		}
 		return v
 	}
@@ -81,7 +84,14 @@ func readSecrets(getenv func(string) string) (secrets, error) {
 	webhook := read(envWebhookSecret, "make one with: openssl rand -hex 24")
 	for w := range strings.SplitSeq(webhook, ",") {
 		if w = strings.TrimSpace(w); w != "" && len(w) < minSecret {
-			missing = append(missing, fmt.Sprintf("%s is shorter than %d characters: make one with: openssl rand -hex 24", envWebhookSecret, minSecret))
+			missing = append(
+				missing,
+				fmt.Sprintf(
+					"%s is shorter than %d characters: make one with: openssl rand -hex 24",
+					envWebhookSecret,
+					minSecret,
+				),
+			)
 		} else if err := checkInURL(w); err != nil {
 			missing = append(missing, err.Error())
 		} else if w != "" {
@@ -89,8 +99,11 @@ func readSecrets(getenv func(string) string) (secrets, error) {
 		}
 	}
 	if n := len(s.webhookSecrets); webhook != "" && (n == 0 && len(missing) == 0 || n > 2) {
-		missing = append(missing, fmt.Sprintf("%s has %s: write one, or two with a comma between them while one replaces the other",
-			envWebhookSecret, report.Plural(n, "secret")))
+		missing = append(
+			missing,
+			fmt.Sprintf("%s has %s: write one, or two with a comma between them while one replaces the other",
+				envWebhookSecret, report.Plural(n, "secret")),
+		)
 	}
 	if len(missing) > 0 {
 		return s, usage("serve cannot start:\n  %s", strings.Join(missing, "\n  "))
@@ -107,8 +120,11 @@ func checkInURL(secret string) error {
 	segments := strings.Split(secret, "/")
 	cleaned := slices.ContainsFunc(segments, func(s string) bool { return s == "" || s == "." || s == ".." })
 	if secret != "" && (cleaned || strings.ContainsFunc(secret, bad)) {
-		return fmt.Errorf("%s cannot stand at the end of a URL, as it has a character such as ? # %% or a space, or an empty part "+
-			"between slashes, so that no webhook would get through: make one with: openssl rand -hex 24", envWebhookSecret)
+		return fmt.Errorf(
+			"%s cannot stand at the end of a URL, as it has a character such as ? # %% or a space, or an empty part "+
+				"between slashes, so that no webhook would get through: make one with: openssl rand -hex 24",
+			envWebhookSecret,
+		)
 	}
 	return nil
 }
@@ -116,7 +132,13 @@ func checkInURL(secret string) error {
 // weak warns of secrets that work but can be guessed.
 func (s secrets) weak(log *slog.Logger) {
 	if len(s.adminToken) < minSecret {
-		log.Warn(fmt.Sprintf("%s is shorter than %d characters, so it can be guessed: make one with: openssl rand -hex 24", envAdminToken, minSecret))
+		log.Warn(
+			fmt.Sprintf(
+				"%s is shorter than %d characters, so it can be guessed: make one with: openssl rand -hex 24",
+				envAdminToken,
+				minSecret,
+			),
+		)
 	}
 }
 
@@ -144,7 +166,11 @@ func prefixes(flag string, values []string) ([]netip.Prefix, error) {
 		if err != nil {
 			a, aerr := netip.ParseAddr(v)
 			if aerr != nil {
-				return nil, usage("%s: %q is neither an address nor a CIDR such as 137.184.60.206 or 10.0.0.0/8", flag, v)
+				return nil, usage(
+					"%s: %q is neither an address nor a CIDR such as 137.184.60.206 or 10.0.0.0/8",
+					flag,
+					v,
+				)
 			}
 			p = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())
 		}

@@ -27,7 +27,13 @@ func (c *testCmd) Run(env *environment) error {
 		return err
 	}
 	tests, problems := ruletest.Load(c.Files...)
-	r := report.Tests{Cases: tests.Run(wanted), Problems: problems, Empty: tests.Empty(), FailUnder: c.FailUnder, Missing: c.Coverage}
+	r := report.Tests{
+		Cases:     tests.Run(wanted),
+		Problems:  problems,
+		Empty:     tests.Empty(),
+		FailUnder: c.FailUnder,
+		Missing:   c.Coverage,
+	}
 	if r.Problems == nil {
 		r.Problems = rules.Problems{}
 	}

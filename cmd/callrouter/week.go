@@ -112,7 +112,9 @@ func startOfDay(day time.Time, loc *time.Location) time.Time {
 			return wall
 		}
 		h, min, s := wall.Clock()
-		next := wall.Add(24*time.Hour - time.Duration(h)*time.Hour - time.Duration(min)*time.Minute - time.Duration(s)*time.Second)
+		next := wall.Add(
+			24*time.Hour - time.Duration(h)*time.Hour - time.Duration(min)*time.Minute - time.Duration(s)*time.Second,
+		)
 		if _, set := wall.ZoneBounds(); !set.IsZero() && set.Before(next) {
 			next = set
 		}

@@ -202,7 +202,8 @@ func (a *answerText) checkCodec(payloadType int, codec string) string {
 	return ""
 }
 
-// sameCodec compares two encodings of audio. Names have no case, and a count of one channel may be left out (RFC 8866, 6.6).
+// sameCodec compares two encodings of audio. Names have no case, and a count of one channel may be left out (RFC 8866,
+// 6.6).
 func sameCodec(a, b string) bool {
 	split := func(codec string) [3]string {
 		parts := strings.Split(strings.ToLower(strings.TrimSpace(codec)), "/")

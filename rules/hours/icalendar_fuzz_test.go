@@ -74,7 +74,11 @@ func BenchmarkReadCalendar(b *testing.B) {
 				day := time.Date(2000, 1, 1+i%365, 0, 0, 0, 0, time.UTC)
 				fmt.Fprintf(&text, "BEGIN:VEVENT\nUID:%d\nDTSTAMP:20260101T120000Z\nDTSTART;VALUE=DATE:%s\n",
 					i, day.Format("20060102"))
-				fmt.Fprintf(&text, "SUMMARY:Holiday number %d\\, of the city\nTRANSP:TRANSPARENT\nSTATUS:CONFIRMED\n", i)
+				fmt.Fprintf(
+					&text,
+					"SUMMARY:Holiday number %d\\, of the city\nTRANSP:TRANSPARENT\nSTATUS:CONFIRMED\n",
+					i,
+				)
 				if repeats {
 					text.WriteString("RRULE:FREQ=YEARLY\n")
 				}

@@ -39,8 +39,8 @@ func judgements() []judgement {
 				"though the electoral code, article 380, names them; all are Sundays"},
 		{"ca", true, "National Day for Truth and Reconciliation", "",
 			"Canada Labour Code, section 166, since 2021: a general holiday"},
-		// A general holiday on a Saturday or Sunday is kept on a working day beside it (section 193, 2); most employers,
-		// and the federal government, take the one after. The source has no such days for Canada.
+		// A general holiday on a Saturday or Sunday is kept on a working day beside it (section 193, 2); most
+		// employers, and the federal government, take the one after. The source has no such days for Canada.
 		{"ca", true, "", "2026-12-28 2027-12-27 2027-12-28 2028-01-03 2028-07-03 2028-10-02 2028-11-13 2029-07-02 " +
 			"2029-10-01 2029-11-12 2032-12-27 2032-12-28", "Canada Labour Code, section 193, 2"},
 		{"mx", true, "", "2024-10-01 2030-10-01",

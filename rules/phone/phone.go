@@ -227,7 +227,8 @@ func keepsZero(code int) bool {
 	})
 }
 
-// StartsCountry reports whether the ISO 3166 code, in capitals, of some country that has phone numbers starts with a text.
+// StartsCountry reports whether the ISO 3166 code, in capitals, of some country that has phone numbers starts with a
+// text.
 func StartsCountry(text string) bool {
 	for code := range phonenumbers.GetSupportedRegions() {
 		if strings.HasPrefix(code, text) {

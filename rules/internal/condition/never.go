@@ -109,9 +109,18 @@ func (x *expression) checkWindow(n *binaryNode, c context) {
 				lo.at == hi.at && !lo.strict && !hi.strict {
 				continue
 			}
-			x.refuse(n, "never-equal", fmt.Sprintf("%s is never both %s and %s", lo.value, lo.written, hi.written),
-				fmt.Sprintf("a window over midnight or New Year has `or` between its ends: %s %s or %s %s", lo.value, lo.written, hi.value,
-					hi.written))
+			x.refuse(
+				n,
+				"never-equal",
+				fmt.Sprintf("%s is never both %s and %s", lo.value, lo.written, hi.written),
+				fmt.Sprintf(
+					"a window over midnight or New Year has `or` between its ends: %s %s or %s %s",
+					lo.value,
+					lo.written,
+					hi.value,
+					hi.written,
+				),
+			)
 			return
 		}
 	}

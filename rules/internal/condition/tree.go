@@ -3,8 +3,8 @@ package condition
 import "time"
 
 // Condition is a tree of and, or and not over atoms. Package rules walks the tree, and the expression language runs the
-// atoms: so every part of a condition has a truth of its own that can be shown and counted, and parts that several rules
-// share are run once. Walking the tree gives exactly what the language gives for the condition as a whole.
+// atoms: so every part of a condition has a truth of its own that can be shown and counted, and parts that several
+// rules share are run once. Walking the tree gives exactly what the language gives for the condition as a whole.
 type Condition struct {
 	Op    Operator
 	Parts []*Condition // of and, or (two or more) and not (one)

@@ -27,8 +27,13 @@ var fileShape = &shape{what: "a rules file", keys: []key{
 	{"language", &shape{what: "a language (en, pt or es)", scalar: text, values: []string{"en", "pt", "es"}}, false,
 		"The language in which opens() and closes() write a time in messages: en (Tue 24 Nov, 09:00), pt (ter " +
 			"24/11, 09:00) or es (mar 24/11, 09:00). Left out: en."},
-	{"numbers", numbersShape, true, "The business numbers of this file, by a name of your choice: `on`, the tests and " +
-		"the fact `number` use it."},
+	{
+		"numbers",
+		numbersShape,
+		true,
+		"The business numbers of this file, by a name of your choice: `on`, the tests and " +
+			"the fact `number` use it.",
+	},
 	{"hours", hoursShape, false, "Plans of opening hours, by name, for open(\"NAME\"), opens(\"NAME\") and " +
 		"closes(\"NAME\"). Before the week go holidays, before them dates, and before all a switch that is set at " +
 		"run time."},

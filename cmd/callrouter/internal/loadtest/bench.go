@@ -186,7 +186,12 @@ func writeRules(path string, n int) error {
 		"numbers: {main: {phone: \"+55 11 2236-1741\", positus_id: n-1}}\n" +
 		"hours: {office: {weekly: {mon-fri: 09:00-18:00}}}\nrules:\n")
 	for i := range n {
-		fmt.Fprintf(&text, "  - {name: r%d, when: 'payload == \"campaign-%d\" and not open(\"office\")', then: reject}\n", i, i)
+		fmt.Fprintf(
+			&text,
+			"  - {name: r%d, when: 'payload == \"campaign-%d\" and not open(\"office\")', then: reject}\n",
+			i,
+			i,
+		)
 	}
 	text.WriteString("default: reject\n")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -225,12 +230,22 @@ func (b *bench) compare(ctx context.Context, store string, rate int) error {
 			milliseconds(r.use.cpu/time.Duration(max(r.calls, 1))), kilobytes(r.use.written/int64(max(r.calls, 1))),
 			perCall(r.use.commands, r.calls))
 	}
-	fmt.Printf("%-6s %7d  %-8s %8.1f× %8.1f×\n", store, rate, "ratio",
-		ratio(results[1].quantile(0.5), results[0].quantile(0.5)), ratio(results[1].quantile(0.99), results[0].quantile(0.99)))
+	fmt.Printf(
+		"%-6s %7d  %-8s %8.1f× %8.1f×\n",
+		store,
+		rate,
+		"ratio",
+		ratio(
+			results[1].quantile(0.5),
+			results[0].quantile(0.5),
+		),
+		ratio(results[1].quantile(0.99), results[0].quantile(0.99)),
+	)
 	return nil
 }
 
-// compareMost prints the highest rates that are sustained: nothing is lost, and half of the calls wait for less than 100 ms.
+// compareMost prints the highest rates that are sustained: nothing is lost, and half of the calls wait for less than
+// 100 ms.
 func (b *bench) compareMost(ctx context.Context, store string) error {
 	var most [2]int
 	for i, name := range []string{"floor", "router"} {

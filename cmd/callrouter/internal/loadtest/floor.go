@@ -17,8 +17,8 @@ import (
 // floorCommand starts this program as the floor.
 const floorCommand = "floor"
 
-// serveFloor is the least that a router can do: read the webhook, write it down once, answer 200, ask Positus to reject.
-// Its arguments are the address to listen on, the store and the URL of Positus.
+// serveFloor is the least that a router can do: read the webhook, write it down once, answer 200, ask Positus to
+// reject. Its arguments are the address to listen on, the store and the URL of Positus.
 func serveFloor(args []string) error {
 	if len(args) != 3 {
 		return fmt.Errorf("want ADDRESS STORE URL, got %q", args)
@@ -32,36 +32,39 @@ func serveFloor(args []string) error {
 		return err
 	}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1024}, Timeout: 10 * time.Second}
-	server := &http.Server{ReadTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
-		if err != nil {
-			w.WriteHeader(http.StatusBadRequest)
-			return
-		}
-		var hook struct {
-			Calls []struct {
-				ID string `json:"id"`
-			} `json:"calls"`
-		}
-		if err := json.Unmarshal(body, &hook); err != nil || len(hook.Calls) == 0 {
-			w.WriteHeader(http.StatusBadRequest)
-			return
-		}
-		id := hook.Calls[0].ID
-		if err := put(r.Context(), id, body); err != nil {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return
-		}
-		w.WriteHeader(http.StatusOK)
-		go func() {
-			resp, err := client.Post(args[2]+"/whatsapp/numbers/n/calls/reject", "application/json",
-				bytes.NewReader(fmt.Appendf(nil, `{"call_id":%q}`, id)))
-			if err == nil {
-				_, _ = io.Copy(io.Discard, resp.Body)
-				resp.Body.Close()
+	server := &http.Server{
+		ReadTimeout: 10 * time.Second,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+			if err != nil {
+				w.WriteHeader(http.StatusBadRequest)
+				return
 			}
-		}()
-	})}
+			var hook struct {
+				Calls []struct {
+					ID string `json:"id"`
+				} `json:"calls"`
+			}
+			if err := json.Unmarshal(body, &hook); err != nil || len(hook.Calls) == 0 {
+				w.WriteHeader(http.StatusBadRequest)
+				return
+			}
+			id := hook.Calls[0].ID
+			if err := put(r.Context(), id, body); err != nil {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			w.WriteHeader(http.StatusOK)
+			go func() {
+				resp, err := client.Post(args[2]+"/whatsapp/numbers/n/calls/reject", "application/json",
+					bytes.NewReader(fmt.Appendf(nil, `{"call_id":%q}`, id)))
+				if err == nil {
+					_, _ = io.Copy(io.Discard, resp.Body)
+					resp.Body.Close()
+				}
+			}()
+		}),
+	}
 	return server.Serve(listener)
 }
 

@@ -17,8 +17,14 @@ var sdp = string(bytes.Repeat([]byte("a=candidate:1 1 udp 2130706431 192.0.2.1 4
 
 // webhook is the connect webhook of one call.
 func webhook(id string) []byte {
-	return fmt.Appendf(nil, `{"calls":[{"id":%q,"from":"5521977776666","to":"551122361741","event":"connect","timestamp":"%d",`+
-		`"session":{"sdp_type":"offer","sdp":"v=0\r\n%s"}}]}`, id, time.Now().Unix(), sdp)
+	return fmt.Appendf(
+		nil,
+		`{"calls":[{"id":%q,"from":"5521977776666","to":"551122361741","event":"connect","timestamp":"%d",`+
+			`"session":{"sdp_type":"offer","sdp":"v=0\r\n%s"}}]}`,
+		id,
+		time.Now().Unix(),
+		sdp,
+	)
 }
 
 // sent is one call under way.

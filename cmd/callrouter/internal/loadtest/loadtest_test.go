@@ -38,7 +38,14 @@ func TestNothingIsLost(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r.calls != 20 || r.lost != 0 || len(r.latencies) != 20 || r.quantile(0.5) <= 0 {
-			t.Errorf("%s: %d calls, %d lost, %d latencies, p50 %s; want 20, 0, 20 and some time", name, r.calls, r.lost, len(r.latencies), r.quantile(0.5))
+			t.Errorf(
+				"%s: %d calls, %d lost, %d latencies, p50 %s; want 20, 0, 20 and some time",
+				name,
+				r.calls,
+				r.lost,
+				len(r.latencies),
+				r.quantile(0.5),
+			)
 		}
 	}
 }

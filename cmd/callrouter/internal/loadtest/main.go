@@ -1,6 +1,6 @@
-// Command loadtest measures the way of a call from the webhook to the request that Positus gets, beside its floor: the same
-// chain in net/http with one write and nothing else. Both run in one go on one machine, since only their ratio says
-// something. Load is open: a call is due at its time, however late the ones before it are.
+// Command loadtest measures the way of a call from the webhook to the request that Positus gets, beside its floor: the
+// same chain in net/http with one write and nothing else. Both run in one go on one machine, since only their ratio
+// says something. Load is open: a call is due at its time, however late the ones before it are.
 //
 //	go run ./cmd/callrouter/internal/loadtest                          the table, on disk and, with redis-server, on Redis
 //	go run ./cmd/callrouter/internal/loadtest -rates 500 -for 30s -rules 10000

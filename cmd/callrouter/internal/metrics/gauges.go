@@ -39,18 +39,47 @@ func newGauges(f factory) gauges {
 	const everywhere = " The same from every instance: take the max of instances, not the sum."
 	return gauges{
 		storeUp: f.gauge("store_up", "1 if this instance reached the store when it last looked, 0 if not."),
-		journal: f.gauge("journal_calls", "Calls that this instance keeps in memory until the store can take their records."),
-		alarm: f.gauges("platform_alarm",
-			"1 for the code of each error that WhatsApp reported for no call in particular, since this instance started. 131044 (no payment method) ends with the next call that comes.", "code"),
+		journal: f.gauge(
+			"journal_calls",
+			"Calls that this instance keeps in memory until the store can take their records.",
+		),
+		alarm: f.gauges(
+			"platform_alarm",
+			"1 for the code of each error that WhatsApp reported for no call in particular, since this instance started. 131044 (no payment method) ends with the next call that comes.",
+			"code",
+		),
 
-		agents:    f.set("agents", "Agents of the rules file, by status: available, away, offline."+everywhere, "status"),
-		slots:     f.set("slots", "Agents' slots, by state: free (of agents who are available), ringing, active, wrap_up."+everywhere, "state"),
-		available: f.set("queue_agents_available", "Agents of a queue who are connected and available."+everywhere, "queue"),
-		free:      f.set("queue_slots_free", "Free slots of a queue's available agents. An agent of two queues counts in both."+everywhere, "queue"),
-		waiting:   f.set("queue_calls_waiting", "Calls that wait in a queue."+everywhere, "queue"),
-		open:      f.set("hours_open", "1 if the hours are open now, by their plan or by a switch, else 0."+everywhere, "hours"),
-		live:      f.gauges("calls_live", "Calls that have not ended."+everywhere),
-		overdue:   f.gauges("calls_past_max_call", "Active calls that are longer than max_call allows: their hang-up is not confirmed."+everywhere),
+		agents: f.set(
+			"agents",
+			"Agents of the rules file, by status: available, away, offline."+everywhere,
+			"status",
+		),
+		slots: f.set(
+			"slots",
+			"Agents' slots, by state: free (of agents who are available), ringing, active, wrap_up."+everywhere,
+			"state",
+		),
+		available: f.set(
+			"queue_agents_available",
+			"Agents of a queue who are connected and available."+everywhere,
+			"queue",
+		),
+		free: f.set(
+			"queue_slots_free",
+			"Free slots of a queue's available agents. An agent of two queues counts in both."+everywhere,
+			"queue",
+		),
+		waiting: f.set("queue_calls_waiting", "Calls that wait in a queue."+everywhere, "queue"),
+		open: f.set(
+			"hours_open",
+			"1 if the hours are open now, by their plan or by a switch, else 0."+everywhere,
+			"hours",
+		),
+		live: f.gauges("calls_live", "Calls that have not ended."+everywhere),
+		overdue: f.gauges(
+			"calls_past_max_call",
+			"Active calls that are longer than max_call allows: their hang-up is not confirmed."+everywhere,
+		),
 	}
 }
 
@@ -117,7 +146,12 @@ func (g *gauges) refreshStored(ctx context.Context, e *engine.Engine, s engine.S
 // setAgents answers how many slots each available agent has free.
 func (g *gauges) setAgents(f *rules.File, snap engine.Snapshot, now time.Time) map[string]int {
 	status := map[string]int{"available": 0, "away": 0, "offline": 0}
-	slots := map[string]int{"free": 0, string(engine.HoldRinging): 0, string(engine.HoldActive): 0, string(engine.HoldWrapUp): 0}
+	slots := map[string]int{
+		"free":                     0,
+		string(engine.HoldRinging): 0,
+		string(engine.HoldActive):  0,
+		string(engine.HoldWrapUp):  0,
+	}
 	free := map[string]int{}
 	for _, a := range f.Agents() {
 		s := snap.Agents[a.ID]

@@ -1,5 +1,5 @@
-// Package metrics is what a router shows Prometheus: counters and histograms that its parts feed, gauges that are read from the
-// store now and then.
+// Package metrics is what a router shows Prometheus: counters and histograms that its parts feed, gauges that are read
+// from the store now and then.
 package metrics
 
 import (
@@ -16,8 +16,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// Metrics is what /metrics shows. Names and labels are a contract for dashboards: they are added to, not changed. Labels
-// hold words of this program and names of the rules file, and nothing of a caller.
+// Metrics is what /metrics shows. Names and labels are a contract for dashboards: they are added to, not changed.
+// Labels hold words of this program and names of the rules file, and nothing of a caller.
 //
 // It implements [engine.Observer].
 type Metrics struct {
@@ -64,34 +64,80 @@ func ErrorKinds() []string {
 func New() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	f := factory{m.registry}
-	m.decisions = f.counters("decisions_total",
-		"Decisions about calls, by action (accept, reject, handoff), rule, and what decided (by: rule, default, on_error; rule is empty but for rule). A call that is passed on from one rule to the next counts for each.", "action", "rule", "by")
+	m.decisions = f.counters(
+		"decisions_total",
+		"Decisions about calls, by action (accept, reject, handoff), rule, and what decided (by: rule, default, on_error; rule is empty but for rule). A call that is passed on from one rule to the next counts for each.",
+		"action",
+		"rule",
+		"by",
+	)
 	m.outcomes = f.counters("calls_ended_total",
 		"Calls that ended, by their one outcome: answered, rejected, abandoned, timed_out, failed, reaped.", "outcome")
-	m.received = f.counter("calls_received_total",
-		"Calls that rang and were stored. Those that come while the store is away are not in it, but are in decisions and outcomes.")
-	m.offers = f.counters("offers_total",
-		"Offers of a call to an agent, by queue and result: answered, declined, missed, taken (by another agent), unreachable (the agent's connection was gone), ended (the caller left).", "queue", "result")
-	m.errors = f.counters("errors_total",
-		"What went wrong or was ignored, by kind. platform_alarm: WhatsApp reported an error that belongs to no call, such as 131044. gate: nobody was rung for some seconds, since the store may have lost what it knew. clock: this machine's clock and the store's differ. unauthorized: Positus does not take the token. not_found: Positus does not know the number or the URL (HTTP 404), so positus_id or --positus-url is wrong. damaged_record: a stored record makes no sense; lists leave it out.", "kind")
+	m.received = f.counter(
+		"calls_received_total",
+		"Calls that rang and were stored. Those that come while the store is away are not in it, but are in decisions and outcomes.",
+	)
+	m.offers = f.counters(
+		"offers_total",
+		"Offers of a call to an agent, by queue and result: answered, declined, missed, taken (by another agent), unreachable (the agent's connection was gone), ended (the caller left).",
+		"queue",
+		"result",
+	)
+	m.errors = f.counters(
+		"errors_total",
+		"What went wrong or was ignored, by kind. platform_alarm: WhatsApp reported an error that belongs to no call, such as 131044. gate: nobody was rung for some seconds, since the store may have lost what it knew. clock: this machine's clock and the store's differ. unauthorized: Positus does not take the token. not_found: Positus does not know the number or the URL (HTTP 404), so positus_id or --positus-url is wrong. damaged_record: a stored record makes no sense; lists leave it out.",
+		"kind",
+	)
 	m.webhooks = f.counters("webhooks_total", "Webhooks that were answered, by HTTP status.", "status")
-	m.lost = f.counters("slots_lost_total",
-		"Agents' slots whose lease ended by itself, by kind (ringing, active), since nobody was left to give them back in time. Wrap-up always ends so and is not in it.", "kind")
+	m.lost = f.counters(
+		"slots_lost_total",
+		"Agents' slots whose lease ended by itself, by kind (ringing, active), since nobody was left to give them back in time. Wrap-up always ends so and is not in it.",
+		"kind",
+	)
 
-	m.decided = f.histogram("decision_seconds", "Time from a call's own timestamp to each decision about it.", callBuckets)
-	m.acted = f.histograms("action_seconds", "Time from a call's own timestamp until Positus took its action, by action.", callBuckets, "action")
-	m.answered = f.histogram("webhook_seconds", "Time to answer a webhook, the storing of its event included.", storeBuckets)
-	m.store = f.histograms("store_seconds",
-		"Time of store operations, by operation and result: ok, refused (there is none, it is there already, it has changed, no slot is free), canceled (nobody waited for it), error (the store could not be reached).", storeBuckets, "operation", "result")
-	m.positus = f.histograms("positus_seconds",
-		"Time of requests to Positus with all their repeats, by operation (accept, reject, hang_up, send_text) and result: ok, refused, gone, not_found, in_progress, unauthorized, unavailable.", requestBuckets, "operation", "result")
+	m.decided = f.histogram(
+		"decision_seconds",
+		"Time from a call's own timestamp to each decision about it.",
+		callBuckets,
+	)
+	m.acted = f.histograms(
+		"action_seconds",
+		"Time from a call's own timestamp until Positus took its action, by action.",
+		callBuckets,
+		"action",
+	)
+	m.answered = f.histogram(
+		"webhook_seconds",
+		"Time to answer a webhook, the storing of its event included.",
+		storeBuckets,
+	)
+	m.store = f.histograms(
+		"store_seconds",
+		"Time of store operations, by operation and result: ok, refused (there is none, it is there already, it has changed, no slot is free), canceled (nobody waited for it), error (the store could not be reached).",
+		storeBuckets,
+		"operation",
+		"result",
+	)
+	m.positus = f.histograms(
+		"positus_seconds",
+		"Time of requests to Positus with all their repeats, by operation (accept, reject, hang_up, send_text) and result: ok, refused, gone, not_found, in_progress, unauthorized, unavailable.",
+		requestBuckets,
+		"operation",
+		"result",
+	)
 
 	m.rules = f.gauges("rules_info", "1 for the version of the rules that is in force.", "version")
 	m.loadedAt = f.gauge("rules_loaded_timestamp_seconds", "When the rules in force were loaded, as Unix time.")
-	m.reloadOK = f.gauge("rules_last_reload_successful", "0 if the rules file was refused when it was last read, so that an older one is in force.")
+	m.reloadOK = f.gauge(
+		"rules_last_reload_successful",
+		"0 if the rules file was refused when it was last read, so that an older one is in force.",
+	)
 	m.gauges = newGauges(f)
 
-	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
 	m.begin()
 	return m
 }
@@ -170,7 +216,10 @@ func (f factory) counter(name, help string) prometheus.Counter {
 }
 
 func (f factory) counters(name, help string, labels ...string) *prometheus.CounterVec {
-	return registered(f, prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels))
+	return registered(
+		f,
+		prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels),
+	)
 }
 
 func (f factory) gauge(name, help string) prometheus.Gauge {
@@ -178,11 +227,19 @@ func (f factory) gauge(name, help string) prometheus.Gauge {
 }
 
 func (f factory) gauges(name, help string, labels ...string) *prometheus.GaugeVec {
-	return registered(f, prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, labels))
+	return registered(
+		f,
+		prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, labels),
+	)
 }
 
 func (f factory) histogram(name, help string, buckets []float64) prometheus.Histogram {
-	return registered(f, prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}))
+	return registered(
+		f,
+		prometheus.NewHistogram(
+			prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets},
+		),
+	)
 }
 
 func (f factory) histograms(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {

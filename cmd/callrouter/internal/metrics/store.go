@@ -87,7 +87,10 @@ func (m *Metrics) countLost(old, next *engine.Call, now time.Time) {
 		if h.Kind == engine.HoldWrapUp || !now.After(h.Until) {
 			continue
 		}
-		if !slices.ContainsFunc(next.Holds, func(n engine.Hold) bool { return n.Agent == h.Agent && n.Until.Equal(h.Until) }) {
+		if !slices.ContainsFunc(
+			next.Holds,
+			func(n engine.Hold) bool { return n.Agent == h.Agent && n.Until.Equal(h.Until) },
+		) {
 			m.lost.WithLabelValues(string(h.Kind)).Inc()
 		}
 	}

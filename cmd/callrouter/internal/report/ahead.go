@@ -31,5 +31,10 @@ func (a *Ahead) caller() string {
 	if c.Area != "" {
 		area = ", area " + c.Area
 	}
-	return fmt.Sprintf("%s (assumed: no --from; somebody from %s%s, on none of the file's lists)", c.Number, c.Country, area)
+	return fmt.Sprintf(
+		"%s (assumed: no --from; somebody from %s%s, on none of the file's lists)",
+		c.Number,
+		c.Country,
+		area,
+	)
 }

@@ -40,15 +40,32 @@ func (a *Ahead) Changes() Changes {
 func (a *Ahead) PrintChanges(w io.Writer) error {
 	layout := "Mon _2 Jan " + a.clockLayout()
 	all := a.Changes()
-	fmt.Fprintf(w, "%s, from %s (%s)\nto      %s\ncaller  %s\nnow     %s: %s\n\n", a.File.Path(), a.Start.Format(layout), a.File.Location(),
-		a.Call.Number, a.caller(), decider(all.Now), action(all.Now))
+	fmt.Fprintf(
+		w,
+		"%s, from %s (%s)\nto      %s\ncaller  %s\nnow     %s: %s\n\n",
+		a.File.Path(),
+		a.Start.Format(layout),
+		a.File.Location(),
+		a.Call.Number,
+		a.caller(),
+		decider(all.Now),
+		action(all.Now),
+	)
 	if len(all.Changes) == 0 {
 		_, err := fmt.Fprintf(w, "nothing changes until %s\n", a.End.Format(layout))
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range all.Changes {
-		fmt.Fprintf(t, "%s\t%s: %s\t->  %s: %s\n", c.At.Format(layout), decider(c.Before), action(c.Before), decider(c.After), action(c.After))
+		fmt.Fprintf(
+			t,
+			"%s\t%s: %s\t->  %s: %s\n",
+			c.At.Format(layout),
+			decider(c.Before),
+			action(c.Before),
+			decider(c.After),
+			action(c.After),
+		)
 	}
 	return t.Flush()
 }

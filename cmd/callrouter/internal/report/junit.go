@@ -70,7 +70,12 @@ func junitOf(r *Tests) junitReport {
 		s := suite(p.File)
 		s.Tests, s.Errors = s.Tests+1, s.Errors+1
 		s.Cases = append(s.Cases, junitCase{
-			Name: fmt.Sprintf("%s at %d:%d", p.Code, p.Line, p.Column), ClassName: p.File, File: p.File, Line: p.Line, Time: seconds(0),
+			Name: fmt.Sprintf(
+				"%s at %d:%d",
+				p.Code,
+				p.Line,
+				p.Column,
+			), ClassName: p.File, File: p.File, Line: p.Line, Time: seconds(0),
 			Error: &junitFault{p.Message, p.Code, p.String()},
 		})
 	}
@@ -79,7 +84,13 @@ func junitOf(r *Tests) junitReport {
 		s.Tests++
 		s.took += result.Took
 		s.Time = seconds(s.took)
-		c := junitCase{Name: result.Name, ClassName: result.File, File: result.File, Line: result.Line, Time: seconds(result.Took)}
+		c := junitCase{
+			Name:      result.Name,
+			ClassName: result.File,
+			File:      result.File,
+			Line:      result.Line,
+			Time:      seconds(result.Took),
+		}
 		if !result.OK {
 			s.Failures++
 			c.Failure = faultOf(result)

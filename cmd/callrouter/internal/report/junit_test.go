@@ -17,8 +17,10 @@ func TestAJUnitReportIsXMLWhateverIsInIt(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "report.xml")
 	r := &Tests{
-		Failed:   1,
-		Cases:    []ruletest.CaseResult{{File: nasty, Line: 3, Name: nasty, Call: nasty, Expected: &nasty, Got: &nasty, Why: &nasty}},
+		Failed: 1,
+		Cases: []ruletest.CaseResult{
+			{File: nasty, Line: 3, Name: nasty, Call: nasty, Expected: &nasty, Got: &nasty, Why: &nasty},
+		},
 		Problems: rules.Problems{{File: nasty, Line: 1, Column: 2, Code: "x", Message: nasty, Source: nasty}},
 	}
 	if err := r.WriteJUnit(path); err != nil {
@@ -33,7 +35,8 @@ func TestAJUnitReportIsXMLWhateverIsInIt(t *testing.T) {
 		t.Fatalf("%v\n%s", err, data)
 	}
 	want := strings.NewReplacer("\x01", "\ufffd", "\xff", "\ufffd").Replace(nasty) // XML has no way to write these
-	if c := read.Suites[0].Cases[1]; c.Name != want || c.Failure.Message != "expected "+want+", got "+want || !strings.HasSuffix(c.Failure.Text, want) {
+	if c := read.Suites[0].Cases[1]; c.Name != want || c.Failure.Message != "expected "+want+", got "+want ||
+		!strings.HasSuffix(c.Failure.Text, want) {
 		t.Errorf("%+v %+v", c, c.Failure)
 	}
 	if read.Tests != 2 || read.Failures != 1 || read.Errors != 1 {

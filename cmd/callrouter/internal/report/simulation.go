@@ -14,7 +14,14 @@ import (
 // Simulation tells the whole story of one decision.
 func Simulation(w io.Writer, f *rules.File, call rules.Call, s rules.Simulation, took time.Duration) error {
 	fmt.Fprintf(w, "decision  %s\n", Headline(s))
-	fmt.Fprintf(w, "call      from %s to %s, at %s (%s)\n", callerText(call.Caller), call.Number, s.At.Format(time.RFC3339), f.Location())
+	fmt.Fprintf(
+		w,
+		"call      from %s to %s, at %s (%s)\n",
+		callerText(call.Caller),
+		call.Number,
+		s.At.Format(time.RFC3339),
+		f.Location(),
+	)
 	fmt.Fprintf(w, "rules     %s, version %s\n\n", f.Path(), f.Version())
 	var table strings.Builder
 	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
@@ -27,7 +34,13 @@ func Simulation(w io.Writer, f *rules.File, call rules.Call, s rules.Simulation,
 		}
 	}
 	if s.By != rules.ByRule {
-		fmt.Fprintf(t, "  -  %s\t%s\t%s\n", mark(rules.Decided), strings.ReplaceAll(string(s.By), "_", " "), endText(f, s))
+		fmt.Fprintf(
+			t,
+			"  -  %s\t%s\t%s\n",
+			mark(rules.Decided),
+			strings.ReplaceAll(string(s.By), "_", " "),
+			endText(f, s),
+		)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -38,7 +51,12 @@ func Simulation(w io.Writer, f *rules.File, call rules.Call, s rules.Simulation,
 	if len(s.NotReached) > 0 {
 		fmt.Fprintf(w, "\nnot reached: %s\n", strings.Join(s.NotReached, ", "))
 	}
-	_, err := fmt.Fprintf(w, "\n%s looked at, %d µs; nothing was sent (dry run)\n", Plural(len(s.Trace), "rule"), took.Microseconds())
+	_, err := fmt.Fprintf(
+		w,
+		"\n%s looked at, %d µs; nothing was sent (dry run)\n",
+		Plural(len(s.Trace), "rule"),
+		took.Microseconds(),
+	)
 	return err
 }
 

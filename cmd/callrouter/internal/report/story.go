@@ -1,5 +1,5 @@
-// Package report is what commands print for people: the story of a call, a dry run, a week as text and as a picture, what
-// changes next, problems of a rules file, and tables.
+// Package report is what commands print for people: the story of a call, a dry run, a week as text and as a picture,
+// what changes next, problems of a rules file, and tables.
 package report
 
 import (
@@ -37,7 +37,12 @@ func (s *story) print() error {
 	if c.Payload != "" {
 		head = append(head, []string{"payload", value(c.Payload)})
 	}
-	head = append(head, []string{"decision", s.decision()}, []string{"rules", "version " + c.RulesVersion}, []string{"outcome", s.outcome()})
+	head = append(
+		head,
+		[]string{"decision", s.decision()},
+		[]string{"rules", "version " + c.RulesVersion},
+		[]string{"outcome", s.outcome()},
+	)
 	if c.Agent != nil {
 		head = append(head, []string{"agent", *c.Agent})
 	}
@@ -139,7 +144,12 @@ func (s *story) message() string {
 
 func (s *story) hangUp() string {
 	h := s.call.HangUp
-	text := fmt.Sprintf("wanted since %s (%s), not confirmed after %s", s.since(h.Since), h.Why, Plural(h.Attempts, "attempt"))
+	text := fmt.Sprintf(
+		"wanted since %s (%s), not confirmed after %s",
+		s.since(h.Since),
+		h.Why,
+		Plural(h.Attempts, "attempt"),
+	)
 	if h.Error != "" {
 		text += ": " + h.Error
 	}
@@ -152,7 +162,10 @@ func (s *story) trace() [][]string {
 	decided := false
 	for _, t := range s.call.Trace {
 		decided = decided || t.Result == rules.Decided
-		rows = append(rows, []string{"  " + s.since(t.At), mark(t.Result), fmt.Sprintf("line %d", t.Line), t.Rule, t.Why})
+		rows = append(
+			rows,
+			[]string{"  " + s.since(t.At), mark(t.Result), fmt.Sprintf("line %d", t.Line), t.Rule, t.Why},
+		)
 		for _, name := range sortedKeys(t.Values) {
 			if v := value(t.Values[name]); !strings.Contains(t.Why, name+" is "+v) {
 				rows = append(rows, []string{"", "", "", "", fmt.Sprintf("  where %s is %s", name, v)})

@@ -44,11 +44,22 @@ func (r *Tests) Print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "%d passed, %d failed", r.Passed, r.Failed)
 	if r.Coverage != nil {
-		fmt.Fprintf(w, "; coverage %s%%: rules %s, conditions %s", percentage(r.Coverage.Percent), ratio(r.Coverage.Rules), ratio(r.Coverage.Conditions))
+		fmt.Fprintf(
+			w,
+			"; coverage %s%%: rules %s, conditions %s",
+			percentage(r.Coverage.Percent),
+			ratio(r.Coverage.Rules),
+			ratio(r.Coverage.Conditions),
+		)
 	}
 	fmt.Fprintf(w, " (%d ms)\n", r.Took.Milliseconds())
 	if r.TooLittle() {
-		fmt.Fprintf(w, "coverage is %s%%, and --fail-under asks for %v%%\n", percentage(r.Coverage.Percent), r.FailUnder)
+		fmt.Fprintf(
+			w,
+			"coverage is %s%%, and --fail-under asks for %v%%\n",
+			percentage(r.Coverage.Percent),
+			r.FailUnder,
+		)
 	}
 }
 

@@ -135,7 +135,10 @@ var colours = []struct {
 	terminal int // of the 256
 	web      string
 }{
-	{117, "#8fd0f5"}, {222, "#f6cf73"}, {115, "#86d7b6"}, {217, "#f7b3a4"}, {183, "#d5b7ee"}, {229, "#f8f2a0"}, {251, "#cccccc"}, {153, "#b4c9f2"},
+	{
+		117,
+		"#8fd0f5",
+	}, {222, "#f6cf73"}, {115, "#86d7b6"}, {217, "#f7b3a4"}, {183, "#d5b7ee"}, {229, "#f8f2a0"}, {251, "#cccccc"}, {153, "#b4c9f2"},
 }
 
 func (w *Week) paint(outcome int, text string, colour bool) string {
@@ -148,7 +151,15 @@ func (w *Week) paint(outcome int, text string, colour bool) string {
 // Print prints the week as text: a grid of half hours, a legend, and every interval.
 func (w *Week) Print(out io.Writer, colour bool) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, week of %s (%s)\nto      %s\ncaller  %s\n\n", w.File.Path(), w.day.Format("2 January 2006"), w.File.Location(), w.Call.Number, w.caller())
+	fmt.Fprintf(
+		&b,
+		"%s, week of %s (%s)\nto      %s\ncaller  %s\n\n",
+		w.File.Path(),
+		w.day.Format("2 January 2006"),
+		w.File.Location(),
+		w.Call.Number,
+		w.caller(),
+	)
 	w.printGrid(&b, colour)
 	b.WriteString("\n")
 	w.printLegend(&b, colour)
@@ -156,7 +167,15 @@ func (w *Week) Print(out io.Writer, colour bool) error {
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	clock := w.clockLayout()
 	for n, i := range w.Intervals {
-		fmt.Fprintf(t, "%s\t%s\t%c  %s\t%s\n", i.Start.Format("Mon _2 Jan "+clock), i.End.Format("Mon _2 Jan "+clock), w.letters[w.of[n]], decider(i), action(i))
+		fmt.Fprintf(
+			t,
+			"%s\t%s\t%c  %s\t%s\n",
+			i.Start.Format("Mon _2 Jan "+clock),
+			i.End.Format("Mon _2 Jan "+clock),
+			w.letters[w.of[n]],
+			decider(i),
+			action(i),
+		)
 	}
 	if err := t.Flush(); err != nil {
 		return err

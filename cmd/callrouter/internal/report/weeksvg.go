@@ -17,16 +17,28 @@ const (
 	svgLegend = 24
 )
 
-// SVG draws the week: a row a day, to the minute, with a letter for each outcome and a legend. It needs nothing else: no
-// script, no font, no other file.
+// SVG draws the week: a row a day, to the minute, with a letter for each outcome and a legend. It needs nothing else:
+// no script, no font, no other file.
 func (w *Week) SVG() string {
 	width := svgLeft + 24*svgHour + 30
 	notes := w.notes()
 	height := svgTop + 7*svgRow + 36 + svgLegend*(len(w.outcomes)+len(notes))
 	title := fmt.Sprintf("Calls to %s, week of %s", w.Call.Number, w.day.Format("2 January 2006"))
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-labelledby="title desc" font-family="system-ui, 'DejaVu Sans', Arial, sans-serif" font-size="14" fill="#1a1a1a">`+"\n", width, height, width, height)
-	fmt.Fprintf(&b, "<title id=\"title\">%s</title>\n<desc id=\"desc\">%s</desc>\n", html.EscapeString(title), html.EscapeString(w.inWords()))
+	fmt.Fprintf(
+		&b,
+		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-labelledby="title desc" font-family="system-ui, 'DejaVu Sans', Arial, sans-serif" font-size="14" fill="#1a1a1a">`+"\n",
+		width,
+		height,
+		width,
+		height,
+	)
+	fmt.Fprintf(
+		&b,
+		"<title id=\"title\">%s</title>\n<desc id=\"desc\">%s</desc>\n",
+		html.EscapeString(title),
+		html.EscapeString(w.inWords()),
+	)
 	b.WriteString(`<rect width="100%" height="100%" fill="#ffffff"/>` + "\n")
 	text(&b, 20, 32, `font-size="20" font-weight="600"`, title)
 	text(&b, 20, 56, `fill="#555555"`, "caller "+w.caller())
@@ -39,7 +51,12 @@ func (w *Week) SVG() string {
 	w.drawLetters(&b)
 	y := svgTop + 7*svgRow + 24
 	for n, o := range w.outcomes {
-		fmt.Fprintf(&b, `<rect x="20" y="%d" width="26" height="18" rx="2" fill="%s" stroke="#555555" stroke-width="0.5"/>`+"\n", y, colours[n%len(colours)].web)
+		fmt.Fprintf(
+			&b,
+			`<rect x="20" y="%d" width="26" height="18" rx="2" fill="%s" stroke="#555555" stroke-width="0.5"/>`+"\n",
+			y,
+			colours[n%len(colours)].web,
+		)
 		text(&b, 33, y+14, `text-anchor="middle" font-weight="600"`, string(w.letters[n]))
 		text(&b, 56, y+14, "", decider(o)+": "+action(o))
 		y += svgLegend
@@ -61,7 +78,14 @@ func (w *Week) drawRows(b *strings.Builder) {
 		y := svgTop + d*svgRow
 		text(b, 20, y+22, "", w.day.AddDate(0, 0, d).Format("Mon _2 Jan"))
 		// What no interval covers is a time that clocks are set forward over.
-		fmt.Fprintf(b, `<rect x="%d" y="%d" width="%d" height="%d" fill="#eeeeee"/>`+"\n", svgLeft, y+3, 24*svgHour, svgRow-6)
+		fmt.Fprintf(
+			b,
+			`<rect x="%d" y="%d" width="%d" height="%d" fill="#eeeeee"/>`+"\n",
+			svgLeft,
+			y+3,
+			24*svgHour,
+			svgRow-6,
+		)
 	}
 }
 
@@ -77,8 +101,15 @@ func (w *Week) drawInterval(b *strings.Builder, n int) {
 			continue
 		}
 		x, y, width, height := p.box()
-		fmt.Fprintf(b, `<rect x="%.2f" y="%.1f" width="%.2f" height="%.1f" fill="%s" stroke="#555555" stroke-width="0.5"/>`+"\n",
-			x, y, width, height, colours[outcome%len(colours)].web)
+		fmt.Fprintf(
+			b,
+			`<rect x="%.2f" y="%.1f" width="%.2f" height="%.1f" fill="%s" stroke="#555555" stroke-width="0.5"/>`+"\n",
+			x,
+			y,
+			width,
+			height,
+			colours[outcome%len(colours)].web,
+		)
 	}
 	b.WriteString("</g>\n")
 }
@@ -99,7 +130,14 @@ func (w *Week) drawLetters(b *strings.Builder) {
 		x, y, width, height := p.box()
 		if width >= 14 {
 			size := min(14, height-2)
-			fmt.Fprintf(b, `<text x="%.2f" y="%.1f" font-size="%.0f">%c</text>`+"\n", x+width/2, y+height/2+size*0.36, size, w.letters[w.of[p.interval]])
+			fmt.Fprintf(
+				b,
+				`<text x="%.2f" y="%.1f" font-size="%.0f">%c</text>`+"\n",
+				x+width/2,
+				y+height/2+size*0.36,
+				size,
+				w.letters[w.of[p.interval]],
+			)
 		}
 	}
 	b.WriteString("</g>\n")
@@ -109,7 +147,10 @@ func (w *Week) drawLetters(b *strings.Builder) {
 func (w *Week) notes() []string {
 	var all []string
 	if slices.ContainsFunc(w.pieces, func(p piece) bool { return p.again }) {
-		all = append(all, "Where a row is split, clocks are set back and show these times twice: the second time is below.")
+		all = append(
+			all,
+			"Where a row is split, clocks are set back and show these times twice: the second time is below.",
+		)
 	}
 	if _, missing := w.signsUsed(); missing {
 		all = append(all, "Where a row is empty, clocks are set forward.")
@@ -125,7 +166,15 @@ func (w *Week) drawLines(b *strings.Builder) {
 			stroke = "#00000066"
 			text(b, x, svgTop-10, `text-anchor="middle" fill="#555555"`, fmt.Sprintf("%02d:00", hour))
 		}
-		fmt.Fprintf(b, `<line x1="%d" y1="%d" x2="%d" y2="%d" stroke="%s" stroke-width="1" pointer-events="none"/>`+"\n", x, svgTop-2, x, svgTop+7*svgRow+2, stroke)
+		fmt.Fprintf(
+			b,
+			`<line x1="%d" y1="%d" x2="%d" y2="%d" stroke="%s" stroke-width="1" pointer-events="none"/>`+"\n",
+			x,
+			svgTop-2,
+			x,
+			svgTop+7*svgRow+2,
+			stroke,
+		)
 	}
 }
 
@@ -139,7 +188,11 @@ func (w *Week) inWords() string {
 	for n, o := range w.outcomes {
 		parts[n] = fmt.Sprintf("%s (%s) for %s", decider(o), action(o), span(total[n]))
 	}
-	return fmt.Sprintf("How calls from %s are decided through the week, a row for each day: %s.", w.caller(), strings.Join(parts, "; "))
+	return fmt.Sprintf(
+		"How calls from %s are decided through the week, a row for each day: %s.",
+		w.caller(),
+		strings.Join(parts, "; "),
+	)
 }
 
 // span is a length of time in words, to the minute.

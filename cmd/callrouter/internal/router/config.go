@@ -42,8 +42,8 @@ const (
 	StopTimeout = 10 * time.Second
 	// MaxDrain is how much of that Config.Drain may take.
 	MaxDrain = 5 * time.Second
-	// PeerTimeout is how long a connection may leave what was sent to it unacknowledged, on Linux. An agent is present while
-	// the stream of events is connected, and TCP alone notices after a quarter of an hour that the other side's network is
-	// gone (tcp(7), TCP_USER_TIMEOUT).
+	// PeerTimeout is how long a connection may leave what was sent to it unacknowledged, on Linux. An agent is present
+	// while the stream of events is connected, and TCP alone notices after a quarter of an hour that the other side's
+	// network is gone (tcp(7), TCP_USER_TIMEOUT).
 	PeerTimeout = 10 * time.Second
 )

@@ -19,15 +19,17 @@ import (
 	"callrouter/engine"
 )
 
-// crashPoints are the moments before and after every step that others can see: a write to the store, a request to Positus,
-// the answer to a webhook. A program built with the tag crashpoints can die at each of them as a power failure would have
-// it, for the tests that prove that nothing is lost whenever that happens. Two variables of the environment rule it:
+// crashPoints are the moments before and after every step that others can see: a write to the store, a request to
+// Positus, the answer to a webhook. A program built with the tag crashpoints can die at each of them as a power failure
+// would have it, for the tests that prove that nothing is lost whenever that happens. Two variables of the environment
+// rule it:
 //
 //	CALLROUTER_CRASH_LOG=FILE   the name of each point is appended to FILE as it is reached
 //	CALLROUTER_CRASH_AT=NAME    the process kills itself at that point; a number n is the n-th point it reaches
 //
-// A name says what is done, and of a change of a record which one, so that it is the same in every run: "reject.before",
-// "update deciding→rejecting.after". When a name comes again in the same process, "#2" and so on is put behind it.
+// A name says what is done, and of a change of a record which one, so that it is the same in every run:
+// "reject.before", "update deciding→rejecting.after". When a name comes again in the same process, "#2" and so on is
+// put behind it.
 type crashPoints struct {
 	at  string
 	log *os.File // may be nil
@@ -49,8 +51,8 @@ func newCrashPoints() *crashPoints {
 	return c
 }
 
-// reach notes a point, and does not return from the one at which the process is to die. Other goroutines wait at their own
-// points meanwhile.
+// reach notes a point, and does not return from the one at which the process is to die. Other goroutines wait at their
+// own points meanwhile.
 func (c *crashPoints) reach(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,8 +138,8 @@ func (s *crashingStore) Once(ctx context.Context, key string, every time.Duratio
 	return first, err
 }
 
-// transition names a change of a record by its states, and by what else makes it another change than those with the same
-// states.
+// transition names a change of a record by its states, and by what else makes it another change than those with the
+// same states.
 func transition(old, next *engine.Call) string {
 	name := string(old.State) + "→" + string(next.State)
 	if old.State != next.State && next.State == engine.Ended {
@@ -200,8 +202,8 @@ func (c *crashPoints) reload(take func()) {
 	_ = c.around("reload", func() error { take(); return nil }) // there is no error in it
 }
 
-// webhooks has three points: the webhook has arrived and nothing was done, all is done that is done before the answer, and
-// the answer is with the sender.
+// webhooks has three points: the webhook has arrived and nothing was done, all is done that is done before the answer,
+// and the answer is with the sender.
 func (c *crashPoints) webhooks(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)

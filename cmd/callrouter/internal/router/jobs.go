@@ -57,7 +57,13 @@ func scheduler(table []job, m *metrics.Metrics, log *slog.Logger) (gocron.Schedu
 			gocron.WithEventListeners(
 				gocron.AfterJobRunsWithPanic(func(_ uuid.UUID, name string, p any) {
 					m.Error("job_panic")
-					log.Error("a scheduled job failed inside; it runs again at its next time", "job", name, "panic", fmt.Sprint(p))
+					log.Error(
+						"a scheduled job failed inside; it runs again at its next time",
+						"job",
+						name,
+						"panic",
+						fmt.Sprint(p),
+					)
 				}),
 				gocron.AfterJobRunsWithError(func(_ uuid.UUID, name string, err error) {
 					if errors.Is(err, context.Canceled) {

@@ -102,8 +102,19 @@ func (k *keeper) refuse(problems rules.Problems) {
 	}
 	k.metrics.Error("rules_refused")
 	k.status.LastRefusal = &console.Refusal{At: time.Now(), Problems: problems}
-	k.log.Error("the rules file was refused, the one before stays in force", "file", k.path, "errors", errorsIn(problems),
-		"first", problems[0].Message, "line", problems[0].Line, "version", k.status.Version)
+	k.log.Error(
+		"the rules file was refused, the one before stays in force",
+		"file",
+		k.path,
+		"errors",
+		errorsIn(problems),
+		"first",
+		problems[0].Message,
+		"line",
+		problems[0].Line,
+		"version",
+		k.status.Version,
+	)
 }
 
 func errorsIn(problems rules.Problems) (n int) {
@@ -173,9 +184,9 @@ func looks(paths []string) map[string]string {
 	return m
 }
 
-// Watch reads the rules again when a file that they are made of changes, until ctx ends. It watches folders, since editors
-// and mounts replace files, and the folders that links lead to. Other files of these folders, such as the store, may be
-// written all the time.
+// Watch reads the rules again when a file that they are made of changes, until ctx ends. It watches folders, since
+// editors and mounts replace files, and the folders that links lead to. Other files of these folders, such as the
+// store, may be written all the time.
 func (k *keeper) Watch(ctx context.Context) {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -233,7 +244,13 @@ func (k *keeper) watchFolders(w *fsnotify.Watcher) (names map[string]bool) {
 			continue
 		}
 		if err := w.Add(folder); err != nil {
-			k.log.Warn("a folder of the rules cannot be watched; it is looked at now and then", "folder", folder, "error", err)
+			k.log.Warn(
+				"a folder of the rules cannot be watched; it is looked at now and then",
+				"folder",
+				folder,
+				"error",
+				err,
+			)
 		}
 	}
 	return names

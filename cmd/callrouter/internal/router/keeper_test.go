@@ -62,7 +62,17 @@ func keeperInFolder(t *testing.T) (*keeper, *metrics.Metrics, *engine.Engine, en
 		t.Fatal(err)
 	}
 	m, log := metrics.New(), slog.New(slog.DiscardHandler)
-	e := engine.New(engine.Config{Store: s, Provider: takes{}, Media: audio, Answerer: media.NewAnswerer(log), Rules: f, Log: log, Observer: m})
+	e := engine.New(
+		engine.Config{
+			Store:    s,
+			Provider: takes{},
+			Media:    audio,
+			Answerer: media.NewAnswerer(log),
+			Rules:    f,
+			Log:      log,
+			Observer: m,
+		},
+	)
 	if err := e.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +94,8 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// Under load, with every second file a bad one, every call is decided by a good version, and by the rule of that version.
+// Under load, with every second file a bad one, every call is decided by a good version, and by the rule of that
+// version.
 func TestReloadsUnderLoad(t *testing.T) {
 	k, _, e, s := keeperInFolder(t)
 	reloads := testrun.Pick(200, 2000, 2000)
@@ -100,7 +111,12 @@ func TestReloadsUnderLoad(t *testing.T) {
 		load.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				id := fmt.Sprintf("call-%d-%d", w, i)
-				err := e.Receive(context.Background(), []engine.Event{{Connect: &engine.Connect{CallID: id, From: "5521977776666", To: "551122361741", SDP: "v=0"}}})
+				err := e.Receive(
+					context.Background(),
+					[]engine.Event{
+						{Connect: &engine.Connect{CallID: id, From: "5521977776666", To: "551122361741", SDP: "v=0"}},
+					},
+				)
 				if err != nil {
 					t.Errorf("%s: %v", id, err)
 				}
@@ -146,7 +162,12 @@ func TestReloadsUnderLoad(t *testing.T) {
 	for _, c := range calls {
 		rule, ok := good.Load(c.RulesVersion)
 		if !ok || rule != c.Rule {
-			t.Fatalf("a call was decided by rule %q of version %q, which is no good one (%v)", c.Rule, c.RulesVersion, rule)
+			t.Fatalf(
+				"a call was decided by rule %q of version %q, which is no good one (%v)",
+				c.Rule,
+				c.RulesVersion,
+				rule,
+			)
 		}
 		versions[c.RulesVersion]++
 	}
@@ -224,8 +245,8 @@ func TestChangesAreNoticed(t *testing.T) {
 	}
 }
 
-// TestOtherFilesCauseNoReload: the store beside the rules is written with each call, and the rules are not loaded again for
-// it, nor for a file of the same content, nor at the start.
+// TestOtherFilesCauseNoReload: the store beside the rules is written with each call, and the rules are not loaded again
+// for it, nor for a file of the same content, nor at the start.
 func TestOtherFilesCauseNoReload(t *testing.T) {
 	t.Parallel()
 	k, _, _, s := keeperInFolder(t)
@@ -262,7 +283,10 @@ func TestOtherFilesCauseNoReload(t *testing.T) {
 	before := k.Status().Version
 	write(t, k.path, goodRules(1))
 	eventually(t, "a change is noticed beside a store that is written", func() bool {
-		_, _ = s.Insert(t.Context(), &engine.Call{ID: fmt.Sprint(time.Now().UnixNano()), State: engine.Ended, ReceivedAt: time.Now()})
+		_, _ = s.Insert(
+			t.Context(),
+			&engine.Call{ID: fmt.Sprint(time.Now().UnixNano()), State: engine.Ended, ReceivedAt: time.Now()},
+		)
 		return k.Status().Version != before
 	})
 	if n := loads(); n != 1 {

@@ -50,8 +50,11 @@ func (d *readiness) public() http.Handler {
 func (d *readiness) internal() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		d.write(w, func(err error) string { return "cannot be reached: " + err.Error() }, func(ids []string) string {
-			return fmt.Sprintf("Positus does not find the number with positus_id %s (HTTP 404), and none of its calls can be accepted or "+
-				"rejected: check positus_id in the rules file, and --positus-url", strings.Join(ids, ", "))
+			return fmt.Sprintf(
+				"Positus does not find the number with positus_id %s (HTTP 404), and none of its calls can be accepted or "+
+					"rejected: check positus_id in the rules file, and --positus-url",
+				strings.Join(ids, ", "),
+			)
 		})
 	})
 }
@@ -86,7 +89,8 @@ func (d *readiness) look() error {
 	if !d.looked.IsZero() && time.Since(d.looked) < readyFor {
 		return d.pingErr
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // a client that leaves must not fail it for others
+	// a client that leaves must not fail it for others
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	d.pingErr = d.ping(ctx)
 	d.looked = time.Now()

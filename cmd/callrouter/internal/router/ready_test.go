@@ -31,17 +31,21 @@ func get(t *testing.T, url string) string {
 	return string(text)
 }
 
-// TestReadinessIsCheapAndSaysNoAddress: whoever asks, and however often, costs the store one look a second; the public side
-// has no address in it.
+// TestReadinessIsCheapAndSaysNoAddress: whoever asks, and however often, costs the store one look a second; the public
+// side has no address in it.
 func TestReadinessIsCheapAndSaysNoAddress(t *testing.T) {
 	r, _ := run(t, handsOff, fake.Dials{}, nil)
 	defer func() { _ = r.Stop() }()
 	synctest.Test(t, func(t *testing.T) {
 		pings := 0
-		d := &readiness{engine: r.Engine(), notFound: func() []string { return nil }, ping: func(context.Context) error {
-			pings++
-			return errors.New("dial tcp 10.1.2.3:6379: connection refused")
-		}}
+		d := &readiness{
+			engine:   r.Engine(),
+			notFound: func() []string { return nil },
+			ping: func(context.Context) error {
+				pings++
+				return errors.New("dial tcp 10.1.2.3:6379: connection refused")
+			},
+		}
 		ask := func(h http.Handler) string {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
@@ -68,8 +72,8 @@ func TestReadinessIsCheapAndSaysNoAddress(t *testing.T) {
 	})
 }
 
-// TestAWrongAddressIsNoCallerWhoHangsUp: with a wrong positus_id or a wrong URL of the API every request gets 404. The calls
-// failed, which is counted, logged and, once it repeats, an alarm.
+// TestAWrongAddressIsNoCallerWhoHangsUp: with a wrong positus_id or a wrong URL of the API every request gets 404. The
+// calls failed, which is counted, logged and, once it repeats, an alarm.
 func TestAWrongAddressIsNoCallerWhoHangsUp(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*Config)
@@ -98,7 +102,8 @@ func TestAWrongAddressIsNoCallerWhoHangsUp(t *testing.T) {
 				}
 				until(t, "the call has ended", func() bool {
 					c, err := r.Store().Get(t.Context(), engine.Key(call.ID))
-					if err == nil && c.State == engine.Ended && (c.Outcome != engine.Failed || !strings.Contains(c.Why, "positus_id")) {
+					if err == nil && c.State == engine.Ended &&
+						(c.Outcome != engine.Failed || !strings.Contains(c.Why, "positus_id")) {
 						t.Fatalf("the call is %s: %s", c.Outcome, c.Why)
 					}
 					return err == nil && c.State == engine.Ended
@@ -114,7 +119,10 @@ func TestAWrongAddressIsNoCallerWhoHangsUp(t *testing.T) {
 			if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "kind=not_found") {
 				t.Errorf("the log:\n%s", &log)
 			}
-			if m := get(t, "http://"+r.InternalAddr()+"/metrics"); !strings.Contains(m, `callrouter_errors_total{kind="not_found"} 2`) {
+			if m := get(t, "http://"+r.InternalAddr()+"/metrics"); !strings.Contains(
+				m,
+				`callrouter_errors_total{kind="not_found"} 2`,
+			) {
 				t.Error("the errors are not counted")
 			}
 		})

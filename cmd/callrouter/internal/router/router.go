@@ -1,5 +1,5 @@
-// Package router is the router as a service: it opens the adapters and the listeners, runs the jobs, reads the rules again
-// when they change, and stops. It is given all it needs in a [Config], so a test can run one in its own process.
+// Package router is the router as a service: it opens the adapters and the listeners, runs the jobs, reads the rules
+// again when they change, and stops. It is given all it needs in a [Config], so a test can run one in its own process.
 package router
 
 import (
@@ -49,8 +49,8 @@ type Router struct {
 	watch     sync.WaitGroup
 }
 
-// Start opens the store and the listeners and begins to serve. The error names what could not be opened, and the setting to
-// change.
+// Start opens the store and the listeners and begins to serve. The error names what could not be opened, and the
+// setting to change.
 func Start(ctx context.Context, cfg Config) (_ *Router, err error) {
 	r := &Router{
 		cfg: cfg, metrics: metrics.New(), failed: make(chan error, 2), stopping: make(chan struct{}), crash: newCrashPoints(),

@@ -21,13 +21,17 @@ const (
 	secret   = "0123456789abcdef"
 )
 
-// TestRouterInThisProcess: a router is started with nothing but a Config, decides a call that comes through the stand-in
-// of Positus, and leaves nothing behind when it is stopped.
+// TestRouterInThisProcess: a router is started with nothing but a Config, decides a call that comes through the
+// stand-in of Positus, and leaves nothing behind when it is stopped.
 func TestRouterInThisProcess(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "rules.yaml")
-	write(t, path, "version: 1\ntimezone: UTC\nnumbers: {main: {phone: \"+"+business+"\", positus_id: "+numberID+"}}\ndefault: reject\n")
+	write(
+		t,
+		path,
+		"version: 1\ntimezone: UTC\nnumbers: {main: {phone: \"+"+business+"\", positus_id: "+numberID+"}}\ndefault: reject\n",
+	)
 	file, problems := LoadRules(path)
 	if problems.HasErrors() {
 		t.Fatal(problems)
@@ -82,11 +86,17 @@ func TestStartSaysWhatCannotBeOpened(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "rules.yaml")
-	write(t, path, "version: 1\ntimezone: UTC\nnumbers: {main: {phone: \"+"+business+"\", positus_id: "+numberID+"}}\ndefault: reject\n")
+	write(
+		t,
+		path,
+		"version: 1\ntimezone: UTC\nnumbers: {main: {phone: \"+"+business+"\", positus_id: "+numberID+"}}\ndefault: reject\n",
+	)
 	file, _ := LoadRules(path)
 	cfg := Config{
 		Rules: file, Store: filepath.Join(dir, "calls.db"), Listen: "127.0.0.1:0", InternalListen: "nowhere:1", AdminToken: token,
-		WebhookSecrets: []string{secret}, PositusURL: "http://127.0.0.1:1", PositusToken: token, Log: slog.New(slog.DiscardHandler),
+		WebhookSecrets: []string{
+			secret,
+		}, PositusURL: "http://127.0.0.1:1", PositusToken: token, Log: slog.New(slog.DiscardHandler),
 	}
 	if _, err := Start(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "--internal-listen") {
 		t.Errorf("started with an address that is not there: %v", err)

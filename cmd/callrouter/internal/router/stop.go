@@ -43,9 +43,9 @@ func (q *requests) wait(ctx context.Context) error {
 	return nil
 }
 
-// Stop reports "not ready" for as long as load balancers need to notice. Then it refuses new work, finishes work in hand or
-// leaves it to other instances, and closes everything, within [StopTimeout]. What it could not finish is in the log: records
-// say how it goes on, so the error is only about closing what was open.
+// Stop reports "not ready" for as long as load balancers need to notice. Then it refuses new work, finishes work in
+// hand or leaves it to other instances, and closes everything, within [StopTimeout]. What it could not finish is in the
+// log: records say how it goes on, so the error is only about closing what was open.
 func (r *Router) Stop() error {
 	began := time.Now()
 	r.readiness.stops.Store(true)
@@ -72,7 +72,13 @@ func (r *Router) Stop() error {
 // unfinished logs what a stop could not bring to its end.
 func (r *Router) unfinished(what string, err error) {
 	if err != nil {
-		r.cfg.Log.Warn("the stop did not finish everything in time; records in the store say what is left, and the next start, "+
-			"or another instance, continues", "unfinished", what, "error", err)
+		r.cfg.Log.Warn(
+			"the stop did not finish everything in time; records in the store say what is left, and the next start, "+
+				"or another instance, continues",
+			"unfinished",
+			what,
+			"error",
+			err,
+		)
 	}
 }

@@ -104,8 +104,8 @@ func until(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// TestStopLetsAnAnswerFinish: an answer that waits for Positus when the stop begins gets its 200, the agent's stream ends at
-// once, and what comes later is refused so that the agent's program sends it to another instance.
+// TestStopLetsAnAnswerFinish: an answer that waits for Positus when the stop begins gets its 200, the agent's stream
+// ends at once, and what comes later is refused so that the agent's program sends it to another instance.
 func TestStopLetsAnAnswerFinish(t *testing.T) {
 	slow := map[fake.Kind]time.Duration{fake.KindAccept: 1500 * time.Millisecond}
 	r, positus := run(t, handsOff, fake.Dials{Latency: slow}, nil)
@@ -162,8 +162,8 @@ func TestStopLetsAnAnswerFinish(t *testing.T) {
 	}
 }
 
-// TestAStopHasOneBudget: whatever hangs, all steps of a stop together take no more than is promised, and an answer that cannot
-// be waited for is told where to go on.
+// TestAStopHasOneBudget: whatever hangs, all steps of a stop together take no more than is promised, and an answer that
+// cannot be waited for is told where to go on.
 func TestAStopHasOneBudget(t *testing.T) {
 	testrun.NotShort(t, "it takes as long as the longest stop")
 	t.Parallel()
