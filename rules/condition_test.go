@@ -164,6 +164,10 @@ var madeUpBeginnings = []string{
 	`calls("1h") > 1`, `payload == "office"`, `"sales" == payload`,
 	`caller.country in ["BR", "US"]`, `listed("vip")`, `caller.number startsWith "+55"`, `number == "main"`,
 	`open("office")`,
+	`(payload == "1h" or caller.name == "Ana")`, `(caller.country == "US" or payload == "sales" and listed("vip"))`,
+	`(caller.number startsWith "+5511" or listed("vip") or payload in ["office", "office", "x"])`,
+	`caller.country == "BR" and payload == "sales"`, `(payload == "1h" or free("sales") > 0)`,
+	`(payload == "1h" or not (caller.name == "Ana"))`,
 	`not open("office")`, `caller.area == "11" and open("night")`, `split(payload, "")[2] == "l"`, `listed("blocked")`,
 }
 

@@ -24,6 +24,10 @@ func (f *File) decide(in *input, from int, s *scratch) (Decision, Needs) {
 	s.start(in, from)
 	for c := lowest(s.cursors); c != nil; c = lowest(s.cursors) {
 		i := int(c.rules[0])
+		if n := len(s.looked); n > 0 && int(s.looked[n-1]) == i {
+			c.rules = c.rules[1:] // it was entered under several parts
+			continue
+		}
 		r := &f.rules[i]
 		t := IsTrue
 		if c.first != nil {

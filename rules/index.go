@@ -10,7 +10,8 @@ import (
 
 // Of many rules few can hold for a call. A rule that asks for `payload == "a"` is only looked at when the payload is
 // "a"; one that asks for the night is not looked at by day. Order is kept: the lowest rule that holds wins, and what is
-// looked at is looked at as a whole. A rule is only ever left out because of a part that is false and that stands
+// looked at is looked at as a whole. A rule with several parts that can be looked up is found by the one that fewest rules
+// share; one with an `or` of such parts by each of them. A rule is only ever left out because of a part that is false and that stands
 // behind nothing that could fail or ask the store: so leaving it out changes neither the decision nor what is fetched.
 // Explain looks at every rule, and tests compare the two.
 
@@ -55,6 +56,7 @@ func (f *File) index() {
 		}
 		f.indexOf(number).fill(f, number, name)
 	}
+	f.rememberLists()
 }
 
 func (f *File) indexOf(number int) *numberIndex {
@@ -65,7 +67,13 @@ func (f *File) indexOf(number int) *numberIndex {
 }
 
 func (p *numberIndex) fill(f *File, number int, name string) {
-	p.values = make([]valueIndex, len(guarded))
+	p.values, p.listAt = make([]valueIndex, len(guarded)), map[string]int{}
+	shared := sharing{}
+	for i := range f.rules {
+		if f.rules[i].answersFor(number) {
+			shared.count(f.rules[i].when.SafeParts())
+		}
+	}
 	rest := map[*condition.Atom][]int32{} // by the atom they share first
 	for i := range f.rules {
 		r := &f.rules[i]
@@ -74,7 +82,7 @@ func (p *numberIndex) fill(f *File, number int, name string) {
 		}
 		p.all = append(p.all, int32(i))
 		parts := r.when.SafeParts()
-		if p.excluded(parts, name) || p.enter(parts, int32(i)) {
+		if p.excluded(parts, name) || p.enter(parts, int32(i), shared) {
 			continue
 		}
 		var shared *condition.Atom
@@ -95,42 +103,23 @@ func (p *numberIndex) excluded(parts []*condition.Condition, number string) bool
 	})
 }
 
-// enter puts a rule where its best guard says, if it has one.
-func (p *numberIndex) enter(parts []*condition.Condition, rule int32) bool {
-	best, rank := (*condition.Guard)(nil), 0
-	for _, c := range parts {
-		if c.Op != condition.Leaf || c.Atom.Guard == nil || c.Atom.Guard.Value == "number" {
+// enter puts a rule where the part that fewest rules share says, if it has one that can be looked up.
+func (p *numberIndex) enter(parts []*condition.Condition, rule int32, shared sharing) bool {
+	guards, _ := shared.best(parts)
+	for _, g := range guards {
+		if g.List == "" {
+			p.values[valueOf(g)].add(g, rule)
 			continue
 		}
-		g := c.Atom.Guard
-		r := 1 // a list
-		if g.Prefix {
-			r = 2
-		} else if g.Value != "" {
-			r = 3
-		}
-		if r > rank {
-			best, rank = g, r
-		}
-	}
-	if best == nil {
-		return false
-	}
-	if best.List != "" {
-		i := slices.IndexFunc(p.lists, func(l listIndex) bool { return l.name == best.List })
-		if i < 0 {
+		i, ok := p.listAt[g.List]
+		if !ok {
 			i = len(p.lists)
-			p.lists = append(p.lists, listIndex{name: best.List})
+			p.listAt[g.List] = i
+			p.lists = append(p.lists, listIndex{name: g.List})
 		}
-		p.lists[i].rules = append(p.lists[i].rules, rule)
-		return true
+		p.lists[i].add(rule)
 	}
-	i := slices.IndexFunc(guarded, func(g guardedValue) bool { return g.name == best.Value })
-	if i < 0 {
-		return false
-	}
-	p.values[i].add(best, rule)
-	return true
+	return len(guards) > 0
 }
 
 func (v *valueIndex) add(g *condition.Guard, rule int32) {
@@ -138,18 +127,26 @@ func (v *valueIndex) add(g *condition.Guard, rule int32) {
 		if v.prefixed == nil {
 			v.prefixed = map[string][]int32{}
 		}
-		v.prefixed[g.Texts[0]] = append(v.prefixed[g.Texts[0]], rule)
+		v.prefixed[g.Texts[0]] = appendNew(v.prefixed[g.Texts[0]], rule)
 		addTo(&v.lengths, len(g.Texts[0]))
 		return
 	}
 	if v.equal == nil {
 		v.equal = map[string][]int32{}
 	}
-	var texts []string
-	addTo(&texts, g.Texts...)
-	for _, text := range texts {
-		v.equal[text] = append(v.equal[text], rule)
+	for _, text := range g.Texts {
+		v.equal[text] = appendNew(v.equal[text], rule)
 	}
+}
+
+func (l *listIndex) add(rule int32) { l.rules = appendNew(l.rules, rule) }
+
+// appendNew appends a rule, unless it is the last one: rules are entered in order, and some more than once.
+func appendNew(rules []int32, rule int32) []int32 {
+	if n := len(rules); n > 0 && rules[n-1] == rule {
+		return rules
+	}
+	return append(rules, rule)
 }
 
 // group makes groups of the largest sets of rules that share a part, and one of all the others.
@@ -198,15 +195,61 @@ func (f *File) cursors(in *input) []cursor {
 			}
 		}
 	}
-	for _, l := range p.lists {
-		if in.listed(l.name) {
-			enter(nil, l.rules)
-		}
-	}
+	f.enterLists(in, p, enter)
 	for i, rules := range f.openGroups(in, p) {
 		enter(p.groups[i].first, rules)
 	}
 	return all
+}
+
+// fewLists is how many lists are tried one after the other; the lists of a caller are looked up among more.
+const fewLists = 8
+
+// enterLists enters the rules of the lists that the caller is on.
+func (f *File) enterLists(in *input, p *numberIndex, enter func(first *condition.Condition, rules []int32)) {
+	if len(p.lists) <= fewLists {
+		for _, l := range p.lists {
+			if in.listed(l.name) {
+				enter(nil, l.rules)
+			}
+		}
+		return
+	}
+	var tried []int32
+	try := func(list int32) {
+		if i, ok := p.listAt[f.lists[list].Name]; ok && !slices.Contains(tried, list) {
+			tried = append(tried, list)
+			if in.listed(p.lists[i].name) {
+				enter(nil, p.lists[i].rules)
+			}
+		}
+	}
+	for _, key := range [2]string{in.key, in.otherKey} {
+		for _, list := range f.listsOf[key] {
+			try(list)
+		}
+	}
+	if in.runtime == nil || len(in.runtime.Entries) == 0 {
+		return
+	}
+	for i := range f.lists {
+		if in.enteredAtRuntime(f.lists[i].Name) {
+			try(int32(i))
+		}
+	}
+}
+
+// rememberLists makes the table of the lists that a caller is on, where there are so many that it pays.
+func (f *File) rememberLists() {
+	if !slices.ContainsFunc(f.indexes, func(p numberIndex) bool { return len(p.lists) > fewLists }) {
+		return
+	}
+	f.listsOf = map[string][]int32{}
+	for i, l := range f.lists {
+		for key := range l.entries {
+			f.listsOf[key] = append(f.listsOf[key], int32(i))
+		}
+	}
 }
 
 // openGroups are the rules of each group whose parts of the clock hold in this minute. They are found once a minute.

@@ -29,6 +29,9 @@ type Runtime struct {
 func NewRuntime(switches map[string]Switch, entries map[string][]Entry) *Runtime {
 	rt := &Runtime{Switches: switches, Entries: make(map[string]map[string]time.Time, len(entries))}
 	for name, all := range entries {
+		if len(all) == 0 {
+			continue
+		}
 		until := make(map[string]time.Time, len(all))
 		for _, e := range all {
 			addEntry(until, e.Key, e.Until)

@@ -36,7 +36,8 @@ type File struct {
 	clockParts [][]*condition.Condition
 	indexes    []numberIndex // by number
 	facts      factTable
-	fallback   Decision // the default
+	listsOf    map[string][]int32 // by key of a caller: lists of the file; nil where there are few lists
+	fallback   Decision           // the default
 	onError    Decision
 	tests      []Case
 
@@ -129,7 +130,8 @@ type numberIndex struct {
 	all    []int32 // every rule
 	values []valueIndex
 	lists  []listIndex
-	groups []group // what no guard leaves out
+	listAt map[string]int // index of the list, by name
+	groups []group        // what no guard leaves out
 }
 
 type valueIndex struct {
