@@ -39,7 +39,7 @@ func invalid(code, format string, args ...any) error {
 	return problem(http.StatusBadRequest, code, fmt.Sprintf(format, args...))
 }
 
-// fail writes an error. An error that no handler recognised comes from the store.
+// fail writes an error.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var e *apiError
 	if errors.Is(context.Cause(r.Context()), engine.ErrStopping) || errors.Is(err, engine.ErrStopping) {
@@ -50,11 +50,7 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 			"cannot be shown; other calls are not affected; restore the store from a copy to have it back")
 	}
 	if !errors.As(err, &e) {
-		if r.Context().Err() == nil {
-			a.Logger.Error("a request failed because the store is unreachable", "route", r.Pattern, "error", err)
-		}
-		e = &apiError{status: http.StatusServiceUnavailable, code: "store_unavailable",
-			message: "the store cannot be reached; try again in a moment"}
+		e = a.unrecognised(r, err)
 	}
 	switch e.status {
 	case http.StatusUnauthorized:
@@ -69,6 +65,22 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if err := reply(w, e.status, body); err != nil {
 		a.Logger.Error("could not write an error response", "route", r.Pattern, "error", err)
 	}
+}
+
+// unrecognised returns the response to an error that no handler knows. It is the store's, or a fault of this program.
+func (a *api) unrecognised(r *http.Request, err error) *apiError {
+	_, store := errors.AsType[*engine.StoreError](err)
+	left := r.Context().Err() != nil // whoever asked, so nobody reads the response
+	if store || left || errors.Is(err, context.DeadlineExceeded) {
+		if !left {
+			a.Logger.Error("a request failed because the store is unreachable", "route", r.Pattern, "error", err)
+		}
+		return &apiError{status: http.StatusServiceUnavailable, code: "store_unavailable",
+			message: "the store cannot be reached; try again in a moment"}
+	}
+	a.Logger.Error("a request failed because of a fault in this program; please report it", "route", r.Pattern, "error", err)
+	return &apiError{status: http.StatusInternalServerError, code: "internal",
+		message: "the router failed on this request; the log of this process says why"}
 }
 
 // reply writes v as JSON. An error means that nothing was written; a client that has gone is not an error.

@@ -27,6 +27,14 @@ var (
 	ErrGate = errors.New("the store may have lost data; no agent is rung for some seconds, until instances rewrite it")
 )
 
+// StoreError is a failure of the store itself: it cannot be reached, is full, or is broken. A refusal, such as [ErrConflict],
+// is none.
+type StoreError struct{ Err error }
+
+func (e *StoreError) Error() string { return e.Err.Error() }
+
+func (e *StoreError) Unwrap() error { return e.Err }
+
 // Calls keeps the records of calls. Every method is one atomic step; all are safe for concurrent use.
 //
 // The store keeps whatever it needs to find calls (by due time, by queue, by caller) in step with the record by itself:

@@ -263,7 +263,7 @@ func (s *embedded) wrap(err error) error {
 	if err == nil || isRefusal(err) {
 		return err
 	}
-	return fmt.Errorf("store %s: %w", s.path, explain(err))
+	return &engine.StoreError{Err: fmt.Errorf("store %s: %w", s.path, explain(err))}
 }
 
 // OnWake is part of [engine.Wakes].

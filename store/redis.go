@@ -210,7 +210,7 @@ func (s *redisStore) failed(err error) error {
 	if err == nil || errors.Is(err, redis.Nil) {
 		return err
 	}
-	return fmt.Errorf("store %s: %w", s.address, hint(err))
+	return &engine.StoreError{Err: fmt.Errorf("store %s: %w", s.address, hint(err))}
 }
 
 // hint adds to an error of Redis what it means and what to do.
