@@ -153,7 +153,7 @@ func (d *demo) close() {
 
 // play places the calls. The hours are set with a switch, so that the demo is the same at any hour.
 func (d *demo) play(ctx context.Context) error {
-	d.say("Nothing here is real: Positus and the phones are played on this machine.\n")
+	d.say("Nothing here is real: Positus and the phones are simulated on this machine.\n")
 	if err := d.setOffice(ctx, true); err != nil {
 		return err
 	}
@@ -161,17 +161,17 @@ func (d *demo) play(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.say("agent ana is there, and picks up")
+	d.say("agent ana connects and picks up calls")
 	d.place(ctx, "a blocked caller", fake.Phone{Number: demoBlocked})
 	vip := d.place(ctx, "a VIP, ana is free", fake.Phone{Number: demoVIP, Name: "Vera", Media: true})
 	d.place(ctx, "a VIP, ana is busy", fake.Phone{Number: "554399951234", Name: "Paulo", Media: true})
-	twice := d.place(ctx, "a call whose webhook comes twice at once",
+	twice := d.place(ctx, "a call whose webhook arrives twice at once",
 		fake.Phone{Number: demoStranger, Media: true, ConnectRepeat: []time.Duration{0}})
 	twiceAt := d.placed
 	if _, err := d.agent(ctx, "bruno", false); err != nil {
 		return err
 	}
-	d.say("agent bruno is there, and does not pick up")
+	d.say("agent bruno connects and never picks up")
 	d.place(ctx, "a caller who hangs up while bruno's phone rings",
 		fake.Phone{Number: demoStranger, HangUpAfter: 700 * time.Millisecond})
 	if err := d.setOffice(ctx, false); err != nil {
@@ -271,7 +271,7 @@ func (d *demo) decided(ctx context.Context, callID string) (*engine.Call, error)
 		case <-wake:
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil, errors.New("nothing was decided in time")
+			return nil, errors.New("no decision within 30 s")
 		}
 	}
 }

@@ -119,7 +119,7 @@ func run(args []string, env *environment) (code int) {
 	if err != nil {
 		fmt.Fprintf(
 			env.stderr,
-			"callrouter: %s\nRun \"callrouter --help\" for what there is.\n",
+			"callrouter: %s\nRun \"callrouter --help\" for the list of commands.\n",
 			usageText(parser, args, err),
 		)
 		return exitUsage
@@ -156,7 +156,7 @@ func usageText(parser *kong.Kong, args []string, err error) string {
 		}
 		known = append(known, c.Name)
 	}
-	return fmt.Sprintf("there is no command %q; there are %s", args[0], strings.Join(known, ", "))
+	return fmt.Sprintf("unknown command %q; commands are %s", args[0], strings.Join(known, ", "))
 }
 
 // ended prints an error and returns the exit code for it.

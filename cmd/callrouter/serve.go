@@ -32,7 +32,7 @@ func (c *serveCmd) Run(env *environment) error {
 		return err
 	}
 	if cfg.Drain > router.MaxDrain {
-		return usage("--drain: %s is longer than %s, which is half of what a stop may take", cfg.Drain, router.MaxDrain)
+		return usage("--drain: %s is too long; at most %s, half of the time a stop may take", cfg.Drain, router.MaxDrain)
 	}
 	if cfg.Rules, err = loadGood(env, c.Rules, false, router.LoadRules); err != nil {
 		return err

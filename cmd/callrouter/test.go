@@ -66,7 +66,7 @@ func (c *testCmd) wanted() (func(string) bool, error) {
 	}
 	pattern, err := regexp.Compile(c.Only)
 	if err != nil {
-		return nil, usage("--run: %q is no regular expression: %w", c.Only, err)
+		return nil, usage("--run: %q is not a regular expression: %w", c.Only, err)
 	}
 	return pattern.MatchString, nil
 }

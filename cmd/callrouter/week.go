@@ -92,7 +92,7 @@ func firstDay(start string, now time.Time) (time.Time, error) {
 	if start != "" {
 		day, err := time.Parse(time.DateOnly, start)
 		if err != nil {
-			return day, usage("--start: %q is no date; write it as %s", start, now.Format(time.DateOnly))
+			return day, usage("--start: %q is not a date; write it as %s", start, now.Format(time.DateOnly))
 		}
 		return day, nil
 	}

@@ -124,7 +124,7 @@ func (a *agent) take(ctx context.Context, offer console.OfferEvent) {
 		err = a.talk(ctx, offer)
 	}
 	if err != nil && ctx.Err() == nil {
-		fmt.Println("call failed:", err) // 409: another agent was first, or the caller hung up
+		fmt.Println("call failed:", err) // 409: another agent picked up first, or the caller hung up
 	}
 }
 

@@ -60,7 +60,7 @@ func (s *story) print() error {
 		rows  [][]string
 	}{
 		{"rules looked at", s.trace()},
-		{"what the store answered", s.facts()},
+		{"facts from the store", s.facts()},
 		{"offers to agents", s.offers()},
 		{"what happened", s.happened()},
 	} {
@@ -102,7 +102,7 @@ func (s *story) received() string {
 	if d := c.ReceivedAt.Sub(c.Timestamp).Round(time.Millisecond); d > 0 {
 		text += fmt.Sprintf(", %.3f s after WhatsApp's own timestamp", d.Seconds())
 	}
-	return text + "; an action was possible until " + s.since(c.Deadline)
+	return text + "; answer window until " + s.since(c.Deadline)
 }
 
 func (s *story) decision() string {
@@ -226,8 +226,8 @@ var offerTexts = map[engine.OfferResult]string{
 	engine.OfferAnswered:    "answered",
 	engine.OfferDeclined:    "declined",
 	engine.OfferMissed:      "rang out, nobody picked up",
-	engine.OfferTaken:       "another agent was first",
-	engine.OfferUnreachable: "rang out, the agent was not connected any more",
+	engine.OfferTaken:       "another agent picked up first",
+	engine.OfferUnreachable: "rang out, the agent had disconnected",
 	engine.OfferEnded:       "the caller left, or the call was decided otherwise",
 }
 
@@ -268,7 +268,7 @@ func (s *story) happened() [][]string {
 }
 
 func callerEndText(e *engine.CallerEnd) string {
-	text := "said that the call is over"
+	text := "reported the end of the call"
 	if e.Status != "" {
 		text += ": " + e.Status
 	}

@@ -56,7 +56,7 @@ func (r *Tests) Print(w io.Writer) {
 	if r.TooLittle() {
 		fmt.Fprintf(
 			w,
-			"coverage is %s%%, and --fail-under asks for %v%%\n",
+			"coverage %s%% is below --fail-under %v%%\n",
 			percentage(r.Coverage.Percent),
 			r.FailUnder,
 		)

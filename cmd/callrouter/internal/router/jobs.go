@@ -58,7 +58,7 @@ func scheduler(table []job, m *metrics.Metrics, log *slog.Logger) (gocron.Schedu
 				gocron.AfterJobRunsWithPanic(func(_ uuid.UUID, name string, p any) {
 					m.Error("job_panic")
 					log.Error(
-						"a scheduled job failed inside; it runs again at its next time",
+						"a bug stopped a scheduled job; it runs again at its next time; report it",
 						"job",
 						name,
 						"panic",

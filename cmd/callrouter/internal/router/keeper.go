@@ -78,7 +78,7 @@ func (k *keeper) load() (status console.RulesStatus, problems rules.Problems, ch
 	}
 	k.file, k.seen = f, looks(f.Paths())
 	if k.bad {
-		k.log.Info("the rules file is good again", "file", k.path, "version", f.Version())
+		k.log.Info("the rules file is valid again; its rules are in force", "file", k.path, "version", f.Version())
 	}
 	k.bad, k.status.LastRefusal = false, nil
 	if f.Version() == k.status.Version {
@@ -103,7 +103,7 @@ func (k *keeper) refuse(problems rules.Problems) {
 	k.metrics.Error("rules_refused")
 	k.status.LastRefusal = &console.Refusal{At: time.Now(), Problems: problems}
 	k.log.Error(
-		"the rules file was refused, the one before stays in force",
+		"the rules file was refused; the previous rules stay in force; run callrouter check",
 		"file",
 		k.path,
 		"errors",
@@ -190,7 +190,7 @@ func looks(paths []string) map[string]string {
 func (k *keeper) Watch(ctx context.Context) {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
-		k.log.Warn("changes of the rules file are only looked for now and then", "error", err)
+		k.log.Warn("cannot watch the rules file for changes; reading it every 10 s instead", "error", err)
 		return
 	}
 	defer w.Close()
@@ -245,7 +245,7 @@ func (k *keeper) watchFolders(w *fsnotify.Watcher) (names map[string]bool) {
 		}
 		if err := w.Add(folder); err != nil {
 			k.log.Warn(
-				"a folder of the rules cannot be watched; it is looked at now and then",
+				"cannot watch a folder of the rules file; reading it every 10 s instead",
 				"folder",
 				folder,
 				"error",

@@ -142,10 +142,10 @@ func localURL(a net.Addr) string {
 
 func (r *Router) listen(ctx context.Context) (err error) {
 	if r.listenP, err = listen(ctx, r.cfg.Listen); err != nil {
-		return fmt.Errorf("public side: %w; choose another address with --listen", err)
+		return fmt.Errorf("public listener: %w; choose another address with --listen", err)
 	}
 	if r.listenI, err = listen(ctx, r.cfg.InternalListen); err != nil {
-		return fmt.Errorf("internal side: %w; choose another address with --internal-listen", err)
+		return fmt.Errorf("internal listener: %w; choose another address with --internal-listen", err)
 	}
 	return nil
 }
