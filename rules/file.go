@@ -84,6 +84,15 @@ func (f *File) Version() string { return f.version }
 // Paths is every file it is made of, the rules file first.
 func (f *File) Paths() []string { return slices.Clone(f.paths) }
 
+// LongestHistory returns the longest time that a condition or message looks back with calls(), 0 if none does.
+func (f *File) LongestHistory() time.Duration {
+	var longest time.Duration
+	for _, d := range f.durations {
+		longest = max(longest, d)
+	}
+	return longest
+}
+
 // Location is the file's time zone.
 func (f *File) Location() *time.Location { return f.loc }
 

@@ -5,13 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"callrouter/cmd/callrouter/internal/metrics"
+	"callrouter/engine"
 
 	"github.com/go-co-op/gocron/v2"
 	"github.com/google/uuid"
 )
+
+// beat is the job whose success shows that the store is back.
+const beat = "beat"
 
 // job is a line of the job table.
 type job struct {
@@ -24,7 +29,7 @@ type job struct {
 func (r *Router) jobTable() []job {
 	e, k := r.engine, r.keeper
 	return []job{
-		{"beat", 2 * time.Second, e.Beat},
+		{beat, 2 * time.Second, e.Beat},
 		{"sweep", 2 * time.Second, e.Sweep},
 		{"overrides", 2 * time.Second, e.RefreshOverrides},
 		{"journal", time.Second, e.FlushKept},
@@ -49,6 +54,7 @@ func (r *Router) RunJob(name string) error {
 
 // scheduler runs the table. A job never overlaps itself, one that panics is logged and runs again.
 func scheduler(table []job, m *metrics.Metrics, log *slog.Logger) (gocron.Scheduler, error) {
+	var away atomic.Bool // an outage of the store is one line when it begins and one when it ends, whichever jobs it meets
 	s, err := gocron.NewScheduler(
 		gocron.WithLocation(time.UTC),
 		gocron.WithStopTimeout(5*time.Second),
@@ -65,11 +71,23 @@ func scheduler(table []job, m *metrics.Metrics, log *slog.Logger) (gocron.Schedu
 						fmt.Sprint(p),
 					)
 				}),
+				gocron.AfterJobRuns(func(_ uuid.UUID, name string) {
+					if name == beat && away.CompareAndSwap(true, false) {
+						log.Info("the store can be reached again")
+					}
+				}),
 				gocron.AfterJobRunsWithError(func(_ uuid.UUID, name string, err error) {
 					if errors.Is(err, context.Canceled) {
 						return
 					}
 					m.Error("job_" + name)
+					if _, store := errors.AsType[*engine.StoreError](err); store {
+						if away.CompareAndSwap(false, true) {
+							log.Error("the store cannot be reached; calls are decided as --store-down says, and jobs run again by "+
+								"themselves; look at the store", "job", name, "error", err)
+						}
+						return
+					}
 					log.Error("a scheduled job failed; it runs again at its next time", "job", name, "error", err)
 				}),
 			),

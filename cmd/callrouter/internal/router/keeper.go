@@ -29,6 +29,7 @@ type keeper struct {
 	metrics *metrics.Metrics
 	crash   *crashPoints
 	log     *slog.Logger
+	keeps   time.Duration // how long records are kept
 
 	reloading sync.Mutex // one reload at a time: it runs the file's tests, and may take long
 
@@ -40,11 +41,12 @@ type keeper struct {
 	seen   map[string]string // of every file it is made of, what was last seen of it
 }
 
-func newKeeper(f *rules.File, e *engine.Engine, m *metrics.Metrics, crash *crashPoints, log *slog.Logger) *keeper {
-	k := &keeper{path: f.Path(), engine: e, metrics: m, crash: crash, log: log}
+func newKeeper(f *rules.File, e *engine.Engine, m *metrics.Metrics, crash *crashPoints, log *slog.Logger, keeps time.Duration) *keeper {
+	k := &keeper{path: f.Path(), engine: e, metrics: m, crash: crash, log: log, keeps: keeps}
 	k.status = console.RulesStatus{Version: f.Version(), LoadedAt: time.Now()}
 	k.file, k.seen = f, looks(f.Paths())
 	m.RulesLoaded(f.Version(), k.status.LoadedAt)
+	k.warnOfHistory(f)
 	return k
 }
 
@@ -88,8 +90,17 @@ func (k *keeper) load() (status console.RulesStatus, problems rules.Problems, ch
 	k.crash.reload(func() { k.engine.SetRules(f) })
 	k.status.Version, k.status.LoadedAt = f.Version(), time.Now()
 	k.metrics.RulesLoaded(f.Version(), k.status.LoadedAt)
+	k.warnOfHistory(f)
 	k.log.Info("rules loaded", "file", k.path, "version", f.Version(), "rules", len(f.RuleNames()))
 	return k.status, problems, true
+}
+
+// warnOfHistory warns of conditions that look back further than records reach.
+func (k *keeper) warnOfHistory(f *rules.File) {
+	if longest := f.LongestHistory(); longest > k.keeps {
+		k.log.Warn("calls() looks back further than records are kept, so it counts too few calls; lengthen --retention or look back "+
+			"less far", "file", k.path, "calls", longest.String(), "retention", k.keeps.String())
+	}
 }
 
 // refuse tells once what is wrong.

@@ -84,7 +84,7 @@ func keeperInFolder(t *testing.T) (*keeper, *metrics.Metrics, *engine.Engine, en
 			t.Error(err)
 		}
 	})
-	return newKeeper(f, e, m, newCrashPoints(), log), m, e, s
+	return newKeeper(f, e, m, newCrashPoints(), log, 24*time.Hour), m, e, s
 }
 
 func write(t *testing.T, path, text string) {

@@ -106,7 +106,7 @@ func (r *Router) open(ctx context.Context) (err error) {
 		HangUpURL: func(callID string) string { return console.HangUpURL(internalURL, cfg.AdminToken, callID) },
 	})
 	r.readiness = &readiness{ping: r.store.Ping, engine: r.engine, notFound: r.positus.NotFound}
-	r.keeper = newKeeper(cfg.Rules, r.engine, r.metrics, r.crash, cfg.Log)
+	r.keeper = newKeeper(cfg.Rules, r.engine, r.metrics, r.crash, cfg.Log, cfg.Retention)
 	return nil
 }
 
