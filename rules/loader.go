@@ -115,13 +115,13 @@ func (l conditionNames) NumberOf(phone string) (name string, ok bool) {
 	return l.f.numbers[i].Name, true
 }
 
-// include reads a file that the rules file names: it is part of the version, and is watched.
-func (l *loader) include(n *source.Node) (data []byte, path string, ok bool) {
+// include reads a file of at most so many bytes that the rules file names: it is part of the version, and is watched.
+func (l *loader) include(n *source.Node, most int64) (data []byte, path string, ok bool) {
 	path = n.Value
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(l.dir, path)
 	}
-	data, err := l.readIncluded(n.Value, path)
+	data, err := l.readIncluded(n.Value, path, most)
 	if err != nil {
 		code := err.Code
 		if code == source.CodeUnreadable {
@@ -138,9 +138,9 @@ func (l *loader) include(n *source.Node) (data []byte, path string, ok bool) {
 	return data, path, true
 }
 
-func (l *loader) readIncluded(name, path string) ([]byte, *source.FileError) {
+func (l *loader) readIncluded(name, path string, most int64) ([]byte, *source.FileError) {
 	if l.kept == nil {
-		return source.ReadFile(path)
+		return source.ReadFile(path, most)
 	}
 	return l.kept[name], nil
 }

@@ -215,7 +215,7 @@ func (l *loader) readAnswers() {
 
 // audio reads a sound file that is played to callers, and returns its absolute path.
 func (l *loader) audio(n *source.Node) string {
-	data, path, ok := l.include(n)
+	data, path, ok := l.include(n, source.MaxFile)
 	if !ok {
 		return ""
 	}

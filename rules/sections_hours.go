@@ -58,7 +58,7 @@ func (l *loader) readCalendarFile(name string, n, file *source.Node) hours.Calen
 	if file == nil {
 		return empty
 	}
-	data, path, ok := l.include(file)
+	data, path, ok := l.include(file, source.MaxFile)
 	if !ok {
 		return empty
 	}

@@ -38,7 +38,7 @@ func (l *loader) readListSource(made *list, name, n *source.Node) {
 		l.Fail(source.KeyOf(n, "store"), "conflicting-keys", "a list is either in a file or kept at run time",
 			"remove one of them; run-time entries can be added to any list")
 	case file != nil:
-		if data, path, ok := l.include(file); ok {
+		if data, path, ok := l.include(file, source.MaxList); ok {
 			l.readListFile(made, path, data)
 		}
 	case store != nil:
@@ -95,6 +95,9 @@ func (l *loader) readEntry(made *list, n *source.Node) {
 	made.add(key, until)
 }
 
+// longList is the size, in bytes, from which on a list file is read by the faster way.
+const longList = 64 << 10
+
 // readListFile reads a list of its own file: one number (or id:...) a line, and comments behind "#".
 func (l *loader) readListFile(made *list, path string, data []byte) {
 	text := source.New(path)
@@ -102,10 +105,15 @@ func (l *loader) readListFile(made *list, path string, data []byte) {
 	if !text.ReadText(data) {
 		return
 	}
+	long := len(data) > longList
 	for n, line := range text.Lines() {
 		entry, _, _ := strings.Cut(line, "#")
 		entry = strings.TrimSpace(entry)
 		if entry == "" {
+			continue
+		}
+		if long && phone.SurelyNormal(entry) {
+			made.add(entry, time.Time{})
 			continue
 		}
 		key, err := ParseEntry(entry)

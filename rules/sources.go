@@ -42,7 +42,7 @@ func (f *File) Unchanged(changed func(path string) bool) bool {
 		if !isText {
 			continue
 		}
-		if now, err := source.ReadFile(path); err != nil || !bytes.Equal(now, kept) {
+		if now, err := source.ReadFile(path, source.MaxList); err != nil || !bytes.Equal(now, kept) {
 			return false
 		}
 	}

@@ -130,7 +130,7 @@ func (t *Tests) rulesOf(doc *source.Document, n *source.Node) (*tested, rules.Pr
 	if known := t.byPath[absolute(path)]; known != nil {
 		return known, nil
 	}
-	data, err := source.ReadFile(path)
+	data, err := source.ReadFile(path, source.MaxFile)
 	if err != nil {
 		doc.Fail(n, err.Code, fmt.Sprintf("%s cannot be used: %s", source.Quoted(n.Value), err.Reason),
 			"the path is relative to the test file")

@@ -1,0 +1,58 @@
+package phone
+
+import (
+	"strings"
+	"sync"
+)
+
+// Lists hold a hundred thousand numbers, nearly all of them Brazilian and in normal form already. The library takes 14 µs
+// for one, most of it in regular expressions. Whether a Brazilian number is valid depends on its area code and the two
+// digits that follow (one for a landline): so the library is asked once for each of these beginnings, and tests compare
+// the two for millions of numbers.
+
+const (
+	mobileLength   = len("+5511999999999")
+	landlineLength = len("+551133333333")
+)
+
+// brazilianStarts are the beginnings of valid numbers in normal form: "11" and "99" of a mobile, "11" and "3" of a landline.
+var brazilianStarts = sync.OnceValue(func() map[string]bool {
+	starts := map[string]bool{}
+	try := func(start string, length int) {
+		number := "+55" + start
+		number += strings.Repeat("1", length-len(number))
+		if normal, err := Normalize(number); err == nil && normal == number {
+			starts[start] = true
+		}
+	}
+	for area := 11; area <= 99; area++ {
+		code := string([]byte{'0' + byte(area/10), '0' + byte(area%10)})
+		for d := byte('0'); d <= '9'; d++ {
+			try(code+"9"+string(d), mobileLength)
+			try(code+string(d), landlineLength)
+		}
+	}
+	return starts
+})
+
+// SurelyNormal reports whether a text is a valid number in normal form, as Normalize would return it, a hundred times as
+// fast. It knows Brazilian numbers only, and false says nothing. The first use takes as long as Normalize for 2,000 numbers.
+func SurelyNormal(raw string) bool {
+	end := 7
+	switch len(raw) {
+	case mobileLength:
+	case landlineLength:
+		end = 6
+	default:
+		return false
+	}
+	if raw[:3] != "+55" {
+		return false
+	}
+	for i := 3; i < len(raw); i++ {
+		if raw[i] < '0' || raw[i] > '9' {
+			return false
+		}
+	}
+	return brazilianStarts()[raw[3:end]]
+}

@@ -1,0 +1,41 @@
+package phone
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+var compared = flag.Int("compared", 20_000, "how many numbers are compared with the library")
+
+// What is found by the beginning of a number is what the library says of the whole of it.
+func TestBrazilianNumbersAreThoseOfTheLibrary(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range *compared {
+		number := fmt.Sprintf("+55%02d%09d", random.IntN(100), random.IntN(1_000_000_000))
+		switch random.IntN(4) {
+		case 0:
+			number = number[:len(number)-1]
+		case 1:
+			number = number[:5] + "9" + number[6:]
+		}
+		normal, err := Normalize(number)
+		if agrees := err == nil && normal == number; SurelyNormal(number) && !agrees {
+			t.Fatalf("%s: the library says %q, %v", number, normal, err)
+		}
+	}
+	for _, s := range []string{"+5511988887777", "+551122361741", "+5543999951234"} {
+		if !SurelyNormal(s) {
+			t.Errorf("%s goes the slow way", s)
+		}
+	}
+}
+
+func BenchmarkSurelyNormal(b *testing.B) {
+	for b.Loop() {
+		if !SurelyNormal("+5511988887777") {
+			b.Fatal("it goes the slow way")
+		}
+	}
+}
