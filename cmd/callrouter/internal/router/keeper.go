@@ -78,6 +78,7 @@ func (k *keeper) load() (status console.RulesStatus, problems rules.Problems, ch
 		k.refuse(problems)
 		return k.status, problems, false
 	}
+	before := k.file
 	k.file, k.seen = f, looks(f.Paths())
 	if k.bad {
 		k.log.Info("the rules file is valid again; its rules are in force", "file", k.path, "version", f.Version())
@@ -91,6 +92,7 @@ func (k *keeper) load() (status console.RulesStatus, problems rules.Problems, ch
 	k.status.Version, k.status.LoadedAt = f.Version(), time.Now()
 	k.metrics.RulesLoaded(f.Version(), k.status.LoadedAt)
 	k.warnOfHistory(f)
+	k.warnOfEmptied(before, f)
 	k.log.Info("rules loaded", "file", k.path, "version", f.Version(), "rules", len(f.RuleNames()))
 	return k.status, problems, true
 }
@@ -100,6 +102,20 @@ func (k *keeper) warnOfHistory(f *rules.File) {
 	if longest := f.LongestHistory(); longest > k.keeps {
 		k.log.Warn("calls() looks back further than records are kept, so it counts too few calls; lengthen --retention or look back "+
 			"less far", "file", k.path, "calls", longest.String(), "retention", k.keeps.String())
+	}
+}
+
+// warnOfEmptied warns of lists that lost everything, as when a download of a list file failed.
+func (k *keeper) warnOfEmptied(before, f *rules.File) {
+	had := map[string]int{}
+	for _, l := range before.Lists() {
+		had[l.Name] = l.Size
+	}
+	for _, l := range f.Lists() {
+		if n := had[l.Name]; n > 0 && l.Size == 0 && !l.Store {
+			k.log.Warn("a list lost all of its entries, so nobody is on it by the file; if that is not meant, restore its file",
+				"list", l.Name, "entries_before", n, "file", k.path, "version", f.Version())
+		}
 	}
 }
 

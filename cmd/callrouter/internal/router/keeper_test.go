@@ -357,3 +357,29 @@ func gauge(t *testing.T, m *metrics.Metrics, name string) float64 {
 	t.Fatalf("no metric %s", name)
 	return 0
 }
+
+// TestAnEmptiedListIsWarnedOf: a download that failed leaves an empty file behind, and nobody is on the list any more.
+func TestAnEmptiedListIsWarnedOf(t *testing.T) {
+	k, _, _, _ := keeperInFolder(t)
+	var log logLines
+	k.log = slog.New(slog.NewTextHandler(&log, nil))
+	known := filepath.Join(filepath.Dir(k.path), "known.txt")
+	for _, step := range []struct {
+		text   string
+		warned int
+	}{
+		{"+55 11 98888-0000\n+55 11 98888-0001\n", 0}, {"+55 11 98888-0000\n", 0}, {"", 1}, {"# none\n", 1},
+		{"+55 11 98888-0000\n", 1}, {"# none\n", 2},
+	} {
+		write(t, known, step.text)
+		if _, problems, err := k.Reload(t.Context()); err != nil || problems.HasErrors() {
+			t.Fatal(problems, err)
+		}
+		if got := strings.Count(log.String(), "a list lost all of its entries"); got != step.warned {
+			t.Errorf("after %q: warned %d times, want %d\n%s", step.text, got, step.warned, &log)
+		}
+	}
+	if !strings.Contains(log.String(), "list=known entries_before=1") {
+		t.Error(log.String())
+	}
+}
