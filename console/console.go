@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"crypto/sha256"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -24,6 +25,7 @@ type Config struct {
 	Engine     *engine.Engine
 	Store      engine.Store
 	Rules      RulesControl
+	Backup     Backup // nil if the store is no file
 	AdminToken string // if empty, nobody is the administrator
 	Metrics    http.Handler
 	Ready      http.Handler // of GET /readyz, with details
@@ -31,6 +33,9 @@ type Config struct {
 	Now        func() time.Time // time.Now if nil
 	Stopping   <-chan struct{}  // once closed, streams end and new requests are refused as "stopping"; never if nil
 }
+
+// Backup writes a copy of the store's file to w, as it is at one instant. It calls size with the number of bytes first.
+type Backup func(ctx context.Context, w io.Writer, size func(bytes int64)) error
 
 // RulesControl is the rules file as the process keeps it.
 type RulesControl interface {

@@ -44,6 +44,8 @@ func (a *api) routes() []route {
 		{"GET /api/v1/rules", forAdmin, a.rulesStatus},
 		{"POST /api/v1/rules/reload", forAdmin, a.reloadRules},
 
+		{"GET /api/v1/store/backup", forAdmin, a.backup},
+
 		{"GET /api/v1/lists", forAdmin, a.lists},
 		{"GET /api/v1/lists/{list}", forAdmin, a.getList},
 		{"PUT /api/v1/lists/{list}/{number}", forAdmin, a.putEntry},

@@ -18,6 +18,7 @@ var policy = map[string]string{
 	"POST /api/v1/calls/{id}/hang-up":              "admin, agent",
 	"GET /api/v1/rules":                            "admin",
 	"POST /api/v1/rules/reload":                    "admin",
+	"GET /api/v1/store/backup":                     "admin",
 	"GET /api/v1/lists":                            "admin",
 	"GET /api/v1/lists/{list}":                     "admin",
 	"PUT /api/v1/lists/{list}/{number}":            "admin",

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -209,5 +210,43 @@ func TestRedisIndexesCallsOfOlderVersions(t *testing.T) {
 	}
 	if left := server.Do("ZCARD", "cr1:{callrouter}:caller:+1"); left != int64(0) {
 		t.Errorf("the caller has %v calls after the purge", left)
+	}
+}
+
+// blocked is a writer that takes nothing until it is freed.
+type blocked struct{ begun, free chan struct{} }
+
+func (b *blocked) Write(p []byte) (int, error) {
+	select {
+	case <-b.begun:
+	default:
+		close(b.begun)
+	}
+	<-b.free
+	return len(p), nil
+}
+
+// A read that takes long, such as a backup for a slow client, holds up neither writes nor other reads, though the file
+// grows meanwhile.
+func TestEmbeddedReadsHoldUpNobody(t *testing.T) {
+	t.Parallel()
+	s := openFile(t, filepath.Join(t.TempDir(), "callrouter.db"), store.Config{})
+	w := &blocked{begun: make(chan struct{}), free: make(chan struct{})}
+	done := make(chan error)
+	go func() { done <- s.(store.Backer).Backup(t.Context(), w, func(int64) {}) }()
+	<-w.begun
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for i := range 200 {
+		c := newCall(fmt.Sprint(i))
+		c.Offer = strings.Repeat("a=candidate\r\n", 300)
+		if _, err := s.Insert(ctx, c); err != nil {
+			t.Errorf("insert %d: %v", i, err)
+			break
+		}
+	}
+	close(w.free)
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

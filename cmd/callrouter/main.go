@@ -58,6 +58,7 @@ type cli struct {
 	Lists    listsCmd    `cmd:"" help:"Lists of a running router: who is on them at run time."`
 	Hours    hoursCmd    `cmd:"" help:"Hours of a running router: open or close them until a time."`
 	Rules    rulesCmd    `cmd:"" help:"Rules of a running router: which are in force, reload."`
+	DB       dbCmd       `cmd:"" name:"db" help:"The file of the embedded store: back it up while the router runs, check it, make it smaller."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

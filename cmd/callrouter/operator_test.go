@@ -62,11 +62,14 @@ type operated struct {
 	fake   *fake.Server
 	router *router.Router
 	rules  string // path of the rules file
+	store  string // path of the store's
 }
 
 func startOperated(t *testing.T) *operated {
 	t.Helper()
-	o := &operated{T: t, rules: filepath.Join(t.TempDir(), "rules.yaml")}
+	o := &operated{
+		T: t, rules: filepath.Join(t.TempDir(), "rules.yaml"), store: filepath.Join(t.TempDir(), "callrouter.db"),
+	}
 	o.must(os.WriteFile(o.rules, []byte(operatedRules), 0o600))
 	file, problems := rules.Load(o.rules)
 	o.must(problems.Err())
@@ -75,7 +78,7 @@ func startOperated(t *testing.T) *operated {
 	t.Cleanup(func() { o.must(o.fake.Close()) })
 	var err error
 	o.router, err = router.Start(context.Background(), router.Config{
-		Rules: file, Store: filepath.Join(t.TempDir(), "callrouter.db"), Retention: time.Hour,
+		Rules: file, Store: o.store, Retention: time.Hour,
 		Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", AdminToken: operatorToken,
 		WebhookSecrets: []string{"0123456789abcdef"},
 		PositusURL:     o.fake.URL(), PositusToken: "a-token", AudioLoopback: true, Log: slog.New(slog.DiscardHandler),

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -179,4 +181,17 @@ func (c *Client) Reload(ctx context.Context) (console.ReloadedRules, error) {
 		return reply, errors.Join(err, json.Unmarshal(e.Body, &reply))
 	}
 	return reply, err
+}
+
+// Backup writes a copy of the router's store to w. An error means that the copy is not whole.
+func (c *Client) Backup(ctx context.Context, w io.Writer) error {
+	resp, err := c.send(ctx, http.MethodGet, path("store", "backup"), nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fmt.Errorf("the copy of the store is not whole: %w", err)
+	}
+	return nil
 }

@@ -30,6 +30,7 @@ import (
 type Router struct {
 	cfg       Config
 	store     engine.Store
+	backup    console.Backup // nil if the store is no file
 	positus   *positus.Client
 	engine    *engine.Engine
 	keeper    *keeper
@@ -81,6 +82,9 @@ func (r *Router) open(ctx context.Context) (err error) {
 	clock := engine.NewClock(cfg.Clock)
 	if r.store, err = store.Open(ctx, cfg.Store, store.Config{Logger: cfg.Log, Now: clock.Now, OnError: r.metrics.Error}); err != nil {
 		return err // it names the store, without the password
+	}
+	if file, ok := r.store.(store.Backer); ok {
+		r.backup = file.Backup
 	}
 	r.store = r.crash.store(r.metrics.Store(r.store))
 	if err = r.listen(ctx); err != nil {
@@ -161,7 +165,7 @@ func (r *Router) serve() {
 	r.public.ReadTimeout = 5 * time.Second
 	r.public.WriteTimeout = 10 * time.Second
 	r.internal = r.server(base, r.inHand.count(console.New(console.Config{
-		Engine: r.engine, Store: r.store, Rules: r.keeper, AdminToken: r.cfg.AdminToken, Metrics: r.metrics.Handler(), Logger: r.cfg.Log,
+		Engine: r.engine, Store: r.store, Rules: r.keeper, Backup: r.backup, AdminToken: r.cfg.AdminToken, Metrics: r.metrics.Handler(), Logger: r.cfg.Log,
 		Ready: r.readiness.internal(), Stopping: r.stopping,
 	})))
 	watched, endWatch := context.WithCancel(context.Background())
