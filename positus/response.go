@@ -16,10 +16,11 @@ import (
 
 // The platform's codes that decide what a response means (Meta: troubleshooting).
 const (
-	callingDisabled = 138000 // with 401, though the token is good
-	noPermission    = 138006 // with 401, though the token is good
-	connectionError = 138004 // with 500; worth one more attempt
-	connectTimeout  = 138007 // with 500; the SDP came too late, and would again
+	invalidParameter = 100
+	callingDisabled  = 138000 // with 401, though the token is good
+	noPermission     = 138006 // with 401, though the token is good
+	connectionError  = 138004 // with 500; worth one more attempt
+	connectTimeout   = 138007 // with 500; the SDP came too late, and would again
 )
 
 // responded returns the outcome of an attempt with a response.
@@ -89,6 +90,8 @@ func classify(k kind, status int, r refusal) (engine.ProviderErrorKind, string) 
 	case k.aboutCall() && status == http.StatusGone, k == hangUp && status == http.StatusNotFound:
 		// Only a hang-up gets here with an address that worked before: for the accept.
 		return engine.Gone, "the call is over"
+	case k.aboutCall() && status == http.StatusNotFound && (r.code == invalidParameter || r.code > 100_000):
+		return engine.Gone, "the call is over" // a code of WhatsApp's own, so the request got through to it
 	case k.aboutCall() && status == http.StatusNotFound:
 		return engine.NotFound, "the response names no call, so Positus does not know this number or this URL, and no call " +
 			"of the number can be accepted or rejected: check positus_id in the rules file, and --positus-url, which ends " +
