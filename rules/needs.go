@@ -66,10 +66,14 @@ func (f *File) tabulateFacts() {
 
 func (t *factTable) ask(a *asking, n *condition.Needs) {
 	for _, q := range n.Queues {
-		addTo(&a.queues, t.queueIDs[q])
+		if !a.anyQueue { // or else it is among them already
+			addTo(&a.queues, t.queueIDs[q])
+		}
 	}
 	for _, l := range n.Lists {
-		addTo(&a.lists, t.listIDs[l])
+		if !a.anyList {
+			addTo(&a.lists, t.listIDs[l])
+		}
 	}
 	for _, d := range n.Calls {
 		id, ok := t.callIDs[d]
