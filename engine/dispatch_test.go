@@ -15,7 +15,7 @@ rules:
 default: reject
 `
 
-// waitTogether lets calls wait in a queue of which nobody is there.
+// waitTogether lets calls wait in a queue whose agents are all offline.
 func waitTogether(w *world, calls int) {
 	for i := range calls {
 		w.connect(fmt.Sprint("call ", i), caller)

@@ -36,7 +36,7 @@ default: reject
 	return b.String()
 }
 
-// wantTrace compares what is told of a call with what a dry run says of the same one.
+// wantTrace compares what Explain returns for a call with a dry run of the same call.
 func (w *world) wantTrace(c *engine.Call, given rules.Given) {
 	w.t.Helper()
 	call := rules.Call{Caller: rules.NewCaller(c.From, c.UserID, c.Name), Number: c.Number, Payload: c.Payload}

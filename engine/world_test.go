@@ -212,7 +212,7 @@ func (w *world) want(id string, state engine.State, outcome engine.Outcome, acti
 	return c
 }
 
-// trace is what is told of the rules that a call met.
+// trace returns why each rule did or did not hold for a call.
 func (w *world) trace(c *engine.Call) []rules.Trace {
 	w.t.Helper()
 	trace, err := w.e.Explain(w.t.Context(), c)

@@ -8,7 +8,7 @@ type Problem = source.Problem
 // Problems are all the mistakes that were found in files, sorted by file, line and column.
 type Problems = source.Problems
 
-// Severity says whether a problem keeps a file from being loaded.
+// Severity is error, which keeps a file from being loaded, or warning.
 type Severity = source.Severity
 
 // The severities. A file with warnings alone is loaded.

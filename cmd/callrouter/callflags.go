@@ -6,7 +6,7 @@ import (
 	phones "callrouter/rules/phone"
 )
 
-// callFlags make up a call, and what the world is like when it comes.
+// callFlags describe a made-up call and the state of the world.
 type callFlags struct {
 	ID        string            `name:"id" help:"User id of the caller, for one without a number."`
 	To        string            `placeholder:"NAME" help:"Business number, by its name in the file. Default: the first."`
@@ -41,7 +41,7 @@ func (c *callFlags) call(f *rules.File, from string) (rules.Call, error) {
 	return call, nil
 }
 
-// given is the made-up world.
+// given returns the made-up state of the world.
 func (c *callFlags) given() (rules.Given, error) {
 	g := rules.Given{
 		Free: c.Free, Online: c.Online, Waiting: c.Waiting, Listed: c.Listed, Calls: c.Calls,

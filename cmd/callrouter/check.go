@@ -66,8 +66,8 @@ func unreadable(problems rules.Problems) bool {
 	return false
 }
 
-// loadRules loads the file of a command that needs a good one. What is wrong is printed as check prints it, or with
-// asJSON as check --json does.
+// loadRules loads a rules file for a command. It prints problems as check does, or with asJSON as
+// check --json does, and returns an error for a file that is refused.
 func loadRules(env *environment, path string, asJSON bool) (*rules.File, error) {
 	return loadGood(env, path, asJSON, rules.Load)
 }

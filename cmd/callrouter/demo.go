@@ -42,7 +42,7 @@ type demoCmd struct {
 	JSON bool `name:"json" help:"Print a JSON object for each call, and one with the addresses."`
 }
 
-// Run plays a handful of calls against a stand-in of Positus, and prints a line for each.
+// Run places a few calls against a simulated Positus, and prints a line for each.
 func (c *demoCmd) Run(env *environment) error {
 	ctx, cancel := context.WithCancel(env.ctx)
 	defer cancel()
@@ -60,7 +60,7 @@ func (c *demoCmd) Run(env *environment) error {
 	return d.stay(ctx)
 }
 
-// demo is a router, a stand-in of Positus, and those who play the people.
+// demo is a router, a simulated Positus, and simulated people.
 type demo struct {
 	env        *environment
 	json       bool
@@ -151,7 +151,7 @@ func (d *demo) close() {
 	}
 }
 
-// play places the calls. The hours are set with a switch, so that the demo is the same at any hour.
+// play places the calls. It sets the hours with a switch, so that the demo prints the same at any hour.
 func (d *demo) play(ctx context.Context) error {
 	d.say("Nothing here is real: Positus and the phones are simulated on this machine.\n")
 	if err := d.setOffice(ctx, true); err != nil {
@@ -208,7 +208,7 @@ func (d *demo) say(format string, args ...any) {
 	}
 }
 
-// demoLine is what is told of a call.
+// demoLine is the line that is printed for a call.
 type demoLine struct {
 	Call   int    `json:"call"`
 	What   string `json:"what"`
@@ -254,7 +254,7 @@ func (d *demo) place(ctx context.Context, what string, p fake.Phone) *fake.Call 
 	return call
 }
 
-// decided waits for the record of a call to say what came of it.
+// decided waits until the record of a call has a decision that was carried out, or an end.
 func (d *demo) decided(ctx context.Context, callID string) (*engine.Call, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -276,7 +276,7 @@ func (d *demo) decided(ctx context.Context, callID string) (*engine.Call, error)
 	}
 }
 
-// actions counts what Positus was asked to do with a call.
+// actions counts the actions that were sent to Positus for a call.
 func (d *demo) actions(call *fake.Call) int {
 	if call == nil {
 		return 0
@@ -301,7 +301,7 @@ func (d *demo) took(callID string, c *engine.Call, start time.Time) time.Duratio
 	return c.Transitions[len(c.Transitions)-1].At.Sub(start)
 }
 
-// happened is what was done with a call, and what decided it.
+// happened describes what was done with a call, and what decided it.
 func happened(c *engine.Call) (action, by string) {
 	action = string(c.Action)
 	switch {
@@ -321,7 +321,7 @@ func happened(c *engine.Call) (action, by string) {
 	return action, by
 }
 
-// stay goes on running, so that the reader can place more calls.
+// stay keeps running, so that the reader can place more calls.
 func (d *demo) stay(ctx context.Context) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -167,7 +167,7 @@ func (r *crashRun) begin(p *process) {
 // goes lets somebody act until the run is over.
 func (r *crashRun) goes(act func()) { r.actors.Go(act) }
 
-// pause waits a moment, and says whether the run goes on.
+// pause waits a moment, and reports whether the run goes on.
 func (r *crashRun) pause() bool {
 	select {
 	case <-r.ctx.Done():
@@ -245,7 +245,7 @@ func (r *crashRun) peek(id string) (rec record, ok bool) {
 	return rec, ok
 }
 
-// settled says whether all is over: the calls at the phones, their webhooks, their records.
+// settled reports whether all is over: the calls at the phones, their webhooks, their records.
 func (r *crashRun) settled() bool {
 	for _, c := range r.calls {
 		if _, over := c.End(); !over || !r.delivered("connect", c.ID) || !r.delivered("terminate", c.ID) {
@@ -355,7 +355,7 @@ func (r *crashRun) judgeOne(c *fake.Call, sum *crashSum) {
 	}
 }
 
-// truthful says whether a record tells what the phone knows.
+// truthful reports whether a record agrees with the phone.
 func (r *crashRun) truthful(rec record, c *fake.Call) bool {
 	applied := r.fake.AppliedTo(c.ID)
 	end, _ := c.End()

@@ -148,7 +148,7 @@ func (r *crashRun) dieTwice(sum *crashSum) {
 	sum.add(func() { sum.kills += 2 })
 }
 
-// ended says whether the process is gone.
+// ended reports whether the process is gone.
 func (p *process) ended() bool {
 	select {
 	case <-p.done:

@@ -25,7 +25,7 @@ func within(t testing.TB, d time.Duration, what string, holds func() bool) {
 	}
 }
 
-// soon says whether something holds before a time has passed.
+// soon reports whether something holds before a time has passed.
 func soon(d time.Duration, holds func() bool) bool {
 	deadline := time.Now().Add(d)
 	tick := time.NewTicker(10 * time.Millisecond)

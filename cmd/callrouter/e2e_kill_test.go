@@ -172,7 +172,7 @@ func (w *world) loggedOf(id string) string {
 	return b.String()
 }
 
-// connected says whether the connect webhook of a call got its 200.
+// connected reports whether the connect webhook of a call got its 200.
 func (w *world) connected(id string) bool {
 	return slices.ContainsFunc(w.fake.Deliveries(), func(d fake.Delivery) bool {
 		return d.Event == "connect" && d.Delivered() && slices.Contains(d.CallIDs, id)

@@ -62,7 +62,7 @@ type cli struct {
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
-// environment is what a command may use of the outside.
+// environment is what a command uses of the outside world.
 type environment struct {
 	ctx    context.Context
 	getenv func(string) string
@@ -81,7 +81,7 @@ func main() {
 	os.Exit(run(os.Args[1:], &environment{ctx: ctx, getenv: os.Getenv, stdout: os.Stdout, stderr: os.Stderr}))
 }
 
-// forgetEmpty unsets settings that are set to nothing, as a container's may be: they are left out.
+// forgetEmpty unsets empty variables of callrouter, so that they count as not set. Containers often set them.
 func forgetEmpty() {
 	for _, v := range os.Environ() {
 		if name, ok := strings.CutSuffix(v, "="); ok && strings.HasPrefix(name, "CALLROUTER_") {
@@ -90,7 +90,7 @@ func forgetEmpty() {
 	}
 }
 
-// run is the program without the process around it.
+// run is the program without its process.
 func run(args []string, env *environment) (code int) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -145,7 +145,7 @@ func parse(parser *kong.Kong, args []string, exited *int) (k *kong.Context, err 
 	return parser.Parse(args)
 }
 
-// usageText is what is wrong with a command line. The parser takes an unknown command for an argument.
+// usageText explains a wrong command line. The parser treats an unknown command as an argument.
 func usageText(parser *kong.Kong, args []string, err error) string {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return err.Error()

@@ -83,7 +83,7 @@ func (c *serveCmd) wait(env *environment, r *router.Router, log *slog.Logger) er
 	}
 }
 
-// storeKind names the store without what may be secret in its address.
+// storeKind names the kind of store, without its address, which may hold a password.
 func storeKind(address string) string {
 	for i := range address {
 		if address[i] == ':' && len(address) > i+2 && address[i:i+3] == "://" {

@@ -15,7 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// settings are the flags of serve; each has an environment variable. Secrets have only that, or a file that it names.
+// settings are the flags of serve; each has an environment variable. Secrets are only read from variables or files.
 type settings struct {
 	Rules          string   `short:"r" env:"CALLROUTER_RULES" default:"rules.yaml" placeholder:"FILE" help:"Rules file."`
 	Store          string   `env:"CALLROUTER_STORE" default:"callrouter.db" help:"Where calls are kept: a file path (one process), or redis://... or rediss://... (any number of processes)."`
@@ -33,7 +33,7 @@ type settings struct {
 	AudioLoopback  bool     `env:"CALLROUTER_AUDIO_LOOPBACK" help:"Keep all audio on 127.0.0.1, for tests against a simulated Positus."`
 }
 
-// duration is one that may be written in days.
+// duration may also be written in days.
 type duration time.Duration
 
 // Decode implements kong.MapperValue.
@@ -61,7 +61,7 @@ const (
 	minSecret        = 16 // characters, of a webhook secret
 )
 
-// readSecrets names everything that is missing at once, and how to make it.
+// readSecrets reads all secrets. Its error names every missing one, and how to make it.
 func readSecrets(getenv func(string) string) (secrets, error) {
 	var missing []string
 	read := func(name, how string) string {

@@ -56,7 +56,7 @@ func (c *testCmd) Run(env *environment) error {
 	return c.tell(env, &r)
 }
 
-// wanted says which tests to run; nil is all of them.
+// wanted returns which tests to run; nil means all.
 func (c *testCmd) wanted() (func(string) bool, error) {
 	if c.FailUnder < 0 || c.FailUnder > 100 {
 		return nil, usage("--fail-under: write a percentage from 0 to 100, not %v", c.FailUnder)

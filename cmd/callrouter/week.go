@@ -12,7 +12,7 @@ import (
 	"callrouter/rules"
 )
 
-// aheadFlags say which call is looked at over time.
+// aheadFlags describe the call that is decided over time.
 type aheadFlags struct {
 	Rules string `short:"r" required:"" placeholder:"FILE" help:"Rules file."`
 	From  string `placeholder:"PHONE|withheld" help:"The caller. Default: somebody from the number's country, on no list."`
@@ -101,7 +101,7 @@ func firstDay(start string, now time.Time) (time.Time, error) {
 	return day.AddDate(0, 0, -(int(day.Weekday())+6)%7), nil
 }
 
-// startOfDay is the first instant of a day. Where clocks are set at midnight that is not 00:00, or the first of two.
+// startOfDay returns the first instant of a day: not always 00:00, and not always only one, where clocks change then.
 func startOfDay(day time.Time, loc *time.Location) time.Time {
 	y, m, d := day.Date()
 	// From about noon of the day before, from midnight to midnight and over each change of the clocks between.

@@ -16,7 +16,7 @@ var ErrUnreadable = errors.New("the file cannot be read")
 // CodeUnreadable is the code of a problem that stands for a file that cannot be read.
 const CodeUnreadable = "unreadable-file"
 
-// Severity says whether a problem keeps a file from being loaded.
+// Severity is error, which keeps a file from being loaded, or warning.
 type Severity string
 
 // The severities. A file with warnings alone is loaded.

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// gaugesTime is what one look at the store for gauges may take.
+	// gaugesTime bounds one read of the store for gauges.
 	gaugesTime = 3 * time.Second
-	// maxCounted is how many calls a gauge counts at most: more than can be in hand.
+	// maxCounted bounds what a gauge counts; no more calls can be in hand.
 	maxCounted = 20_000
 )
 
@@ -45,7 +45,8 @@ func newGauges(f factory) gauges {
 		),
 		alarm: f.gauges(
 			"platform_alarm",
-			"1 for the code of each error that WhatsApp reported for no call in particular, since this instance started. 131044 (no payment method) ends with the next call that comes.",
+			"1 for the code of each error that WhatsApp reported for no call in particular, since this instance "+
+				"started. 131044 (no payment method) ends with the next call that comes.",
 			"code",
 		),
 
@@ -143,7 +144,7 @@ func (g *gauges) refreshStored(ctx context.Context, e *engine.Engine, s engine.S
 	return nil
 }
 
-// setAgents answers how many slots each available agent has free.
+// setAgents returns how many free slots each available agent has.
 func (g *gauges) setAgents(f *rules.File, snap engine.Snapshot, now time.Time) map[string]int {
 	status := map[string]int{"available": 0, "away": 0, "offline": 0}
 	slots := map[string]int{
@@ -234,7 +235,7 @@ func (f factory) set(name, help, label string) *gaugeSet {
 	return &gaugeSet{GaugeVec: f.gauges(name, help, label)}
 }
 
-// show shows these values and no others. What stays is never away in between, for a scrape to miss.
+// show shows these values and no others. A value that stays never disappears in between, so no scrape misses it.
 func (s *gaugeSet) show(values map[string]int) {
 	for label := range s.shown {
 		if _, stays := values[label]; !stays {

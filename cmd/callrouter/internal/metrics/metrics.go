@@ -66,7 +66,9 @@ func New() *Metrics {
 	f := factory{m.registry}
 	m.decisions = f.counters(
 		"decisions_total",
-		"Decisions about calls, by action (accept, reject, handoff), rule, and what decided (by: rule, default, on_error; rule is empty but for rule). A call that is passed on from one rule to the next counts for each.",
+		"Decisions about calls, by action (accept, reject, handoff), rule, and what decided (by: rule, default, "+
+			"on_error; rule is empty but for rule). A call that is passed on from one rule to the next counts for "+
+			"each.",
 		"action",
 		"rule",
 		"by",
@@ -75,23 +77,30 @@ func New() *Metrics {
 		"Calls that ended, by their one outcome: answered, rejected, abandoned, timed_out, failed, reaped.", "outcome")
 	m.received = f.counter(
 		"calls_received_total",
-		"Calls that rang and were stored. Those that come while the store is away are not in it, but are in decisions and outcomes.",
+		"Calls that rang and were stored. Those that come while the store is away are not in it, but are in "+
+			"decisions and outcomes.",
 	)
 	m.offers = f.counters(
 		"offers_total",
-		"Offers of a call to an agent, by queue and result: answered, declined, missed, taken (by another agent), unreachable (the agent's connection was gone), ended (the caller left).",
+		"Offers of a call to an agent, by queue and result: answered, declined, missed, taken (by another "+
+			"agent), unreachable (the agent's connection was gone), ended (the caller left).",
 		"queue",
 		"result",
 	)
 	m.errors = f.counters(
 		"errors_total",
-		"What went wrong or was ignored, by kind. platform_alarm: WhatsApp reported an error that belongs to no call, such as 131044. gate: nobody was rung for some seconds, since the store may have lost what it knew. clock: this machine's clock and the store's differ. unauthorized: Positus does not take the token. not_found: Positus does not know the number or the URL (HTTP 404), so positus_id or --positus-url is wrong. damaged_record: a stored record makes no sense; lists leave it out.",
+		"What went wrong or was ignored, by kind. platform_alarm: WhatsApp reported an error that belongs to no "+
+			"call, such as 131044. gate: nobody was rung for some seconds, since the store may have lost what it "+
+			"knew. clock: this machine's clock and the store's differ. unauthorized: Positus does not take the "+
+			"token. not_found: Positus does not know the number or the URL (HTTP 404), so positus_id or "+
+			"--positus-url is wrong. damaged_record: a stored record makes no sense; lists leave it out.",
 		"kind",
 	)
 	m.webhooks = f.counters("webhooks_total", "Webhooks that were answered, by HTTP status.", "status")
 	m.lost = f.counters(
 		"slots_lost_total",
-		"Agents' slots whose lease ended by itself, by kind (ringing, active), since nobody was left to give them back in time. Wrap-up always ends so and is not in it.",
+		"Agents' slots whose lease ended by itself, by kind (ringing, active), since nobody was left to give "+
+			"them back in time. Wrap-up always ends so and is not in it.",
 		"kind",
 	)
 
@@ -113,14 +122,16 @@ func New() *Metrics {
 	)
 	m.store = f.histograms(
 		"store_seconds",
-		"Time of store operations, by operation and result: ok, refused (there is none, it is there already, it has changed, no slot is free), canceled (nobody waited for it), error (the store could not be reached).",
+		"Time of store operations, by operation and result: ok, refused (there is none, it is there already, it "+
+			"has changed, no slot is free), canceled (nobody waited for it), error (the store could not be reached).",
 		storeBuckets,
 		"operation",
 		"result",
 	)
 	m.positus = f.histograms(
 		"positus_seconds",
-		"Time of requests to Positus with all their repeats, by operation (accept, reject, hang_up, send_text) and result: ok, refused, gone, not_found, in_progress, unauthorized, unavailable.",
+		"Time of requests to Positus with all their repeats, by operation (accept, reject, hang_up, send_text) "+
+			"and result: ok, refused, gone, not_found, in_progress, unauthorized, unavailable.",
 		requestBuckets,
 		"operation",
 		"result",
@@ -142,7 +153,7 @@ func New() *Metrics {
 	return m
 }
 
-// begin makes known what may stay at 0 for long, and whose first increase matters.
+// begin shows counters that may stay at 0 for long, so that Prometheus sees their first increase.
 func (m *Metrics) begin() {
 	for _, kind := range ErrorKinds() {
 		m.errors.WithLabelValues(kind)

@@ -20,7 +20,7 @@ type timedStore struct {
 	m *Metrics
 }
 
-// timed begins the timing of an operation; the function it answers ends it.
+// timed starts timing an operation; the function it returns stops it.
 func (s *timedStore) timed(operation string) func(err error) {
 	start := time.Now()
 	return func(err error) {

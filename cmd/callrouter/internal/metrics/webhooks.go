@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Webhooks counts and times the webhooks that a handler answers.
+// Webhooks counts and times the webhooks that a handler takes.
 func (m *Metrics) Webhooks(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()

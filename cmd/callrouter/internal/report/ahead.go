@@ -18,7 +18,7 @@ type Ahead struct {
 	Intervals  []week.Interval
 }
 
-// caller says who is taken to call.
+// caller describes the caller, and says if it is assumed.
 func (a *Ahead) caller() string {
 	c := a.Call.Caller
 	switch {

@@ -14,7 +14,7 @@ func Problems(w io.Writer, problems rules.Problems) {
 	}
 }
 
-// Problems prints each problem with its place, as check does.
+// CountProblems counts errors and warnings.
 func CountProblems(problems rules.Problems) (errors, warnings int) {
 	for _, p := range problems {
 		if p.Severity == rules.Error {

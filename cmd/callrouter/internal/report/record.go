@@ -48,7 +48,7 @@ func DecidedBy(c *console.Record) string {
 	return ""
 }
 
-// End is the outcome of a call, or the state of one that goes on.
+// End is the outcome of a call, or its state while it goes on.
 func End(c *console.Record) string {
 	if c.Outcome != nil {
 		return string(*c.Outcome)

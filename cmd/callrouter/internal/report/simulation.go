@@ -11,7 +11,7 @@ import (
 	"callrouter/rules"
 )
 
-// Simulation tells the whole story of one decision.
+// Simulation prints a dry run: the decision, and why each rule did or did not hold.
 func Simulation(w io.Writer, f *rules.File, call rules.Call, s rules.Simulation, took time.Duration) error {
 	fmt.Fprintf(w, "decision  %s\n", Headline(s))
 	fmt.Fprintf(

@@ -19,7 +19,7 @@ func Story(w io.Writer, call *console.Record, loc *time.Location) error {
 	return (&story{w, call, loc}).print()
 }
 
-// story prints a call so that it answers why, months later, to people who were not there.
+// story prints one call.
 type story struct {
 	w    io.Writer
 	call *console.Record
@@ -75,7 +75,7 @@ func (s *story) print() error {
 	return nil
 }
 
-// since is a time as people compare it: from when the call was received.
+// since is a time relative to when the call was received.
 func (s *story) since(t time.Time) string {
 	d := t.Sub(s.call.ReceivedAt).Round(time.Millisecond)
 	if d < 0 {
@@ -156,7 +156,7 @@ func (s *story) hangUp() string {
 	return text
 }
 
-// trace is why each rule did or did not hold, in order; a rule is there once for each time it was looked at.
+// trace lists why each rule did or did not hold, in order. A cascade lists a rule once for each evaluation.
 func (s *story) trace() [][]string {
 	var rows [][]string
 	decided := false
@@ -220,7 +220,7 @@ func sortedNames[T any](m map[string]T) []string {
 	return names
 }
 
-// offerTexts say what the results of an offer mean.
+// offerTexts explain the results of an offer.
 var offerTexts = map[engine.OfferResult]string{
 	"":                      "still rings",
 	engine.OfferAnswered:    "answered",
@@ -246,7 +246,7 @@ func (s *story) offers() [][]string {
 	return rows
 }
 
-// happened is the way through the states, and the word of the platform that the call is over.
+// happened lists the states of the call, and the platform's report of its end.
 func (s *story) happened() [][]string {
 	type event struct {
 		at          time.Time

@@ -83,7 +83,7 @@ func printFailure(w io.Writer, result ruletest.CaseResult) {
 	fmt.Fprintln(w)
 }
 
-// printField prints what may have several lines, one below the other.
+// printField prints a text of several lines under one name.
 func printField(w io.Writer, name, text string) {
 	for line := range strings.SplitSeq(text, "\n") {
 		fmt.Fprintf(w, "      %-9s %s\n", name, line)
@@ -109,5 +109,5 @@ func ratio(c ruletest.CoverageOf) string {
 	return fmt.Sprintf("%d/%d (%s%%)", c.Covered, c.Total, percentage(c.Percent))
 }
 
-// percentage is rounded down: 100% is never said of less.
+// percentage rounds down, so that 100% always means all.
 func percentage(p float64) string { return fmt.Sprintf("%.1f", float64(int(p*10))/10) }

@@ -40,7 +40,7 @@ type piece struct {
 	again         bool          // the clock was set back: it shows these times for the second time
 }
 
-// lettersInUse are enough for what anybody can tell apart; what is beyond them shares the last sign.
+// Nobody can tell more letters apart; further outcomes share one sign.
 const (
 	lettersInUse = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	furtherSign  = '+'
@@ -71,7 +71,7 @@ func NewWeek(a *Ahead, day time.Time) *Week {
 	return w
 }
 
-// place puts an interval onto the days, piece by piece.
+// place cuts an interval into pieces, one or more a day.
 func (w *Week) place(n int, i week.Interval) {
 	for t := i.Start; t.Before(i.End); {
 		y, m, d := t.Date()
@@ -130,7 +130,7 @@ func (w *Week) sign(c cell) byte {
 	return w.letters[c.first]
 }
 
-// colours, light ones with black letters on them, that those who do not see all colours can tell apart.
+// colours are light, for black letters, and can be told apart by people who do not see all colours.
 var colours = []struct {
 	terminal int // of the 256
 	web      string
@@ -233,7 +233,7 @@ func (w *Week) printLegend(b *strings.Builder, colour bool) {
 	}
 }
 
-// signsUsed says whether there is a half hour of several outcomes, and one that the clock does not show.
+// signsUsed reports whether a half hour has several outcomes, and whether the clock skips one.
 func (w *Week) signsUsed() (mixed, missing bool) {
 	for _, day := range w.cells {
 		for _, c := range day {
@@ -243,7 +243,7 @@ func (w *Week) signsUsed() (mixed, missing bool) {
 	return mixed, missing
 }
 
-// clockLayout shows no more of a time than is needed: seconds and offsets only where there are any, or several.
+// clockLayout shows seconds and offsets only where they differ.
 func (a *Ahead) clockLayout() string {
 	layout := "15:04"
 	for _, i := range a.Intervals[1:] {
@@ -271,7 +271,7 @@ func decider(i week.Interval) string {
 	return "(default)"
 }
 
-// action is what is done.
+// action describes what is done.
 func action(i week.Interval) string {
 	text := string(i.Action)
 	for _, part := range []struct {

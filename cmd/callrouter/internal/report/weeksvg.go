@@ -77,7 +77,7 @@ func (w *Week) drawRows(b *strings.Builder) {
 	for d := range 7 {
 		y := svgTop + d*svgRow
 		text(b, 20, y+22, "", w.day.AddDate(0, 0, d).Format("Mon _2 Jan"))
-		// What no interval covers is a time that clocks are set forward over.
+		// Clocks are set forward over a time that no interval covers.
 		fmt.Fprintf(
 			b,
 			`<rect x="%d" y="%d" width="%d" height="%d" fill="#eeeeee"/>`+"\n",
@@ -114,7 +114,7 @@ func (w *Week) drawInterval(b *strings.Builder, n int) {
 	b.WriteString("</g>\n")
 }
 
-// box is where a piece is drawn.
+// box returns the rectangle of a piece.
 func (p piece) box() (x, y, width, height float64) {
 	y, height = float64(svgTop+p.day*svgRow+3), svgRow-6
 	if p.again {
@@ -143,7 +143,7 @@ func (w *Week) drawLetters(b *strings.Builder) {
 	b.WriteString("</g>\n")
 }
 
-// notes say what is special about the week, if anything is.
+// notes explain changes of the clock in the week, if there are any.
 func (w *Week) notes() []string {
 	var all []string
 	if slices.ContainsFunc(w.pieces, func(p piece) bool { return p.again }) {
@@ -178,7 +178,7 @@ func (w *Week) drawLines(b *strings.Builder) {
 	}
 }
 
-// inWords says what the picture shows to those who do not see it.
+// inWords describes the picture for screen readers.
 func (w *Week) inWords() string {
 	total := make([]time.Duration, len(w.outcomes))
 	for n, i := range w.Intervals {

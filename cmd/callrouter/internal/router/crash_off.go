@@ -8,7 +8,7 @@ import (
 	"callrouter/engine"
 )
 
-// crashPoints is nothing in the program that users get; see the build with the tag crashpoints.
+// crashPoints does nothing in a normal build; see crash_on.go for the build with the tag crashpoints.
 type crashPoints struct{}
 
 func newCrashPoints() *crashPoints { return nil }

@@ -51,7 +51,7 @@ func newCrashPoints() *crashPoints {
 	return c
 }
 
-// reach notes a point, and does not return from the one at which the process is to die. Other goroutines wait at their
+// reach notes a point, and does not return from the one where the process dies. Other goroutines wait at their
 // own points meanwhile.
 func (c *crashPoints) reach(name string) {
 	c.mu.Lock()
@@ -72,7 +72,7 @@ func (c *crashPoints) reach(name string) {
 	}
 }
 
-// around does a step between its two points.
+// around runs a step between its two points.
 func (c *crashPoints) around(name string, step func() error) error {
 	c.reach(name + ".before")
 	err := step()
@@ -84,7 +84,7 @@ func (c *crashPoints) store(s engine.Store) engine.Store { return &crashingStore
 
 func (c *crashPoints) provider(p engine.Provider) engine.Provider { return &crashingProvider{p, c} }
 
-// crashingStore has points around the writes that a call's life is made of.
+// crashingStore has points around the writes of a call's life.
 type crashingStore struct {
 	engine.Store
 	points *crashPoints
@@ -197,7 +197,7 @@ func (p *crashingProvider) SendText(ctx context.Context, numberID, to, text stri
 	return p.points.around("message", func() error { return p.Provider.SendText(ctx, numberID, to, text) })
 }
 
-// reload has points around the taking of a new rules file.
+// reload has points around the swap of the rules file.
 func (c *crashPoints) reload(take func()) {
 	_ = c.around("reload", func() error { take(); return nil }) // there is no error in it
 }
@@ -224,7 +224,7 @@ func (c *crashPoints) webhooks(next http.Handler) http.Handler {
 	})
 }
 
-// crashingWriter calls a function before an answer is given.
+// crashingWriter calls a function before the response is written.
 type crashingWriter struct {
 	http.ResponseWriter
 	before func()

@@ -18,7 +18,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// settle is how long the folder must be quiet before a change is read: editors write in several steps.
+// settle is how long the folder must be quiet before a change is read, because editors write in several steps.
 const settle = 150 * time.Millisecond
 
 // keeper keeps the engine's rules equal to the file. All that can fail happens first: reading, checking, the file's

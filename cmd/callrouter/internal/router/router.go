@@ -76,7 +76,7 @@ func Start(ctx context.Context, cfg Config) (_ *Router, err error) {
 	return r, nil
 }
 
-// open makes what is behind the listeners, and the listeners, of which nothing is served yet.
+// open makes everything that the listeners need, and opens them. It serves nothing yet.
 func (r *Router) open(ctx context.Context) (err error) {
 	cfg := r.cfg
 	clock := engine.NewClock(cfg.Clock)
@@ -111,6 +111,7 @@ func (r *Router) open(ctx context.Context) (err error) {
 	})
 	r.readiness = &readiness{ping: r.store.Ping, engine: r.engine, notFound: r.positus.NotFound}
 	r.keeper = newKeeper(cfg.Rules, r.engine, r.metrics, r.crash, cfg.Log, cfg.Retention)
+	r.cfg.Rules = nil // the engine frees versions that nobody has any more
 	return nil
 }
 
@@ -135,7 +136,7 @@ func (r *Router) Reload(ctx context.Context) error {
 	return err
 }
 
-// localURL is where a listener is reached from this machine.
+// localURL returns the URL of a listener for clients on this machine.
 func localURL(a net.Addr) string {
 	host, port, err := net.SplitHostPort(a.String())
 	if ip, perr := netip.ParseAddr(host); err == nil && perr == nil && ip.IsUnspecified() {
@@ -165,7 +166,8 @@ func (r *Router) serve() {
 	r.public.ReadTimeout = 5 * time.Second
 	r.public.WriteTimeout = 10 * time.Second
 	r.internal = r.server(base, r.inHand.count(console.New(console.Config{
-		Engine: r.engine, Store: r.store, Rules: r.keeper, Backup: r.backup, AdminToken: r.cfg.AdminToken, Metrics: r.metrics.Handler(), Logger: r.cfg.Log,
+		Engine: r.engine, Store: r.store, Rules: r.keeper, Backup: r.backup, AdminToken: r.cfg.AdminToken,
+		Metrics: r.metrics.Handler(), Logger: r.cfg.Log,
 		Ready: r.readiness.internal(), Stopping: r.stopping,
 	})))
 	watched, endWatch := context.WithCancel(context.Background())
