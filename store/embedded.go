@@ -205,6 +205,14 @@ func inspect(path string) error {
 			if info.Size() > walkLimit {
 				return nil
 			}
+			file, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			if err := checkPages(tx, file); err != nil {
+				return err
+			}
 			return tx.ForEach(walk)
 		})
 	})
