@@ -61,9 +61,29 @@ func ErrorKinds() []string {
 	}
 }
 
+// New makes the metrics of one router, with a registry of their own.
 func New() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	f := factory{m.registry}
+	m.makeCounters(f)
+	m.makeHistograms(f)
+	m.rules = f.gauges("rules_info", "1 for the version of the rules that is in force.", "version")
+	m.loadedAt = f.gauge("rules_loaded_timestamp_seconds", "When the rules in force were loaded, as Unix time.")
+	m.reloadOK = f.gauge(
+		"rules_last_reload_successful",
+		"0 if the rules file was refused when it was last read, so that an older one is in force.",
+	)
+	m.gauges = newGauges(f)
+
+	m.registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	m.begin()
+	return m
+}
+
+func (m *Metrics) makeCounters(f factory) {
 	m.decisions = f.counters(
 		"decisions_total",
 		"Decisions about calls, by action (accept, reject, handoff), rule, and what decided (by: rule, default, "+
@@ -103,7 +123,9 @@ func New() *Metrics {
 			"them back in time. Wrap-up always ends so and is not in it.",
 		"kind",
 	)
+}
 
+func (m *Metrics) makeHistograms(f factory) {
 	m.decided = f.histogram(
 		"decision_seconds",
 		"Time from a call's own timestamp to each decision about it.",
@@ -136,21 +158,6 @@ func New() *Metrics {
 		"operation",
 		"result",
 	)
-
-	m.rules = f.gauges("rules_info", "1 for the version of the rules that is in force.", "version")
-	m.loadedAt = f.gauge("rules_loaded_timestamp_seconds", "When the rules in force were loaded, as Unix time.")
-	m.reloadOK = f.gauge(
-		"rules_last_reload_successful",
-		"0 if the rules file was refused when it was last read, so that an older one is in force.",
-	)
-	m.gauges = newGauges(f)
-
-	m.registry.MustRegister(
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	)
-	m.begin()
-	return m
 }
 
 // begin shows counters that may stay at 0 for long, so that Prometheus sees their first increase.
