@@ -2,12 +2,17 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"callrouter/rules"
 )
+
+// leastTurn is the shortest time between two turns of a call while its queue stays as it is: one that was told, looked and
+// came back would spin.
+const leastTurn = 20 * time.Millisecond
 
 // dispatchers watch the queues in which calls of this instance wait: one dispatcher a queue, for as long as one waits.
 // Those who wait do not poll. A dispatcher reads the queue once for each change, and tells as many calls as agents are
@@ -34,7 +39,13 @@ type placeInRow struct {
 	key  string
 	f    *rules.File // the version with which the call began
 	turn chan struct{}
-	told time.Time // when it was last told
+	told lastTurn
+}
+
+// lastTurn is when a call was last told that it may be its turn, and how its queue was then.
+type lastTurn struct {
+	at    time.Time
+	queue string
 }
 
 // join adds a call to those that wait in a queue. leave must be called once it waits no more.
@@ -124,26 +135,28 @@ func (q *dispatcher) look(places []*placeInRow) time.Duration {
 	}
 	if err != nil { // each call finds out for itself how to go on without the store
 		for _, p := range places {
-			q.tell(p, now)
+			q.tell(p, lastTurn{})
 		}
 		return q.e.Timing.Poll
 	}
-	again := q.handOut(waiters, local, alive, q.free(places, agents, snap, now), now)
+	free := q.free(places, agents, snap, now)
+	turn := lastTurn{at: now, queue: fmt.Sprint(snap.Revs[q.queue], free)}
+	again := q.handOut(waiters, local, alive, free, turn)
 	for _, p := range local { // its record does not wait any more
-		q.tell(p, now)
+		q.tell(p, turn)
 	}
 	if first := snap.freed(agents, now); !first.IsZero() {
 		again = min(again, first.Sub(now))
 	}
-	return max(again, leastLook)
+	return max(again, leastTurn)
 }
 
 // handOut goes through those who wait, in order, and gives each the first free agent whom it may have. It removes from
 // local whoever waits. It returns when a call that was told a moment ago, and came back, may be told again.
 func (q *dispatcher) handOut(
-	waiters []Waiter, local map[string]*placeInRow, alive []string, free []candidate, now time.Time,
+	waiters []Waiter, local map[string]*placeInRow, alive []string, free []candidate, turn lastTurn,
 ) time.Duration {
-	again := q.e.Timing.Poll
+	again, held := q.e.Timing.Poll, false
 	may := q.e.eligibility(q.queue)
 	for _, w := range waiters {
 		p := local[w.Key]
@@ -159,20 +172,22 @@ func (q *dispatcher) handOut(
 		if p == nil {
 			continue
 		}
-		if pause := p.told.Add(leastLook).Sub(now); pause > 0 {
-			again = min(again, pause)
-			continue
+		pause := p.told.at.Add(leastTurn).Sub(turn.at)
+		if pause > 0 && p.told.queue == turn.queue { // and nobody behind it goes first meanwhile
+			again, held = min(again, pause), true
 		}
-		q.tell(p, now)
+		if !held {
+			q.tell(p, turn)
+		}
 	}
 	return again
 }
 
 // tell says to a call that it may be its turn.
-func (q *dispatcher) tell(p *placeInRow, now time.Time) {
+func (q *dispatcher) tell(p *placeInRow, turn lastTurn) {
 	d := &q.e.dispatchers
 	d.mu.Lock()
-	p.told = now
+	p.told = turn
 	d.mu.Unlock()
 	select {
 	case p.turn <- struct{}{}:

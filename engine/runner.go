@@ -26,7 +26,7 @@ type runner struct {
 	evaluation
 	play Playback // prepared, of an accept with audio
 
-	told    time.Time   // when the queue's dispatcher last said that it may be its turn
+	told    lastTurn    // what the dispatcher of its queue last said
 	resumed bool        // another runner had the call before this one
 	playing atomic.Bool // the call is active: the sweep may end it
 }
