@@ -21,7 +21,7 @@ type slowStore struct {
 	snapshots atomic.Int64
 	gets      atomic.Int64
 	reads     atomic.Int64
-	before    func(n int64) // called within each read of the switches, by its number
+	before    atomic.Pointer[func(n int64)] // called within each read of the switches, by its number
 }
 
 func (s *slowStore) fail() error {
@@ -65,8 +65,8 @@ func (s *slowStore) Reassert(ctx context.Context, c *engine.Call) error {
 func (s *slowStore) Switches(ctx context.Context) (map[string]rules.Switch, error) {
 	n := s.reads.Add(1)
 	all, err := s.Store.Switches(ctx)
-	if s.before != nil {
-		s.before(n)
+	if before := s.before.Load(); before != nil {
+		(*before)(n)
 	}
 	return all, err
 }
@@ -144,16 +144,17 @@ func TestManyWakesFewReads(t *testing.T) {
 		ctx := w.t.Context()
 		w.must(w.store.SetSwitch(ctx, "office", rules.Switch{Until: time.Now().Add(time.Hour)}))
 		slow := s.reads.Load() + 1
-		s.before = func(n int64) {
+		before := func(n int64) {
 			if n == slow { // it has read the switch, and is late
 				pass(900 * time.Millisecond)
 			}
 		}
+		s.before.Store(&before)
 		late := make(chan error, 1)
 		go func() { late <- w.e.RefreshOverrides(context.Background()) }()
 		pass(100 * time.Millisecond)
 		w.must(w.store.ClearSwitch(ctx, "office"))
-		before := s.reads.Load()
+		first := s.reads.Load()
 		for range 1_000 {
 			w.must(w.store.Wake(ctx, engine.TopicOverrides))
 		}
@@ -161,7 +162,7 @@ func TestManyWakesFewReads(t *testing.T) {
 		w.connect("a", caller)
 		w.want("a", engine.Active, "", "accept")
 		w.must(<-late)
-		if n := s.reads.Load() - before; n > 3 {
+		if n := s.reads.Load() - first; n > 3 {
 			t.Errorf("a thousand wakes caused %d reads", n)
 		}
 		w.connect("b", caller)
