@@ -115,10 +115,12 @@ type Call struct {
 // set at run time.
 type FactRecord struct {
 	// which one, from 1 on; 0 in records of before there were numbers
-	Evaluation int       `json:"evaluation,omitempty"`
-	At         time.Time `json:"at"`             // by the router's clock, which goes on evenly
-	Wall       time.Time `json:"wall,omitzero"`  // by the clock on the wall, which hours go by
-	From       int       `json:"from,omitempty"` // index of the first rule that it could reach
+	Evaluation int `json:"evaluation,omitempty"`
+	// of the rules, where the call went on with others later; empty: the record's
+	Version string    `json:"version,omitempty"`
+	At      time.Time `json:"at"`             // by the router's clock, which goes on evenly
+	Wall    time.Time `json:"wall,omitzero"`  // by the clock on the wall, which hours go by
+	From    int       `json:"from,omitempty"` // index of the first rule that it could reach
 
 	// by lists of the store, and by run-time entries of others
 	Listed   map[string]bool             `json:"listed,omitempty"`

@@ -93,8 +93,8 @@ type Engine struct {
 	reaping     chan struct{} // places for hang-ups of the sweep
 	mu          sync.Mutex
 	runners     map[string]*runner
-	explained   []*rules.File // older versions, unpacked for a question; the last asked for last
-	versions    []inForce     // newest last, so that a call keeps its version
+	explained   []unpackedVersion // older versions, unpacked for a question; the last asked for last
+	versions    []inForce         // newest last, so that a call keeps its version
 	stopping    bool
 	alarms      alarms
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,30 +22,38 @@ const maxUnpacked = 4
 //
 // The error is the store's; the trace of the record is returned with it.
 func (e *Engine) Explain(ctx context.Context, c *Call) ([]rules.Trace, error) {
-	if !slices.ContainsFunc(c.Facts, func(f FactRecord) bool { return f.Evaluation > 0 }) {
-		return told(c.Trace), nil
-	}
-	f, err := e.unpacked(ctx, c.RulesVersion)
-	if err != nil {
-		if errors.Is(err, ErrNotFound) {
-			err = nil
-		}
-		return told(c.Trace), err
-	}
 	var trace []rules.Trace
 	for _, facts := range c.Facts {
-		_, all, needs := f.Explain(facts.input(f, c), facts.From)
-		if !needs.None() { // the record lacks a fact: it is of a program that asked for other ones
-			trace = append(trace, told(c.traceOf(facts.Evaluation))...)
+		if facts.Evaluation == 0 { // of before evaluations had numbers: the record says all there is
 			continue
 		}
-		for _, t := range all {
-			t.Evaluation = facts.Evaluation
-			trace = append(trace, t)
+		of, err := e.explain(ctx, c, facts)
+		if err != nil {
+			return told(c.Trace), err
 		}
-		trace = c.correct(trace, facts.Evaluation)
+		trace = append(trace, of...)
 	}
 	return append(trace, told(c.traceOf(0))...), nil
+}
+
+// explain returns why each rule did or did not hold in one evaluation of a call.
+func (e *Engine) explain(ctx context.Context, c *Call, facts FactRecord) ([]rules.Trace, error) {
+	recorded := told(c.traceOf(facts.Evaluation))
+	f, err := e.unpacked(ctx, cmp.Or(facts.Version, c.RulesVersion))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return recorded, nil
+	case err != nil:
+		return nil, err
+	}
+	_, trace, needs := f.Explain(facts.input(f, c), facts.From)
+	if !needs.None() { // the record lacks a fact: a program that asked for other ones wrote it
+		return recorded, nil
+	}
+	for i := range trace {
+		trace[i].Evaluation = facts.Evaluation
+	}
+	return c.correct(trace, facts.Evaluation), nil
 }
 
 // told gives every entry values, which may be none.
@@ -115,20 +124,26 @@ func (f *FactRecord) input(file *rules.File, c *Call) rules.Input {
 	return file.Input(call, f.Wall, rt, facts)
 }
 
+// unpackedVersion is a version that is not in force any more.
+type unpackedVersion struct {
+	version string
+	file    *rules.File // nil: it cannot be unpacked, and need not be tried again
+}
+
+var errUnpack = fmt.Errorf("%w: the rules of that version cannot be read any more", ErrNotFound)
+
 // unpacked returns the rules of a version: those in memory, or those that the store keeps. ErrNotFound: nobody has
 // them.
 func (e *Engine) unpacked(ctx context.Context, version string) (*rules.File, error) {
 	if f, ok := e.version(version); ok {
 		return f, nil
 	}
-	e.mu.Lock()
-	for _, f := range e.explained {
-		if f.Version() == version {
-			e.mu.Unlock()
-			return f, nil
+	if u, ok := e.wasUnpacked(version); ok {
+		if u.file == nil {
+			return nil, errUnpack
 		}
+		return u.file, nil
 	}
-	e.mu.Unlock()
 	packed, err := e.Store.Version(ctx, version)
 	if err != nil {
 		return nil, err
@@ -139,16 +154,27 @@ func (e *Engine) unpacked(ctx context.Context, version string) (*rules.File, err
 			"versions",
 			"the rules of an older version cannot be read any more; calls it decided are shown without why",
 			err,
+			"rules", version,
 		)
-		return nil, fmt.Errorf("%w: %w", ErrNotFound, err)
+		f, err = nil, errUnpack
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.explained = append(e.explained, f)
+	e.explained = append(e.explained, unpackedVersion{version, f})
 	if len(e.explained) > maxUnpacked {
 		e.explained = e.explained[1:]
 	}
-	return f, nil
+	return f, err
+}
+
+func (e *Engine) wasUnpacked(version string) (unpackedVersion, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i := slices.IndexFunc(e.explained, func(u unpackedVersion) bool { return u.version == version })
+	if i < 0 {
+		return unpackedVersion{}, false
+	}
+	return e.explained[i], true
 }
 
 // KeepVersion has the store keep the rules in force, for as long as records name them. It is a job: each time it tells

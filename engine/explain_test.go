@@ -98,16 +98,62 @@ func TestWhyIsWhatTheDryRunSays(t *testing.T) {
 	})
 }
 
-// TestVersionThatNobodyKeeps: what the record itself says is told when its version is gone.
-func TestVersionThatNobodyKeeps(t *testing.T) {
+// TestWhyOfACallThatWentOnWithOtherRules: a router that starts with an edited file finds a call that waits. Why each rule
+// held is told by the rules of each evaluation.
+func TestWhyOfACallThatWentOnWithOtherRules(t *testing.T) {
+	const before = header + `
+rules:
+  - {name: nobody there, when: 'online("sales") > 5', then: reject}
+  - {name: people, then: {handoff: {queue: sales, wait: 15s}}}
+default: reject
+`
+	const after = header + `
+rules:
+  - {name: closed for good, when: 'calls("1h") > 5', then: reject}
+default: reject
+`
+	inWorld(t, before, func(w *world) {
+		w.connect("a", caller)
+		first := w.trace(w.want("a", engine.Waiting, "", ""))
+		w.stopJobs()
+		w.must(w.e.Stop(w.t.Context()))
+		w.file = loadRules(t, t.TempDir(), after)
+		w.e = w.newEngine()
+		w.start(w.e)
+		pass(10 * time.Second)
+		ended := w.want("a", engine.Ended, engine.Rejected, "reject")
+		if ended.RulesVersion != w.file.Version() {
+			t.Fatalf("it ended with the rules %s, want those in force now", ended.RulesVersion)
+		}
+		got := w.trace(ended)
+		if len(got) < len(first) {
+			t.Fatalf("told: %+v, want at first %+v", got, first)
+		}
+		for i, want := range first {
+			if got[i].Rule != want.Rule || got[i].Evaluation != 1 || fmt.Sprint(got[i].Values) != fmt.Sprint(want.Values) {
+				t.Errorf("rule %d is told of as\n%+v\nand before the start as\n%+v", i, got[i], want)
+			}
+		}
+	})
+}
+
+// TestVersionThatNobodyCanRead: what the record itself says is told when its version is gone, or damaged, which is
+// reported once and not with each call.
+func TestVersionThatNobodyCanRead(t *testing.T) {
+	const gone, damaged = "0000000000000000", "1111111111111111"
 	inWorld(t, manyRules(5), func(w *world) {
 		w.connect("a", "15551234567")
 		c := *w.want("a", engine.Ended, engine.Rejected, "reject")
-		c.RulesVersion = "0000000000000000"
-		trace := w.trace(&c)
-		if len(trace) == 0 || trace[len(trace)-1].Rule != "abroad" || trace[len(trace)-1].Result != rules.Decided ||
-			trace[0].Values == nil {
-			t.Errorf("told: %+v", trace)
+		w.must(w.store.PutVersion(w.t.Context(), damaged, []byte("no rules")))
+		for _, c.RulesVersion = range []string{gone, damaged, damaged} {
+			trace := w.trace(&c)
+			if len(trace) == 0 || trace[len(trace)-1].Rule != "abroad" || trace[len(trace)-1].Result != rules.Decided ||
+				trace[0].Values == nil {
+				t.Errorf("%s: told: %+v", c.RulesVersion, trace)
+			}
+		}
+		if fmt.Sprint(w.observed.errors) != "[versions]" {
+			t.Errorf("reported: %v, want the damaged version once", w.observed.errors)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 
 	"callrouter/rules"
@@ -40,6 +41,9 @@ func (e *Engine) beginAnew(n *Call) *rules.File {
 		n.Holds, n.Step = nil, nil
 		n.Next = len(f.RuleNames())
 		n.to(Deciding, e.Now(), "the rules it began with are not loaded any more")
+	}
+	for i := range n.Facts {
+		n.Facts[i].Version = cmp.Or(n.Facts[i].Version, n.RulesVersion)
 	}
 	n.RulesVersion = f.Version()
 	return f
