@@ -66,7 +66,7 @@ func (c *serveCmd) wait(env *environment, r *router.Router, log *slog.Logger) er
 		case <-hup:
 			ctx, cancel := context.WithTimeout(env.ctx, 5*time.Second)
 			if err := r.Reload(ctx); err != nil {
-				log.Warn("after the reload", "error", err)
+				log.Warn("the rules were not reloaded in full", "error", err)
 			}
 			cancel()
 		case err := <-r.Failed():

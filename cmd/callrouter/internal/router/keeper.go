@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +23,7 @@ import (
 const settle = 150 * time.Millisecond
 
 // keeper keeps the engine's rules equal to the file. All that can fail happens first: reading, checking, the file's
-// own tests. Then the engine gets the new file in one step. A bad file changes nothing but what is told about it.
+// own tests. Then the engine gets the new file in one step. A bad file is reported, and the rules in force stay.
 type keeper struct {
 	path    string
 	engine  *engine.Engine
@@ -41,7 +42,9 @@ type keeper struct {
 	seen   map[string]string // of every file it is made of, what was last seen of it
 }
 
-func newKeeper(f *rules.File, e *engine.Engine, m *metrics.Metrics, crash *crashPoints, log *slog.Logger, keeps time.Duration) *keeper {
+func newKeeper(
+	f *rules.File, e *engine.Engine, m *metrics.Metrics, crash *crashPoints, log *slog.Logger, keeps time.Duration,
+) *keeper {
 	k := &keeper{path: f.Path(), engine: e, metrics: m, crash: crash, log: log, keeps: keeps}
 	k.status = console.RulesStatus{Version: f.Version(), LoadedAt: time.Now()}
 	k.file, k.seen = f, looks(f.Paths())
@@ -65,7 +68,11 @@ func (k *keeper) Reload(ctx context.Context) (console.RulesStatus, rules.Problem
 	if !changed {
 		return status, problems, nil
 	}
-	return status, problems, k.engine.RefreshOverrides(ctx)
+	if err := k.engine.RefreshOverrides(ctx); err != nil {
+		return status, problems, fmt.Errorf("the new rules are in force, but their switches and lists could not be read; "+
+			"calls use those read before, and a job retries every 2 s: %w", err)
+	}
+	return status, problems, nil
 }
 
 // load reads the file, and makes it the one in force if it is good and not so already.
@@ -100,8 +107,9 @@ func (k *keeper) load() (status console.RulesStatus, problems rules.Problems, ch
 // warnOfHistory warns of conditions that look back further than records reach.
 func (k *keeper) warnOfHistory(f *rules.File) {
 	if longest := f.LongestHistory(); longest > k.keeps {
-		k.log.Warn("calls() looks back further than records are kept, so it counts too few calls; lengthen --retention or look back "+
-			"less far", "file", k.path, "calls", longest.String(), "retention", k.keeps.String())
+		k.log.Warn("calls() looks back further than records are kept, so it counts too few calls; "+
+			"lengthen --retention or look back less far",
+			"file", k.path, "calls", longest.String(), "retention", k.keeps.String())
 	}
 }
 
@@ -129,19 +137,9 @@ func (k *keeper) refuse(problems rules.Problems) {
 	}
 	k.metrics.Error("rules_refused")
 	k.status.LastRefusal = &console.Refusal{At: time.Now(), Problems: problems}
-	k.log.Error(
-		"the rules file was refused; the previous rules stay in force; run callrouter check",
-		"file",
-		k.path,
-		"errors",
-		errorsIn(problems),
-		"first",
-		problems[0].Message,
-		"line",
-		problems[0].Line,
-		"version",
-		k.status.Version,
-	)
+	k.log.Error("the rules file was refused; the previous rules stay in force; run callrouter check",
+		"file", k.path, "errors", errorsIn(problems), "first", problems[0].Message, "line", problems[0].Line,
+		"version", k.status.Version)
 }
 
 func errorsIn(problems rules.Problems) (n int) {
@@ -166,16 +164,9 @@ func LoadRules(path string) (*rules.File, rules.Problems) {
 // what the watch cannot see.
 func (k *keeper) Look(ctx context.Context) error {
 	k.mu.Lock()
-	paths := make([]string, 0, len(k.seen))
-	for p := range k.seen {
-		paths = append(paths, p)
-	}
-	changed := k.bad
-	for p, look := range looks(paths) {
-		changed = changed || look != k.seen[p]
-	}
+	seen, changed := k.seen, k.bad // the map is replaced, and never changed
 	k.mu.Unlock()
-	if !changed {
+	if !changed && maps.Equal(seen, looks(slices.Collect(maps.Keys(seen)))) {
 		return nil
 	}
 	return k.compare(ctx)
@@ -229,7 +220,7 @@ func (k *keeper) Watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case err := <-w.Errors:
-			k.log.Warn("watching the rules file", "error", err)
+			k.log.Warn("a change of the rules file may go unseen by the watch; it is read every 10 s too", "error", err)
 		case ev := <-w.Events:
 			switch {
 			case ev.Op == fsnotify.Chmod: // reading a file changes its attributes too
@@ -243,7 +234,7 @@ func (k *keeper) Watch(ctx context.Context) {
 		case <-timer.C:
 			armed = false
 			if err := k.compare(ctx); err != nil {
-				k.log.Warn("after the reload", "error", err)
+				k.log.Warn("the rules were not reloaded in full", "error", err)
 			}
 			names = k.watchFolders(w)
 		}
