@@ -67,6 +67,14 @@ func statusOf(s engine.AgentState) string {
 	return StatusAvailable
 }
 
+// nameOf returns an agent's name in the rules file, or the id of one who is no longer in it.
+func (a *api) nameOf(agent string) string {
+	if in, ok := a.Engine.Rules().Agent(agent); ok && in.Name != "" {
+		return in.Name
+	}
+	return agent
+}
+
 func (a *api) agentInfos(ctx context.Context) ([]Agent, error) {
 	all, err := a.Engine.Agents(ctx)
 	if err != nil {

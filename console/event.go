@@ -25,7 +25,7 @@ type (
 		Offer      string      `json:"offer"` // id
 		Queue      string      `json:"queue"`
 		Call       OfferedCall `json:"call"`
-		SDP        string      `json:"sdp"` // the caller's SDP offer
+		SDP        string      `json:"sdp"` // the caller's SDP offer, its line ends repaired
 		RingsUntil time.Time   `json:"rings_until"`
 	}
 	// OfferedCall is what an agent may know of a call that rings.
@@ -38,7 +38,8 @@ type (
 	// WithdrawnEvent is an offer that does not ring any more.
 	WithdrawnEvent struct {
 		Offer  string `json:"offer"`
-		Reason string `json:"reason"` // taken, ended, expired or declined
+		Reason string `json:"reason"`       // taken, ended, expired or declined
+		By     string `json:"by,omitempty"` // name of the agent who was first, with taken
 	}
 	// CallEvent is a new state of a call that the agent picked up.
 	CallEvent struct {

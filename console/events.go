@@ -143,7 +143,7 @@ func (s *stream) tellOffer(o engine.OfferedCall) {
 	}
 	s.offers[o.Offer.ID] = true
 	s.send(OfferEvent{
-		Offer: o.Offer.ID, Queue: o.Offer.Queue, SDP: o.Call.Offer, RingsUntil: o.Offer.RingsUntil,
+		Offer: o.Offer.ID, Queue: o.Offer.Queue, SDP: engine.RepairSDP(o.Call.Offer), RingsUntil: o.Offer.RingsUntil,
 		Call: OfferedCall{ID: o.Call.ID, From: numberOf(o.Call), Name: o.Call.Name, Number: o.Call.Number},
 	})
 }
@@ -170,9 +170,17 @@ func (s *stream) withdraw(ctx context.Context, pending map[string]bool) error {
 			}
 		}
 		delete(s.offers, id)
-		s.send(WithdrawnEvent{Offer: id, Reason: reason})
+		s.send(WithdrawnEvent{Offer: id, Reason: reason, By: s.takenBy(c, reason)})
 	}
 	return nil
+}
+
+// takenBy returns the name of the agent who was first, of an offer that another agent took.
+func (s *stream) takenBy(c *engine.Call, reason string) string {
+	if reason != string(engine.OfferTaken) {
+		return ""
+	}
+	return s.api.nameOf(c.Agent)
 }
 
 // withdrawal returns why an offer no longer rings, or "" if it still rings.

@@ -22,12 +22,9 @@ func (a *api) getMe(w http.ResponseWriter, r *http.Request, who identity) error 
 		return err
 	}
 	state := s.Agents[who.agent]
-	m := Me{Agent: who.agent, Name: who.agent, Status: statusOf(state), Connected: state.Connected}
+	m := Me{Agent: who.agent, Name: a.nameOf(who.agent), Status: statusOf(state), Connected: state.Connected}
 	if state.Away {
 		m.Reason = state.Reason
-	}
-	if agent, ok := a.Engine.Rules().Agent(who.agent); ok {
-		m.Name = agent.Name
 	}
 	return reply(w, http.StatusOK, m)
 }
@@ -90,9 +87,10 @@ func offerError(err error) error {
 	switch {
 	case errors.Is(err, engine.ErrNotFound):
 		return problem(http.StatusNotFound, "unknown_offer", "there is no such offer for this agent")
+	case errors.Is(err, engine.ErrTakenHere):
+		return taken("self", "you answered this call in another window or program")
 	case errors.Is(err, engine.ErrTaken):
-		return problem(http.StatusConflict, "taken",
-			"the call was taken, by another agent or by an earlier answer to this offer")
+		return taken("other", "another agent has taken the call")
 	case errors.Is(err, engine.ErrEnded):
 		return problem(http.StatusConflict, "ended",
 			"the call is over: the caller hung up, or the router did something else with it")
@@ -106,4 +104,9 @@ func offerError(err error) error {
 			"the call could not be connected: "+pe.Error())
 	}
 	return err
+}
+
+// taken is the response to the loser of a race; by is self or other.
+func taken(by, message string) error {
+	return &apiError{status: http.StatusConflict, code: "taken", message: message, more: map[string]any{"by": by}}
 }

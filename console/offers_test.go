@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"callrouter/engine"
 )
@@ -89,9 +90,13 @@ func TestOfTwoWhoAreRungOneHasTheCall(t *testing.T) {
 	r.call("c", caller)
 	offerA, offerB := screenA.next("offer")["offer"].(string), screenB.next("offer")["offer"].(string)
 	r.want(200, "", bruno, "POST", "/api/v1/offers/"+offerB+"/answer", sdp(answerSDP))
-	screenA.is("withdrawn", map[string]any{"offer": offerA, "reason": "taken"})
-	r.want(409, "taken", ana, "POST", "/api/v1/offers/"+offerA+"/answer", sdp(answerSDP))
-	r.want(409, "taken", ana, "POST", "/api/v1/offers/"+offerA+"/decline", "")
+	screenA.is("withdrawn", map[string]any{"offer": offerA, "reason": "taken", "by": "bruno"})
+	for _, path := range []string{"/answer", "/decline"} {
+		a := r.want(409, "taken", ana, "POST", "/api/v1/offers/"+offerA+path, sdp(answerSDP))
+		if a.body["by"] != "other" {
+			t.Errorf("%s: it was taken by %v", path, a.body["by"])
+		}
+	}
 	screenB.untilCall("c", "active")
 }
 
@@ -201,4 +206,31 @@ func TestAnAnswererThatDidNotGetTheCallMayNotEndIt(t *testing.T) {
 	r.call("c", caller)
 	r.want(200, "", ana, "POST", "/api/v1/offers/"+screen.next("offer")["offer"].(string)+"/answer", sdp(answerSDP))
 	r.want(409, "not_yours", "", "POST", strings.TrimPrefix(HangUpURL(r.url, adminToken, "c"), r.url), "")
+}
+
+func TestOfTwoWindowsOfOneAgentOneHasTheCall(t *testing.T) {
+	r := newRig(t)
+	ana, screen := r.online("ana")
+	r.call("c", caller)
+	path := "/api/v1/offers/" + screen.next("offer")["offer"].(string)
+	r.want(200, "", ana, "POST", path+"/answer", sdp(answerSDP))
+	for _, body := range []string{sdp(answerSDP + "a=other\r\n"), ""} {
+		to := path + "/answer"
+		if body == "" {
+			to = path + "/decline"
+		}
+		if a := r.want(409, "taken", ana, "POST", to, body); a.body["by"] != "self" {
+			t.Errorf("%s: it was taken by %v", to, a.body["by"])
+		}
+	}
+}
+
+// A browser refuses an offer whose last line does not end, and real ones arrive like that.
+func TestOffersAreRepairedBeforeAnAgentSeesThem(t *testing.T) {
+	r := newRig(t)
+	_, screen := r.online("ana")
+	r.must(r.engine.Receive(r.Context(), []engine.Event{{Connect: &engine.Connect{
+		CallID: "c", From: caller, To: ourNumber, Timestamp: time.Now(), SDP: strings.TrimSuffix(offerSDP, "\r\n"),
+	}}}))
+	screen.is("offer", map[string]any{"sdp": offerSDP})
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -13,6 +14,8 @@ import (
 var (
 	// ErrTaken: another agent was first.
 	ErrTaken = errors.New("another agent has taken the call")
+	// ErrTakenHere is the [ErrTaken] of an agent who took the call in another window.
+	ErrTakenHere = fmt.Errorf("%w: it was this agent, in another window", ErrTaken)
 	// ErrEnded: the caller left, or the call was decided otherwise.
 	ErrEnded = errors.New("the call has ended")
 	// ErrExpired: the offer has rung out, or was declined.
@@ -47,7 +50,8 @@ func (e *Engine) Offered(ctx context.Context, agent, offerID string) (*Call, Off
 // wins, and only the winner's SDP reaches Positus. It blocks until Positus took the accept. The same agent may repeat
 // the same answer.
 //
-// Errors: ErrNotFound, ErrTaken, ErrEnded, ErrExpired, an [*UnusableError], a [*ProviderError], or the store's.
+// Errors: ErrNotFound, ErrTaken, ErrTakenHere, ErrEnded, ErrExpired, an [*UnusableError], a [*ProviderError], or the
+// store's.
 func (e *Engine) Answer(ctx context.Context, agent, offerID, sdp string) error {
 	c, _, err := e.Offered(ctx, agent, offerID)
 	if err != nil {
@@ -97,8 +101,9 @@ func (e *Engine) takeOffer(c *Call, offerID, sdp, sum string) error {
 		return ErrNotFound
 	case o.Result == OfferAnswered && c.AnswerSum == sum && c.State != Ended:
 		return errRepeated
-	case o.Result == OfferTaken,
-		o.Result == OfferAnswered && c.State != Ended: // by another agent, or in another window
+	case o.Result == OfferAnswered && c.State != Ended:
+		return ErrTakenHere
+	case o.Result == OfferTaken:
 		return ErrTaken
 	case o.Result == OfferMissed,
 		o.Result == OfferUnreachable,
@@ -169,7 +174,7 @@ func acceptResult(c *Call) error {
 
 // Decline stops an offer from ringing at its agent; other agents keep ringing. Repeating it is harmless.
 //
-// Errors: ErrNotFound, ErrTaken, ErrEnded, ErrExpired, or the store's.
+// Errors: ErrNotFound, ErrTaken, ErrTakenHere, ErrEnded, ErrExpired, or the store's.
 func (e *Engine) Decline(ctx context.Context, agent, offerID string) error {
 	c, _, err := e.Offered(ctx, agent, offerID)
 	if err != nil {
@@ -182,7 +187,9 @@ func (e *Engine) Decline(ctx context.Context, agent, offerID string) error {
 			return ErrNotFound
 		case o.Result == OfferDeclined:
 			return errUnchanged
-		case o.Result == OfferTaken, o.Result == OfferAnswered:
+		case o.Result == OfferAnswered:
+			return ErrTakenHere
+		case o.Result == OfferTaken:
 			return ErrTaken
 		case c.State == Ended, o.Result == OfferEnded:
 			return ErrEnded

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/pion/sdp/v3"
+
+	"callrouter/engine"
 )
 
 // CheckAnswer returns why WhatsApp could not use an SDP answer to an offer: one error with all reasons, each with its
@@ -52,7 +54,7 @@ func (c *answerCheck) parses() bool {
 		return false
 	}
 	var parsed sdp.SessionDescription
-	if err := parsed.UnmarshalString(repair(c.text)); err != nil {
+	if err := parsed.UnmarshalString(engine.RepairSDP(c.text)); err != nil {
 		c.add("it is not SDP (%v)", err)
 		return false
 	}

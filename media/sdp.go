@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/pion/sdp/v3"
+
+	"callrouter/engine"
 )
 
 // Payload types of the two formats that WhatsApp offers (Meta: calling FAQ; live offers).
@@ -72,22 +74,6 @@ func formats(lines []line) map[string]string {
 	return m
 }
 
-// repair ends every line in CRLF. Offers arrive without the last line end, with bare LFs, or with line ends spelled out
-// as backslash r backslash n.
-func repair(text string) string {
-	if !strings.ContainsAny(text, "\r\n") {
-		text = strings.NewReplacer(`\r\n`, "\n", `\n`, "\n").Replace(text)
-	}
-	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
-	var b strings.Builder
-	for l := range strings.SplitSeq(text, "\n") {
-		if l = strings.TrimSpace(l); l != "" {
-			b.WriteString(l + "\r\n")
-		}
-	}
-	return b.String()
-}
-
 // candidate is the part of an a=candidate value that this package needs.
 type candidate struct {
 	component string
@@ -117,7 +103,7 @@ type offer struct {
 
 // readOffer reads an offer as far as it can be read.
 func readOffer(text string) *offer {
-	o := &offer{text: repair(text)}
+	o := &offer{text: engine.RepairSDP(text)}
 	o.lines = splitLines(o.text)
 	o.mid = attribute(o.lines, "mid")
 	o.digits = formats(o.lines)[payloadDigits] == "telephone-event/8000"
