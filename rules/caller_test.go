@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"callrouter/rules/internal/rulestest"
 )
 
 func TestCallersAreNeverRefused(t *testing.T) {
@@ -46,7 +48,7 @@ func TestCallersAreNeverRefused(t *testing.T) {
 
 // A caller who is on a list by user id does not get off it by showing the number, nor the other way round.
 func TestACallerIsListedByUserIDAndByNumber(t *testing.T) {
-	f := loadText(t, t.TempDir(), madeUp+asRule("in the file", `listed("vip")`, "{accept: bot}"))
+	f := loadText(t, t.TempDir(), rulestest.Beginning+rulestest.Rule("in the file", `listed("vip")`, "{accept: bot}"))
 	rt := &Runtime{Entries: map[string]map[string]time.Time{
 		"vip": {"id:BR.7": loadedAt.Add(time.Hour), "+5511977776666": loadedAt}}}
 	for _, step := range []struct {
@@ -104,7 +106,7 @@ rules:
 
 func TestAnyCallerIsNobodyTheFileKnows(t *testing.T) {
 	f := loadText(t, t.TempDir(),
-		twoCountries+asRule("one", `caller.number == "+5511961234501"`, "reject")+"default: reject\n")
+		twoCountries+rulestest.Rule("one", `caller.number == "+5511961234501"`, "reject")+"default: reject\n")
 	if c := f.AnyCaller("main"); c.Country != "BR" || f.knows(c) || c.Number == "+5511961234567" {
 		t.Errorf("got %+v", c)
 	}

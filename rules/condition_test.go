@@ -10,36 +10,11 @@ import (
 	"time"
 
 	"callrouter/rules/internal/condition"
+	"callrouter/rules/internal/rulestest"
 
 	"github.com/expr-lang/expr"
 	"pgregory.net/rapid"
 )
-
-// world of the conditions that are made up below.
-const madeUp = `version: 1
-timezone: America/Sao_Paulo
-numbers:
-  main: {phone: "+55 11 2236-1741"}
-  other: {phone: "+55 11 2236-1742"}
-hours:
-  office: {weekly: {mon-fri: 09:00-18:00}}
-  night: {weekly: {daily: 22:00-06:00}}
-calendars:
-  city: {11-23: Today}
-lists:
-  vip: ["+55 11 98888-7777", {id: BR.1}]
-  blocked: {store: true}
-agents: {ana: , bruno: {capacity: 2}}
-queues:
-  sales: {agents: [ana, bruno]}
-  support: {agents: [bruno]}
-answers:
-  bot: {url: "https://bot.example/answer"}
-messages:
-  busy: "${waiting('sales')} wait."
-default: reject
-rules:
-`
 
 // Parts of conditions: true, false and failing ones, of the clock, the caller and the store.
 var madeUpAtoms = []string{
@@ -125,17 +100,12 @@ func loadText(t interface {
 	return f
 }
 
-func asRule(name, condition, then string) string {
-	return fmt.Sprintf("  - name: %s\n    when: |\n      %s\n    then: %s\n", name,
-		strings.ReplaceAll(condition, "\n", "\n      "), then)
-}
-
 // A condition comes to what the expression language makes of it as a whole, though only its parts are given to it.
 func TestConditionsMeanWhatTheExpressionLanguageSays(t *testing.T) {
 	folder := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
 		text := genCondition(t, 4)
-		f := loadText(t, folder, madeUp+asRule("made up", text, "{accept: bot}"))
+		f := loadText(t, folder, rulestest.Beginning+rulestest.Rule("made up", text, "{accept: bot}"))
 		whole, err := expr.Compile(text, expr.Env(condition.Environment{}), expr.AsBool(), expr.Optimize(false))
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
@@ -180,14 +150,14 @@ func TestExplainingDecidesTheSame(t *testing.T) {
 		n := rapid.IntRange(1, 12).Draw(t, "rules")
 		for i := range n {
 			beginning := rapid.SampledFrom(madeUpBeginnings).Draw(t, "beginning")
-			rules.WriteString(asRule(fmt.Sprintf("rule %d", i), beginning+" and ("+genCondition(t, 1)+")",
+			rules.WriteString(rulestest.Rule(fmt.Sprintf("rule %d", i), beginning+" and ("+genCondition(t, 1)+")",
 				rapid.SampledFrom([]string{
 					"{accept: bot}", "{handoff: sales}", "{reject: {message: busy}}"}).Draw(t, "then")))
 			if rapid.IntRange(0, 4).Draw(t, "on") == 0 {
 				rules.WriteString("    on: [other]\n")
 			}
 		}
-		f := loadText(t, folder, madeUp+rules.String())
+		f := loadText(t, folder, rulestest.Beginning+rules.String())
 		in := genInput(t, f)
 		for from := range n + 1 {
 			decided, needs := f.Decide(in, from)
@@ -231,8 +201,9 @@ func checkTrace(t *rapid.T, d Decision, trace []Trace, from, rules int) {
 // The same condition, evaluated from many goroutines at once, at the turn of a minute.
 func TestDecidingIsSafeForConcurrentUse(t *testing.T) {
 	f := loadText(t, t.TempDir(),
-		madeUp+asRule("a", `clock >= "12:01" and listed("vip")`, "{accept: bot}")+asRule("b",
-			`listed("vip") or open("night")`, "reject"))
+		rulestest.Beginning+
+			rulestest.Rule("a", `clock >= "12:01" and listed("vip")`, "{accept: bot}")+
+			rulestest.Rule("b", `listed("vip") or open("night")`, "reject"))
 	call := Call{Caller: NewCaller("5511988887777", "", ""), Number: "main"}
 	turn := time.Date(2026, 11, 23, 15, 1, 0, 0, time.UTC)
 	done := make(chan error)

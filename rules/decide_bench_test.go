@@ -7,41 +7,22 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"callrouter/rules/internal/rulestest"
 )
 
 // benchFile is a file of n rules with conditions of every kind, of which only the last holds.
 func benchFile(tb testing.TB, n, listed int) *File {
 	tb.Helper()
-	var list, text strings.Builder
+	var list strings.Builder
 	for i := range listed {
 		fmt.Fprintf(&list, "+55119%08d\n", 60000000+i)
 	}
-	text.WriteString(strings.Replace(madeUp, "  blocked: {store: true}\n",
-		"  blocked: {store: true}\n  known: {file: known.txt}\n", 1))
-	for i := range n - 1 {
-		var c string
-		switch i % 6 {
-		case 0:
-			c = fmt.Sprintf(`number == "other" and caller.area == "%d"`, 11+i%80)
-		case 1:
-			c = fmt.Sprintf(`not open("office") and caller.name != "x%d"`, i)
-		case 2:
-			c = fmt.Sprintf(`listed("known") and payload == "p%d"`, i)
-		case 3:
-			c = fmt.Sprintf(`caller.number startsWith "+55213%d"`, i)
-		case 4:
-			c = fmt.Sprintf(`free("sales") > %d and open("office")`, 5+i%3)
-		default:
-			c = fmt.Sprintf(`now.Hour() > 20 and clock >= "2%d:%02d"`, i%4, i%60)
-		}
-		text.WriteString(asRule(fmt.Sprintf("rule %d", i), c, "reject"))
-	}
-	text.WriteString(asRule("last", `caller.country == "BR" and weekday != "sun"`, "{accept: bot}"))
 	folder := tb.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, "known.txt"), []byte(list.String()), 0o644); err != nil {
 		tb.Fatal(err)
 	}
-	return loadText(tb, folder, text.String())
+	return loadText(tb, folder, rulestest.ManyRules(n, "{file: known.txt}"))
 }
 
 // benchInputs are calls of many callers, spread over ten minutes in which the last rule decides.

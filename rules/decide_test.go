@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"callrouter/rules/internal/rulestest"
 )
 
 // Every file under testdata/decide is a situation, with what must come out of it in its own tests.
@@ -35,12 +37,12 @@ func callFrom(number string) Call {
 }
 
 func TestOneRoundTripServesOneDecision(t *testing.T) {
-	f := loadText(t, t.TempDir(), madeUp+
-		asRule("a", `caller.country == "BR" and free("sales") > 5`, "reject")+
+	f := loadText(t, t.TempDir(), rulestest.Beginning+
+		rulestest.Rule("a", `caller.country == "BR" and free("sales") > 5`, "reject")+
 		"  - name: other number\n    on: [other]\n    when: waiting(\"support\") > 9 and calls(\"7d\") > 1\n    "+
 		"then: reject\n"+
-		asRule("b", `listed("blocked") or calls("1h") > 3 or calls("60m") > 3`, "reject")+
-		asRule("c", `online("support") == 0`, "{reject: {message: busy}}"))
+		rulestest.Rule("b", `listed("blocked") or calls("1h") > 3 or calls("60m") > 3`, "reject")+
+		rulestest.Rule("c", `online("support") == 0`, "{reject: {message: busy}}"))
 	at := loadedAt
 	in := f.Input(callFrom("5511988887777"), at, nil, Facts{})
 	_, needs := f.Decide(in, 0)
@@ -74,7 +76,7 @@ func TestOneRoundTripServesOneDecision(t *testing.T) {
 
 func TestADurationMadeUpAtRunTimeIsAskedFor(t *testing.T) {
 	f := loadText(t, t.TempDir(),
-		madeUp+asRule("a", `calls(payload) > 1 and calls(payload + "30m") > 2`, "{accept: bot}"))
+		rulestest.Beginning+rulestest.Rule("a", `calls(payload) > 1 and calls(payload + "30m") > 2`, "{accept: bot}"))
 	call := callFrom("5511988887777")
 	call.Payload = "2h"
 	facts := Facts{Calls: map[time.Duration]int{}}
@@ -121,7 +123,7 @@ func TestAnErrorSaysWhichConditionFailedAndWhy(t *testing.T) {
 		if strings.HasPrefix(condition, "clock") {
 			condition = strings.Replace(condition, `clock != ""`, `clock != "00:01"`, 1)
 		}
-		f := loadText(t, t.TempDir(), madeUp+asRule("a", condition, "{accept: bot}"))
+		f := loadText(t, t.TempDir(), rulestest.Beginning+rulestest.Rule("a", condition, "{accept: bot}"))
 		call := callFrom("")
 		call.Caller.ID, call.Caller.Name, call.Payload = "BR.7", "", "ofice"
 		d, needs := f.Decide(f.Input(call, loadedAt, nil, down), 0)
@@ -137,7 +139,9 @@ func TestAnErrorSaysWhichConditionFailedAndWhy(t *testing.T) {
 
 func TestSwitchesAndRuntimeEntriesEnd(t *testing.T) {
 	f := loadText(t, t.TempDir(),
-		madeUp+asRule("open", `open("office")`, "{accept: bot}")+asRule("vip", `listed("vip")`, "{handoff: sales}"))
+		rulestest.Beginning+
+			rulestest.Rule("open", `open("office")`, "{accept: bot}")+
+			rulestest.Rule("vip", `listed("vip")`, "{handoff: sales}"))
 	at := time.Date(2026, 11, 23, 22, 0, 0, 0, f.Location()) // closed
 	end := at.Add(time.Hour)
 	rt := &Runtime{
@@ -170,8 +174,9 @@ func TestSwitchesAndRuntimeEntriesEnd(t *testing.T) {
 // What is kept of a minute is what holds without a switch.
 func TestASwitchIsForgottenWithinTheMinute(t *testing.T) {
 	f := loadText(t, t.TempDir(),
-		madeUp+asRule("open", `open("office") and caller.name != ""`, "{accept: bot}")+asRule("closed",
-			`not open("office")`, "{handoff: sales}"))
+		rulestest.Beginning+
+			rulestest.Rule("open", `open("office") and caller.name != ""`, "{accept: bot}")+
+			rulestest.Rule("closed", `not open("office")`, "{handoff: sales}"))
 	at := time.Date(2026, 11, 23, 10, 0, 0, 0, f.Location())
 	closed := &Runtime{Switches: map[string]Switch{"office": {Until: at.Add(time.Hour)}}}
 	for i, step := range []struct {

@@ -5,15 +5,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"callrouter/rules/internal/rulestest"
 )
 
 // manyFile is a file of n rules, each with the condition that is made for it.
 func manyFile(tb testing.TB, n int, lists string, conditionOf func(i int) string) *File {
 	tb.Helper()
 	var text strings.Builder
-	text.WriteString(strings.Replace(madeUp, "lists:\n", "lists:\n"+lists, 1))
+	text.WriteString(strings.Replace(rulestest.Beginning, "lists:\n", "lists:\n"+lists, 1))
 	for i := range n {
-		text.WriteString(asRule(fmt.Sprintf("rule %d", i), conditionOf(i), "reject"))
+		text.WriteString(rulestest.Rule(fmt.Sprintf("rule %d", i), conditionOf(i), "reject"))
 	}
 	return loadText(tb, tb.TempDir(), text.String())
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"callrouter/rules/internal/rulestest"
 	"callrouter/rules/internal/source"
 )
 
@@ -20,8 +21,8 @@ func numbersFile(tb testing.TB, n int) (path string) {
 	path = filepath.Join(tb.TempDir(), "rules.yaml")
 	for name, text := range map[string]string{
 		"many.txt": list.String(),
-		"rules.yaml": strings.Replace(madeUp, "lists:\n", "lists:\n  many: {file: many.txt}\n", 1) +
-			asRule("a", `listed("many")`, "{accept: bot}"),
+		"rules.yaml": strings.Replace(rulestest.Beginning, "lists:\n", "lists:\n  many: {file: many.txt}\n", 1) +
+			rulestest.Rule("a", `listed("many")`, "{accept: bot}"),
 	} {
 		if err := os.WriteFile(filepath.Join(filepath.Dir(path), name), []byte(text), 0o644); err != nil {
 			tb.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"callrouter/rules/internal/condition"
+	"callrouter/rules/internal/rulestest"
 
 	"pgregory.net/rapid"
 )
@@ -18,9 +19,9 @@ func queuesFile(tb testing.TB, n int) *File {
 	var queues, rules strings.Builder
 	for i := range n {
 		fmt.Fprintf(&queues, "  q%d: {agents: [ana]}\n", i)
-		rules.WriteString(asRule(fmt.Sprintf("rule %d", i), fmt.Sprintf(`waiting("q%d") > %d`, i, i), "reject"))
+		rules.WriteString(rulestest.Rule(fmt.Sprintf("rule %d", i), fmt.Sprintf(`waiting("q%d") > %d`, i, i), "reject"))
 	}
-	return loadText(tb, tb.TempDir(), strings.Replace(madeUp, "queues:\n", "queues:\n"+queues.String(), 1)+
+	return loadText(tb, tb.TempDir(), strings.Replace(rulestest.Beginning, "queues:\n", "queues:\n"+queues.String(), 1)+
 		rules.String())
 }
 
@@ -111,14 +112,14 @@ func TestNeedsAreThoseOfEveryRuleBehind(t *testing.T) {
 				text.WriteString("  - {name: all, on: [other], then: {accept: bot}}\n")
 			}
 			beginning := rapid.SampledFrom(madeUpBeginnings).Draw(t, "beginning")
-			text.WriteString(asRule(fmt.Sprintf("rule %d", i), beginning+" and ("+genCondition(t, 2)+")",
+			text.WriteString(rulestest.Rule(fmt.Sprintf("rule %d", i), beginning+" and ("+genCondition(t, 2)+")",
 				rapid.SampledFrom([]string{
 					"{accept: bot}", "{handoff: sales}", "{reject: {message: busy}}"}).Draw(t, "then")))
 			if i < all && rapid.IntRange(0, 3).Draw(t, "on") == 0 {
 				text.WriteString("    on: [other]\n")
 			}
 		}
-		f := loadText(t, folder, strings.Replace(madeUp, "default: reject\n", rapid.SampledFrom([]string{
+		f := loadText(t, folder, strings.Replace(rulestest.Beginning, "default: reject\n", rapid.SampledFrom([]string{
 			"default: reject\n", "default: {reject: {message: busy}}\n"}).Draw(t, "default"), 1)+text.String())
 		in := genInput(t, f)
 		s := f.borrow()

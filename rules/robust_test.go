@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"callrouter/rules/internal/rulestest"
 	"callrouter/rules/internal/source"
 )
 
@@ -76,7 +77,7 @@ func TestHostileFilesAreRefusedInTime(t *testing.T) {
 	for name, condition := range conditions {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
-			data := madeUp + asRule("hostile", condition, "reject")
+			data := rulestest.Beginning + rulestest.Rule("hostile", condition, "reject")
 			_, problems := newLoader(source.New("rules.yaml"), loadedAt).load([]byte(data))
 			if !problems.HasErrors() {
 				t.Error("it is not refused")

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"callrouter/rules/internal/rulestest"
 )
 
 // runtimeEntries is what a store returns of one list with n entries at run time.
@@ -17,7 +19,7 @@ func runtimeEntries(n int) map[string][]Entry {
 
 // A hundred times as many entries may take ten times as long, which is far more than two look-ups can differ by.
 func TestACallerIsLookedUpAmongTheEntriesAtRunTime(t *testing.T) {
-	f := loadText(t, t.TempDir(), madeUp+asRule("a", `listed("vip")`, "{accept: bot}"))
+	f := loadText(t, t.TempDir(), rulestest.Beginning+rulestest.Rule("a", `listed("vip")`, "{accept: bot}"))
 	took := func(n int) time.Duration {
 		rt := NewRuntime(nil, runtimeEntries(n))
 		shortest := time.Hour
@@ -55,7 +57,7 @@ func TestOfTwoEntriesAtRunTimeTheLongerOneCounts(t *testing.T) {
 }
 
 func BenchmarkACallerAmongEntriesAtRunTime(b *testing.B) {
-	f := loadText(b, b.TempDir(), madeUp+asRule("a", `listed("vip")`, "{accept: bot}"))
+	f := loadText(b, b.TempDir(), rulestest.Beginning+rulestest.Rule("a", `listed("vip")`, "{accept: bot}"))
 	for _, n := range []int{1_000, 100_000} {
 		b.Run(fmt.Sprintf("entries=%d", n), func(b *testing.B) {
 			rt, call := NewRuntime(nil, runtimeEntries(n)), callFrom("5511988887777")

@@ -21,8 +21,9 @@ var mayImport = map[string][]string{
 	"rules": {
 		"rules/phone", "rules/hours", "rules/internal/source", "rules/internal/schema", "rules/internal/condition", "media/ogg",
 	},
-	"rules/week":     {"rules", "rules/hours", "rules/internal/condition"},
-	"rules/ruletest": {"rules", "rules/internal/source", "rules/internal/schema", "rules/internal/condition"},
+	"rules/internal/rulestest": {}, // tests only
+	"rules/week":               {"rules", "rules/hours", "rules/internal/condition"},
+	"rules/ruletest":           {"rules", "rules/internal/source", "rules/internal/schema", "rules/internal/condition"},
 
 	"engine":          {"rules"},
 	"positus":         {"engine"},

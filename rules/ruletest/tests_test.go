@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"callrouter/rules"
+	"callrouter/rules/internal/rulestest"
 	"callrouter/rules/internal/source"
 )
 
@@ -94,8 +95,8 @@ func TestARulesFileIsReadOnceForAllItsTestFiles(t *testing.T) {
 			"{rule: %s}\n", name, from, rule)
 	}
 	own := write("rules.yaml",
-		strings.Replace(madeUp, "rules:\n", asTest("own", "a", "+55 11 97777-6666")+"rules:\n", 1)+
-			asRule("a", `caller.area == "11"`, "reject")+asRule("b", `caller.area == "43"`, "reject"))
+		strings.Replace(rulestest.Beginning, "rules:\n", asTest("own", "a", "+55 11 97777-6666")+"rules:\n", 1)+
+			rulestest.Rule("a", `caller.area == "11"`, "reject")+rulestest.Rule("b", `caller.area == "43"`, "reject"))
 	other := write("more.yaml", "rules: ./rules.yaml\n"+asTest("more", "b", "+55 43 99995-1234"))
 	for _, order := range [][]string{{own, other}, {other, own}} {
 		tests, problems := load(loadedAt, order...)
@@ -121,12 +122,12 @@ func TestARulesFileIsReadOnceForAllItsTestFiles(t *testing.T) {
 func manyTests(tb testing.TB, n int) string {
 	tb.Helper()
 	var b strings.Builder
-	b.WriteString(madeUp)
+	b.WriteString(rulestest.Beginning)
 	for i := range 60 {
-		b.WriteString(asRule(fmt.Sprintf("rule %d", i),
+		b.WriteString(rulestest.Rule(fmt.Sprintf("rule %d", i),
 			fmt.Sprintf(`caller.area == "%d" and (open("office") or free("sales") > %d)`, 11+i, i%3), "{accept: bot}"))
 	}
-	b.WriteString(asRule("last", `caller.country == "BR"`, "reject"))
+	b.WriteString(rulestest.Rule("last", `caller.country == "BR"`, "reject"))
 	b.WriteString("tests:\n")
 	for i := range n {
 		fmt.Fprintf(&b, "  - name: test %d\n    call: {from: \"+55 %d 98888-%04d\", to: main, at: \"2026-11-%02d "+

@@ -14,6 +14,7 @@ import (
 	"callrouter/engine/testrun"
 	"callrouter/rules"
 	"callrouter/rules/hours"
+	"callrouter/rules/internal/rulestest"
 )
 
 // clockWeeks are weeks in which clocks are set, by an hour or by half of one, at night and at midnight, and one in
@@ -132,7 +133,7 @@ hours:
   nepal: {timezone: Asia/Kathmandu, weekly: {daily: [09:00-12:00, 13:00-17:00]}}
   once: {dates: {2019-11-03: 10:00-11:00}}
 rules:
-` + asRule("it", c.when, "{accept: bot}") + `answers: {bot: {url: "https://bot.example/answer"}}
+` + rulestest.Rule("it", c.when, "{accept: bot}") + `answers: {bot: {url: "https://bot.example/answer"}}
 default: reject
 `
 			from, to := from, from.AddDate(0, 0, 4)
@@ -304,12 +305,8 @@ func load(t testing.TB, text string) *rules.File {
 	return f
 }
 
-func asRule(name, condition, then string) string {
-	return fmt.Sprintf("  - name: %s\n    when: |\n      %s\n    then: %s\n", name, condition, then)
-}
-
 func TestAConditionOnSecondsIsExactToTheSecond(t *testing.T) {
-	f := clockRules(t, asRule("late", `clock == "17:59" and now.Second() >= 30`, "{reject: {message: closed}}"))
+	f := clockRules(t, rulestest.Rule("late", `clock == "17:59" and now.Second() >= 30`, "{reject: {message: closed}}"))
 	from := time.Date(2026, 11, 23, 0, 0, 0, 0, f.Location())
 	intervals, err := Intervals(f, rules.Call{Number: "main"}, from, from.AddDate(0, 0, 1), rules.Given{})
 	if err != nil {
@@ -325,8 +322,9 @@ func TestAConditionOnSecondsIsExactToTheSecond(t *testing.T) {
 }
 
 func TestAChangeThatChangesNothingIsNone(t *testing.T) {
-	f := clockRules(t, asRule("evening", `clock >= "17:00" and caller.country == "PT"`, "{reject: {message: closed}}")+
-		asRule("sales", `weekday != "sun"`, "{handoff: sales}"))
+	f := clockRules(t,
+		rulestest.Rule("evening", `clock >= "17:00" and caller.country == "PT"`, "{reject: {message: closed}}")+
+			rulestest.Rule("sales", `weekday != "sun"`, "{handoff: sales}"))
 	from := time.Date(2026, 11, 23, 0, 0, 0, 0, f.Location())
 	call := rules.Call{Caller: rules.NewCaller("5511988887777", "", ""), Number: "main"}
 	intervals, err := Intervals(f, call, from, from.AddDate(0, 0, 7), rules.Given{})
@@ -345,7 +343,7 @@ func TestAChangeThatChangesNothingIsNone(t *testing.T) {
 }
 
 func TestIntervalsOfWhatDoesNotExist(t *testing.T) {
-	f := clockRules(t, asRule("sales", `clock > "12:00"`, "{handoff: sales}"))
+	f := clockRules(t, rulestest.Rule("sales", `clock > "12:00"`, "{handoff: sales}"))
 	if _, err := Intervals(f, rules.Call{Number: "main"}, loadedAt, loadedAt, rules.Given{}); err == nil {
 		t.Error("no time at all is no error")
 	}
