@@ -148,13 +148,14 @@ func (r *runner) accepted(echo error) error {
 		if n.Agent != "" {
 			n.Due = now.Add(min(n.MaxCall, r.e.Timing.AgentLook))
 		} else if r.play != nil {
-			n.Local, n.Due = true, now // the sweep must see at once when this process is gone
+			n.Local = true
 		}
 		for i := range n.Holds {
 			n.Holds[i].Kind, n.Holds[i].Until = HoldActive, now.Add(n.MaxCall+activeGrace)
 		}
 		if deadAudio {
 			n.HangUp = &HangUp{Why: "the process that played the audio is gone", Outcome: Failed, Since: now}
+			n.Due = now
 		}
 	})
 	switch {

@@ -285,6 +285,11 @@ func (c *Call) pending() bool {
 	return slices.ContainsFunc(c.Offers, func(o Offer) bool { return o.Result == "" })
 }
 
+// lateAfter returns when the call counts as late: its answer window is over, and so is the time that its last action may
+// take. It is the Due of a call that waits or rings at agents: until then its owner looks after it, and if the owner is
+// gone the sweep finds it by that.
+func (c *Call) lateAfter(t Timing) time.Time { return c.Deadline.Add(t.Lease) }
+
 // settleOffers gives every pending offer a result.
 func (c *Call) settleOffers(r OfferResult, at time.Time) {
 	for i := range c.Offers {

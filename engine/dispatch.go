@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,8 +31,9 @@ func (d *dispatchers) init() { d.byQueue = map[string]*dispatcher{} }
 type dispatcher struct {
 	e       *Engine
 	queue   string
-	changed chan struct{}          // a call came or went
+	changed chan struct{}          // a call came or went, or a slot of an agent may be free
 	waiting map[string]*placeInRow // by Key; guarded by dispatchers.mu
+	agents  []string               // as last looked at, in order; guarded by dispatchers.mu
 }
 
 // placeInRow is a call of this instance that waits.
@@ -74,6 +76,21 @@ func (d *dispatchers) join(r *runner, queue string) (turn <-chan struct{}, leave
 	}
 }
 
+// freed has the dispatchers look that have an agent whose slot may be free, or all of them.
+func (d *dispatchers) freed(topic string) {
+	agent, one := strings.CutPrefix(topic, topicSlotsOf)
+	if !one && topic != TopicAllSlots {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, q := range d.byQueue {
+		if _, has := slices.BinarySearch(q.agents, agent); has || !one {
+			q.poke()
+		}
+	}
+}
+
 func (q *dispatcher) poke() {
 	select {
 	case q.changed <- struct{}{}:
@@ -99,8 +116,6 @@ func (q *dispatcher) places() []*placeInRow {
 
 // run looks at each change, and every [Timing.Poll] since wakes may be lost.
 func (q *dispatcher) run(ctx context.Context) {
-	freed, cancel := q.e.hub.subscribe(TopicSlots)
-	defer cancel()
 	for {
 		places := q.places()
 		if places == nil {
@@ -109,7 +124,6 @@ func (q *dispatcher) run(ctx context.Context) {
 		next := time.NewTimer(q.look(places))
 		select {
 		case <-q.changed:
-		case <-freed:
 		case <-next.C:
 		case <-ctx.Done(): // an engine that stops: its runners end by themselves
 			next.Stop()
@@ -126,7 +140,7 @@ func (q *dispatcher) look(places []*placeInRow) time.Duration {
 	for _, p := range places {
 		local[p.key] = p
 	}
-	agents := q.agents(places)
+	agents := q.employed(places)
 	snap, err := q.e.snapshot(Query{Agents: agents, Queues: []string{q.queue}})
 	var alive []string
 	waiters := snap.Queues[q.queue]
@@ -195,8 +209,9 @@ func (q *dispatcher) tell(p *placeInRow, turn lastTurn) {
 	}
 }
 
-// agents returns all agents of the queue, by every version of the rules that a waiting call has.
-func (q *dispatcher) agents(places []*placeInRow) []string {
+// employed returns all agents of the queue, by every version of the rules that a waiting call has. From now on slots of
+// theirs concern the dispatcher.
+func (q *dispatcher) employed(places []*placeInRow) []string {
 	var agents []string
 	seen := map[*rules.File]bool{}
 	for _, p := range places {
@@ -208,7 +223,12 @@ func (q *dispatcher) agents(places []*placeInRow) []string {
 		agents = append(agents, queue.Agents...)
 	}
 	slices.Sort(agents)
-	return slices.Compact(agents)
+	agents = slices.Compact(agents)
+	d := &q.e.dispatchers
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q.agents = agents
+	return agents
 }
 
 // free returns a candidate for each free slot of the agents.

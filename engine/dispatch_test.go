@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"callrouter/engine"
@@ -51,6 +52,66 @@ func TestWaitingCostsTheSameForManyAndFew(t *testing.T) {
 	if few, many := costs[2], costs[300]; many.rest > few.rest+2 || many.rest > 8 || many.freed > few.freed+2 {
 		t.Errorf("waiting costs %+v with 300 calls, %+v with 2", many, few)
 	}
+}
+
+// TestAgentConcernsOnlyQueuesOfTheirs: an agent who comes and goes makes no other queue look.
+func TestAgentConcernsOnlyQueuesOfTheirs(t *testing.T) {
+	inSlowWorld(t, waitingRules, func(w *world, s *slowStore) {
+		waitTogether(w, 3)
+		looks := func(agent string) int64 {
+			before := s.snapshots.Load()
+			for range 20 {
+				w.must(w.store.SetStatus(w.t.Context(), agent, true, "lunch"))
+				w.must(w.store.SetStatus(w.t.Context(), agent, false, ""))
+				pass(leastTurn)
+			}
+			return s.snapshots.Load() - before
+		}
+		defer w.present("carla")()
+		synctest.Wait()
+		if n := looks("carla"); n > 2 {
+			t.Errorf("an agent of no queue made the queue look %d times", n)
+		}
+		if n := looks("ana"); n < 20 { // she is not connected, so nobody is rung
+			t.Errorf("an agent of the queue made it look %d times, want each time", n)
+		}
+	})
+}
+
+// leastTurn is longer than two looks at a queue are apart.
+const leastTurn = 25 * time.Millisecond
+
+// TestCallsOfOthersAreNotRead: a sweep leaves alone what waits at an instance that lives, and finds all of it once that
+// one is gone.
+func TestCallsOfOthersAreNotRead(t *testing.T) {
+	const calls = 100
+	inWorld(t, waitingRules, func(w *world) {
+		waitTogether(w, calls)
+		gone := w.call("call 0").Owner
+		s := &slowStore{Store: w.store} // it counts
+		other := w.engineOn(s)
+		w.must(other.Start(w.t.Context()))
+		defer func() { w.must(other.Stop(w.t.Context())) }()
+		before := s.gets.Load()
+		for range 5 {
+			w.must(other.Beat(w.t.Context()))
+			w.must(other.Sweep(w.t.Context()))
+		}
+		if n := s.gets.Load() - before; n > 0 {
+			t.Errorf("five sweeps read %d records of an instance that lives", n)
+		}
+		w.stopJobs() // it is gone
+		for range 8 {
+			pass(time.Second)
+			w.must(other.Beat(w.t.Context()))
+		}
+		w.must(other.Sweep(w.t.Context()))
+		for i := range calls {
+			if c := w.call(fmt.Sprint("call ", i)); c.Owner == gone {
+				t.Fatalf("call %d is left with the instance that is gone", i)
+			}
+		}
+	})
 }
 
 // TestManyWaitNobodyIsOvertaken: agents come and go while many calls wait; each call is rung in its turn, and nobody is

@@ -225,7 +225,7 @@ func (r *runner) waitForAgent(now time.Time, queue string, anyRung bool) error {
 		return r.awaitTurn(until, queue)
 	}
 	return r.write(func(n *Call) {
-		n.Step.Since, n.Due = now, now
+		n.Step.Since, n.Due = now, n.lateAfter(r.e.Timing)
 		n.to(Waiting, now, "")
 	})
 }

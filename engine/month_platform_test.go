@@ -193,7 +193,7 @@ func incomplete(c *engine.Call) string {
 
 // judge looks at every call once the month is over.
 func (m *month) judge() {
-	live, err := m.p.store.Due(context.Background(), time.Now().Add(24*time.Hour), 10)
+	live, err := m.p.store.Due(context.Background(), time.Now().Add(24*time.Hour), nil, 10)
 	if err != nil || len(live) > 0 || m.p.e.Kept() > 0 {
 		m.t.Errorf("still in hand: %v, %d in memory, %v", live, m.p.e.Kept(), err)
 	}

@@ -77,10 +77,7 @@ func inSlowWorld(t *testing.T, text string, scenario func(w *world, s *slowStore
 	inWorld(t, text, func(w *world) {
 		s := &slowStore{Store: w.store, takes: 250 * time.Millisecond}
 		stop := w.e.Stop
-		w.e = engine.New(engine.Config{
-			Store: s, Provider: w.platform, Media: w.media, Answerer: w.answerer, Rules: w.file,
-			Log: w.e.Log, Observer: w.observed, Clock: w.clock,
-		})
+		w.e = w.engineOn(s)
 		w.stopJobs()
 		w.must(stop(context.Background()))
 		w.start(w.e)

@@ -237,6 +237,18 @@ func (p *replica) newest() []*Call {
 	return calls
 }
 
+// unanswered returns the keys of the calls of an owner that ring, as the store has them.
+func (p *replica) unanswered(owner string) (keys []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, l := range p.calls {
+		if l.stored != nil && l.stored.Owner == owner && l.stored.State.Ringing() {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
 // claimHangUp reports whether a hang-up without the store is due, and if so puts off the next one.
 func (p *replica) claimHangUp(key string, now time.Duration, t Timing) bool {
 	p.mu.Lock()

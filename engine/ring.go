@@ -101,7 +101,7 @@ func (r *runner) offer(q rules.Queue, free []candidate, seen int64, now time.Tim
 		}
 		n.stopWaiting(now)
 		n.Step.Seen = seen
-		n.WrapUp, n.Due = q.WrapUp, now
+		n.WrapUp, n.Due = q.WrapUp, n.lateAfter(r.e.Timing)
 		n.to(Offered, now, "")
 	})
 	if err == nil {

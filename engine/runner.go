@@ -200,7 +200,7 @@ func (r *runner) endHandoff() error {
 	return r.write(func(n *Call) {
 		now := r.now()
 		n.settleOffers(OfferEnded, now)
-		n.Holds, n.Step = nil, nil
+		n.Holds, n.Step, n.Due = nil, nil, now
 		n.to(Deciding, now, "the store cannot be reached")
 	})
 }

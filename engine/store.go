@@ -62,8 +62,11 @@ type Calls interface {
 	// Reassert writes back a record as an instance knows it, with its slots, after the store was away or lost data. It
 	// merges the record with the stored one; see [Reconcile]. Repeating it is harmless.
 	Reassert(ctx context.Context, c *Call) error
-	// Due lists the keys of live calls whose Due is not after t, soonest first.
-	Due(ctx context.Context, t time.Time, limit int) ([]string, error)
+	// Due lists the keys of live calls that somebody must look at, by Due: those whose Due is not after t, and, unless
+	// alive is nil, all that have an Owner who is not in alive. Calls without an owner count by Due alone.
+	Due(ctx context.Context, t time.Time, alive []string, limit int) ([]string, error)
+	// CountLive counts live calls.
+	CountLive(ctx context.Context) (int, error)
 	// List reads records, newest first, or oldest first, and by key where they were received at once. It leaves out
 	// damaged ones. Fewer than the limit are all there are; to read on, set After to the cursor of the last one. A list
 	// is no snapshot: it is read in short steps, which hold up nobody.
@@ -225,8 +228,14 @@ func TopicCall(key string) string { return "call:" + key }
 // TopicAgent is woken when an agent's offers, calls or status change.
 func TopicAgent(agent string) string { return "agent:" + agent }
 
-// TopicSlots is woken when a slot may have become free: one was given back, an agent came or is available again.
-const TopicSlots = "slots"
+// TopicSlots is woken when a slot of an agent may have become free: one was given back, or the agent came, or is
+// available again, or has another capacity. [TopicAllSlots] stands for all agents.
+func TopicSlots(agent string) string { return topicSlotsOf + agent }
+
+const topicSlotsOf = "slots:"
+
+// TopicAllSlots is woken when wakes may have been lost.
+const TopicAllSlots = "slots"
 
 // TopicLeft is woken when a stopping instance has left a ringing call; the first instance to claim it owns it.
 const TopicLeft = "left"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -20,16 +21,12 @@ const (
 func (e *Engine) Sweep(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, e.Timing.Lease)
 	defer cancel()
-	alive, err := e.Store.Alive(ctx)
+	alive, keys, err := e.toSweep(ctx)
 	if err != nil {
 		e.sweepWithoutStore()
 		return fmt.Errorf("sweep: %w", err)
 	}
 	e.replica.storeIsBack()
-	keys, err := e.Store.Due(ctx, e.Now(), sweepBatch)
-	if err != nil {
-		return fmt.Errorf("sweep: %w", err)
-	}
 	for _, key := range keys {
 		if ctx.Err() != nil || e.ctx.Err() != nil { // an instance that stops leaves calls to others, itself included
 			break
@@ -50,13 +47,30 @@ func (e *Engine) Sweep(ctx context.Context) error {
 	return nil
 }
 
+// toSweep returns the calls that a sweep must look at: what is due, what instances left behind that are gone, and what
+// this instance owns and does not work on. It also returns who is alive.
+func (e *Engine) toSweep(ctx context.Context) (alive, keys []string, err error) {
+	if alive, err = e.Store.Alive(ctx); err != nil {
+		return nil, nil, err
+	}
+	owners := alive
+	if !slices.Contains(alive, e.instance) || !e.mayTakeOver() { // who is missing may only be late
+		owners = nil
+	}
+	if keys, err = e.Store.Due(ctx, e.Now(), owners, sweepBatch); err != nil {
+		return nil, nil, err
+	}
+	for _, key := range e.replica.unanswered(e.instance) {
+		if running, _ := e.running(key); !running && !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return alive, keys, nil
+}
+
 // Stale returns what the sweep would do now, and why, without doing it.
 func (e *Engine) Stale(ctx context.Context) ([]Verdict, error) {
-	alive, err := e.Store.Alive(ctx)
-	if err != nil {
-		return nil, err
-	}
-	keys, err := e.Store.Due(ctx, e.Now(), sweepBatch)
+	alive, keys, err := e.toSweep(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -83,9 +97,6 @@ func (e *Engine) sweepCall(ctx context.Context, key string, alive []string) erro
 	c, err := e.Store.Get(ctx, key)
 	if err != nil {
 		return err
-	}
-	if e.Now().Before(c.Due) { // another instance was faster
-		return nil
 	}
 	v := e.verdict(c, alive)
 	if v.Do != doNothing && c.Owner != "" && c.Owner != e.instance { // its owner may have started since the sweep began

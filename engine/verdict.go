@@ -43,6 +43,7 @@ var verdicts = [...]struct {
 	why  func(s *suspect) string
 }{
 	{(*suspect).over, doNothing, because("")},
+	{(*suspect).early, doNothing, because("")},
 	{(*suspect).hangUpInVain, doEnd, (*suspect).whyGivenUp},
 	{(*suspect).hangingUp, doAgain, (*suspect).whyAgain},
 	{(*suspect).acceptUnknown, doHangUp,
@@ -54,7 +55,7 @@ var verdicts = [...]struct {
 	{(*suspect).agentGone, doHangUp, (*suspect).whyAgentGone},
 }
 
-// verdict returns what to do with a call whose Due has come, and why. It changes nothing.
+// verdict returns what to do with a call, and why. It changes nothing.
 func (e *Engine) verdict(c *Call, alive []string) Verdict {
 	s := e.suspect(c, alive)
 	for _, row := range verdicts {
@@ -69,7 +70,7 @@ func (e *Engine) suspect(c *Call, alive []string) *suspect {
 	now := e.Now()
 	s := &suspect{
 		Call: c, now: now, timing: e.Timing, employed: e.employs(c.Agent),
-		late: now.After(c.Deadline.Add(e.Timing.Lease)),
+		late: now.After(c.lateAfter(e.Timing)),
 	}
 	switch {
 	case c.Owner == "": // its instance stopped, and left it
@@ -94,10 +95,28 @@ func (e *Engine) neglects(s *suspect) bool {
 	case s.late:
 		return true
 	}
-	return kept == nil && s.now.Sub(s.Due) > e.Timing.StoreWait && e.mayTakeOver()
+	return kept == nil && s.now.Sub(s.touched()) > e.Timing.StoreWait && e.mayTakeOver()
+}
+
+// touched returns when somebody last did something with the call, as far as the record says so.
+func (s *suspect) touched() time.Time {
+	at := s.ReceivedAt
+	if n := len(s.Transitions); n > 0 {
+		at = s.Transitions[n-1].At
+	}
+	if s.Due.After(at) && !s.Due.After(s.now) {
+		at = s.Due
+	}
+	return at
 }
 
 func (s *suspect) over() bool { return s.State == Ended }
+
+// early: nothing is due, and the owner, who matters while the call is not active or while it is played to, is there.
+func (s *suspect) early() bool {
+	needsOwner := s.HangUp == nil && (s.State != Active || s.played())
+	return s.now.Before(s.Due) && !(needsOwner && s.ownerGone)
+}
 
 func (s *suspect) hangingUp() bool { return s.HangUp != nil }
 func (s *suspect) hangUpInVain() bool {

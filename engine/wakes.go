@@ -62,6 +62,7 @@ func (e *Engine) wake(topic string) {
 		e.background(e.sweepLeft)
 	}
 	e.replica.woken(topic)
+	e.dispatchers.freed(topic)
 	e.hub.wake(topic)
 }
 

@@ -120,9 +120,11 @@ messages:
 limits: {answer_within: 25s, max_call: 10m}
 `
 
-func (w *world) newEngine() *engine.Engine {
+func (w *world) newEngine() *engine.Engine { return w.engineOn(w.store) }
+
+func (w *world) engineOn(s engine.Store) *engine.Engine {
 	return engine.New(engine.Config{
-		Store: w.store, Provider: w.platform, Media: w.media, Answerer: w.answerer, Rules: w.file,
+		Store: s, Provider: w.platform, Media: w.media, Answerer: w.answerer, Rules: w.file,
 		Log: slog.New(slog.DiscardHandler), Observer: w.observed, Clock: w.clock,
 	})
 }
@@ -545,9 +547,9 @@ func (s *breakableStore) Alive(ctx context.Context) ([]string, error) {
 	return s.Store.Alive(ctx)
 }
 
-func (s *breakableStore) Due(ctx context.Context, at time.Time, limit int) ([]string, error) {
+func (s *breakableStore) Due(ctx context.Context, at time.Time, alive []string, limit int) ([]string, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	return s.Store.Due(ctx, at, limit)
+	return s.Store.Due(ctx, at, alive, limit)
 }

@@ -145,7 +145,7 @@ func (c *change) diffTopics() {
 	for _, a := range c.agents {
 		wake(engine.TopicAgent(a.agent))
 		if a.op == slotDrop || a.op == slotKeep && a.hold.Kind == engine.HoldWrapUp {
-			wake(engine.TopicSlots)
+			wake(engine.TopicSlots(a.agent))
 		}
 	}
 	for _, o := range c.next.Offers {

@@ -27,7 +27,7 @@ import (
 var (
 	bucketMeta     = []byte("meta")     // "schema" -> [schemaVersion]; "unindexed": see upgrade
 	bucketCalls    = []byte("calls")    // KEY -> revision (8 bytes), record (JSON)
-	bucketDue      = []byte("due")      // due time, KEY: live calls
+	bucketDue      = []byte("due")      // due time, KEY -> owner: live calls
 	bucketReceived = []byte("received") // time received, KEY: all calls
 	bucketLive     = []byte("live")     // time received, KEY -> state: live calls
 	bucketEnded    = []byte("ended")    // time of the end, KEY -> time received, outcome, \0, caller's key: ended calls

@@ -154,7 +154,7 @@ func (s *embedded) Present(ctx context.Context, agent, connection string, lease 
 		if !d.Away {
 			d.IdleSince = now
 		}
-		return []string{engine.TopicAgent(agent), engine.TopicSlots}
+		return []string{engine.TopicAgent(agent), engine.TopicSlots(agent)}
 	})
 }
 
@@ -182,7 +182,7 @@ func statusTopics(agent string, away bool) []string {
 	if away {
 		return []string{engine.TopicAgent(agent)}
 	}
-	return []string{engine.TopicAgent(agent), engine.TopicSlots}
+	return []string{engine.TopicAgent(agent), engine.TopicSlots(agent)}
 }
 
 // SetCapacity is part of [engine.Agents].

@@ -188,7 +188,7 @@ func useFile(ctx context.Context, path string) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if _, err := s.Due(ctx, time.Now().Add(time.Hour), 1000); err != nil {
+	if _, err := s.Due(ctx, time.Now().Add(time.Hour), nil, 1000); err != nil {
 		return 0, err
 	}
 	for i := range 5 {

@@ -17,7 +17,9 @@ const keyPrefix = "cr1:{callrouter}:"
 //
 //	call:KEY         hash    rev, doc: revision and record (JSON) of the call with this engine.Key; caller: its key;
 //	                         deleted by Purge
-//	due              zset    KEY by due time: live calls
+//	due:OWNER        zset    KEY by due time: live calls of an instance
+//	due              zset    KEY by due time: live calls without an owner
+//	owners           set     instances that may have live calls
 //	received         zset    KEY by time received: all calls
 //	live             zset    KEY by time received: live calls
 //	ended            zset    KEY by time of the end: ended calls
@@ -45,7 +47,7 @@ const keyPrefix = "cr1:{callrouter}:"
 //	ACL SETUSER callrouter on >PASSWORD ~cr1:* &cr1:* +@read +@write +@scripting +@pubsub +@connection +time
 //	  -@dangerous +info +config|get +cluster|slots +cluster|shards
 const (
-	keyDue       = keyPrefix + "due"
+	keyOwners    = keyPrefix + "owners"
 	keyReceived  = keyPrefix + "received"
 	keyLive      = keyPrefix + "live"
 	keyEnded     = keyPrefix + "ended"
@@ -62,7 +64,13 @@ const (
 // fieldRev is the field of waiting:QUEUE that counts its changes.
 const fieldRev = "#"
 
-func keyCall(key string) string                { return keyPrefix + "call:" + key }
+func keyCall(key string) string { return keyPrefix + "call:" + key }
+func keyDue(owner string) string {
+	if owner == "" {
+		return keyPrefix + "due"
+	}
+	return keyPrefix + "due:" + owner
+}
 func keyOutcome(outcome engine.Outcome) string { return keyPrefix + "outcome:" + string(outcome) }
 func keyCaller(caller string) string           { return keyPrefix + "caller:" + caller }
 func keyWaiting(queue string) string           { return keyPrefix + "waiting:" + queue }
@@ -86,16 +94,17 @@ func keysOutcomes() (keys []string) {
 
 // keysWrite are the KEYS of write.lua.
 func keysWrite(ch *change) []string {
-	var callerBefore, queueBefore string
+	var callerBefore, queueBefore, ownerBefore string
 	if ch.old != nil {
-		callerBefore = ch.old.CallerKey
+		callerBefore, ownerBefore = ch.old.CallerKey, ch.old.Owner
 		queueBefore, _, _ = waits(ch.old)
 	}
 	queue, _, _ := waits(ch.next)
 	keys := []string{
-		keyCall(ch.key), keyDue, keyReceived, keyLive, keyEnded,
+		keyCall(ch.key), keyDue(ch.next.Owner), keyReceived, keyLive, keyEnded,
 		keyCaller(callerBefore), keyCaller(ch.next.CallerKey), keyWaiting(queueBefore), keyWaiting(queue), keyEpoch,
 		keyWaiting(ch.stepQueue()), keyOutcome(outcomeOf(ch.old)), keyOutcome(outcomeOf(ch.next)),
+		keyDue(ownerBefore), keyDue(""), keyOwners,
 	}
 	for _, a := range ch.agents {
 		keys = append(keys, keySlots(a.agent), keyPresence(a.agent), keyAgent(a.agent))
@@ -113,7 +122,7 @@ type scripts struct {
 	write, read, snapshot, renew                     *redis.Script // records
 	callers, purge, indexed, index, unindex          *redis.Script // records that have ended
 	present, absent, status, capacity, missed, token *redis.Script // agents
-	once, beat, jumped, alive, put, drop             *redis.Script // all else
+	once, beat, jumped, alive, forget, put, drop     *redis.Script // all else
 }
 
 func loadScripts() (*scripts, error) {
@@ -127,7 +136,8 @@ func loadScripts() (*scripts, error) {
 		"indexed": &s.indexed, "index": &s.index, "unindex": &s.unindex, "snapshot": &s.snapshot, "renew": &s.renew,
 		"present": &s.present, "absent": &s.absent, "status": &s.status,
 		"capacity": &s.capacity, "missed": &s.missed, "token": &s.token,
-		"once": &s.once, "beat": &s.beat, "jumped": &s.jumped, "alive": &s.alive, "put": &s.put, "drop": &s.drop,
+		"once": &s.once, "beat": &s.beat, "jumped": &s.jumped, "alive": &s.alive, "forget": &s.forget,
+		"put": &s.put, "drop": &s.drop,
 	} {
 		src, err := luaFiles.ReadFile("lua/" + name + ".lua")
 		if err != nil {

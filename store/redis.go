@@ -250,7 +250,7 @@ func (s *redisStore) listen() {
 		case *redis.Message:
 			s.wake(m.Payload)
 		case *redis.Subscription:
-			s.wake(engine.TopicSlots)
+			s.wake(engine.TopicAllSlots)
 			s.wake(engine.TopicOverrides)
 		}
 	}

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,15 +18,20 @@ import (
 
 // luaPlan is what write.lua does besides storing the record. Times are in microseconds.
 type luaPlan struct {
+	New          bool       `json:"new"` // no record is there
 	Live         bool       `json:"live"`
-	Received     int64      `json:"received"`
-	Due          int64      `json:"due"` // 0: not due
-	Ended        int64      `json:"ended"`
-	CallerBefore bool       `json:"caller_before"` // remove it from the calls of its former caller
-	Caller       bool       `json:"caller"`        // add it to those of its caller
-	CallerKey    string     `json:"caller_key"`
+	WasLive      bool       `json:"was_live"`
 	WasEnded     bool       `json:"was_ended"`
-	Waited       bool       `json:"waited"` // the same for queues
+	Received     int64      `json:"received"`
+	Ended        int64      `json:"ended"`
+	Due          int64      `json:"due"`             // 0: not due
+	DueBefore    bool       `json:"due_before"`      // it was due before
+	Owner        string     `json:"owner,omitempty"` // one that the call did not have before
+	OwnerBefore  bool       `json:"owner_before"`    // remove it from the calls of its former owner
+	CallerKey    string     `json:"caller_key"`
+	Caller       bool       `json:"caller"`        // add it to the calls of its caller
+	CallerBefore bool       `json:"caller_before"` // remove it from those of its former caller
+	Waited       bool       `json:"waited"`        // the same for queues
 	Waiter       string     `json:"waiter"`
 	QueueChanges bool       `json:"queue_changes"`
 	Seen         int64      `json:"seen"`  // the revision the queue must have; 0: any
@@ -60,18 +67,26 @@ func fromMicros(n int64) time.Time {
 }
 
 func (s *redisStore) plan(ch *change) (string, error) {
+	old := ch.old
 	p := luaPlan{
-		Live: ch.next.Live(), Received: micros(ch.next.ReceivedAt), Ended: micros(endOf(ch.next)),
-		Caller: ch.next.CallerKey != "", CallerKey: ch.next.CallerKey, WasEnded: ch.old != nil && !ch.old.Live(),
+		New: old == nil, Live: ch.next.Live(), WasLive: old != nil && old.Live(), WasEnded: old != nil && !old.Live(),
+		Received: micros(ch.next.ReceivedAt), Ended: micros(endOf(ch.next)), Owner: ch.next.Owner,
+		CallerKey: ch.next.CallerKey, Caller: ch.next.CallerKey != "",
 		Agents: []luaAgent{}, Topics: append([]string{}, ch.topics...),
 		QueueChanges: ch.queueChanges(), Seen: ch.seen, Force: ch.force,
 	}
 	if p.Live {
 		p.Due = micros(ch.next.Due)
 	}
-	if ch.old != nil {
-		p.CallerBefore = ch.old.CallerKey != "" && ch.old.CallerKey != ch.next.CallerKey
-		_, _, p.Waited = waits(ch.old)
+	if old != nil {
+		p.DueBefore = !old.Due.IsZero()
+		p.OwnerBefore = old.Owner != ch.next.Owner
+		p.CallerBefore = old.CallerKey != "" && old.CallerKey != ch.next.CallerKey
+		p.Caller = p.Caller && old.CallerKey != ch.next.CallerKey
+		_, _, p.Waited = waits(old)
+	}
+	if !p.Live || old != nil && !p.OwnerBefore {
+		p.Owner = ""
 	}
 	if _, w, ok := waits(ch.next); ok {
 		doc, err := json.Marshal(w)
@@ -202,13 +217,74 @@ func (s *redisStore) Get(ctx context.Context, key string) (*engine.Call, error) 
 }
 
 // Due is part of [engine.Calls].
-func (s *redisStore) Due(ctx context.Context, t time.Time, limit int) ([]string, error) {
+func (s *redisStore) Due(ctx context.Context, t time.Time, alive []string, limit int) ([]string, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	return s.scores(ctx, redis.ZRangeArgs{
-		Key: keyDue, ByScore: true, Start: "-inf", Stop: micros(t), Count: int64(limit),
+	owners, err := s.owners(ctx)
+	if err != nil {
+		return nil, err
+	}
+	owners = append(owners, "") // last, so that a call that was left meanwhile is not missed
+	gone := func(owner string) bool { return alive != nil && owner != "" && !slices.Contains(alive, owner) }
+	replies := make([]*redis.ZSliceCmd, len(owners))
+	err = s.do(ctx, func(ctx context.Context) error {
+		_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for i, owner := range owners {
+				z := redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(micros(t), 10), Count: int64(limit)}
+				if gone(owner) {
+					z.Max = "+inf"
+				}
+				replies[i] = p.ZRangeByScoreWithScores(ctx, keyDue(owner), &z)
+			}
+			return nil
+		})
+		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	var due []redis.Z
+	for i, owner := range owners {
+		of := replies[i].Val()
+		due = append(due, of...)
+		if len(of) == 0 && gone(owner) {
+			if err := s.forgetOwner(ctx, owner); err != nil {
+				return nil, err
+			}
+		}
+	}
+	slices.SortStableFunc(due, func(a, b redis.Z) int { return cmp.Compare(a.Score, b.Score) })
+	keys := make([]string, 0, len(due))
+	for _, z := range due[:min(limit, len(due))] {
+		keys = append(keys, text(z.Member))
+	}
+	return keys, nil
+}
+
+// owners returns the instances that may have live calls.
+func (s *redisStore) owners(ctx context.Context) (owners []string, err error) {
+	err = s.do(ctx, func(ctx context.Context) (err error) {
+		owners, err = s.client.SMembers(ctx, keyOwners).Result()
+		return err
+	})
+	return owners, err
+}
+
+// forgetOwner drops an instance that is gone, if it has no live call. One that only slept is added by its next beat.
+func (s *redisStore) forgetOwner(ctx context.Context, owner string) error {
+	_, err := s.run(ctx, s.scripts.forget, []string{keyOwners, keyDue(owner)}, owner)
+	return err
+}
+
+// CountLive is part of [engine.Calls].
+func (s *redisStore) CountLive(ctx context.Context) (n int, err error) {
+	err = s.do(ctx, func(ctx context.Context) error {
+		count, err := s.client.ZCard(ctx, keyLive).Result()
+		n = int(count)
+		return err
+	})
+	return n, err
 }
 
 func (s *redisStore) scores(ctx context.Context, z redis.ZRangeArgs) (keys []string, err error) {

@@ -49,7 +49,7 @@ func (s *redisStore) purgeCalls(ctx context.Context, keys []string, t time.Time)
 	if err != nil {
 		return 0, err
 	}
-	indexes := append([]string{keyReceived, keyLive, keyDue}, keysOutcomes()...)
+	indexes := append([]string{keyReceived, keyLive, keyDue("")}, keysOutcomes()...)
 	names, args := append([]string{keyEnded}, indexes...), []any{micros(t), len(indexes)}
 	for i, key := range keys {
 		names = append(names, calls[i], keyCaller(text(at(list(callers), i))))

@@ -2,7 +2,7 @@
 -- ARGV: call's key, revision expected (0: none), new revision, record, plan (JSON of luaPlan), channel,
 -- id for a new epoch, its gate in microseconds, what the clock should say (0: not known), and how far it may be from
 -- that. Returns {'ok'}, {'conflict'}, {'exists', revision, record}, {'busy', agent} or {'gate'}.
-local FIXED, PER_AGENT = 13, 3
+local FIXED, PER_AGENT = 16, 3
 local id, expected, doc, plan = ARGV[1], ARGV[2], ARGV[4], cjson.decode(ARGV[5])
 local call, due, received, live, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local t = now()
@@ -15,9 +15,9 @@ if expected == '0' then
 elseif rev ~= expected then
   return {'conflict'}
 else
-  -- When Redis is out of memory, it lets a script continue that has already written. So write something that changes
-  -- nothing: then a call in progress is always stored, and only new calls are refused.
-  redis.call('ZREM', due, '')
+  -- When Redis is out of memory, it lets a script continue that has already written. So write something that costs no
+  -- memory: then a call in progress is always stored, and only new calls are refused.
+  redis.call('ZREM', KEYS[15], id)
 end
 
 -- Check all slots first, then take them.
@@ -83,28 +83,38 @@ for i, a in ipairs(plan.agents) do
 end
 
 redis.call('HSET', call, 'rev', ARGV[3], 'doc', doc, 'caller', plan.caller_key)
-redis.call('ZADD', received, int(plan.received), id)
-if plan.was_ended then
-  redis.call('ZREM', KEYS[12], id)
-end
-if plan.live then
-  redis.call('ZADD', live, int(plan.received), id)
-  redis.call('ZREM', ended, id)
-else
-  redis.call('ZREM', live, id)
-  redis.call('ZADD', ended, int(plan.ended), id)
-  redis.call('ZADD', KEYS[13], int(plan.received), id)
-end
-if plan.due > 0 then
-  redis.call('ZADD', due, int(plan.due), id)
-else
-  redis.call('ZREM', due, id)
+if plan.new then
+  redis.call('ZADD', received, int(plan.received), id)
 end
 if plan.caller_before then
   redis.call('ZREM', KEYS[6], id)
 end
 if plan.caller then
   redis.call('ZADD', KEYS[7], int(plan.received), id)
+end
+if plan.live and not plan.was_live then
+  redis.call('ZADD', live, int(plan.received), id)
+elseif plan.was_live and not plan.live then
+  redis.call('ZREM', live, id)
+end
+if plan.was_ended then
+  redis.call('ZREM', ended, id)
+  redis.call('ZREM', KEYS[12], id)
+end
+if not plan.live then
+  redis.call('ZADD', ended, int(plan.ended), id)
+  redis.call('ZADD', KEYS[13], int(plan.received), id)
+end
+if plan.owner_before then
+  redis.call('ZREM', KEYS[14], id)
+end
+if plan.owner then
+  redis.call('SADD', KEYS[16], plan.owner)
+end
+if plan.due > 0 then
+  redis.call('ZADD', due, int(plan.due), id)
+elseif plan.due_before then
+  redis.call('ZREM', due, id)
 end
 if plan.waited then
   redis.call('HDEL', KEYS[8], id)

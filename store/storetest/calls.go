@@ -95,7 +95,7 @@ func testInsertEnded(s *suite) {
 	c.State, c.Outcome, c.EndedAt, c.Due, c.CallerKey = engine.Ended, engine.Abandoned, s.now(), time.Time{}, ""
 	c.Holds = []engine.Hold{s.hold("ana", engine.HoldWrapUp, 1, long)}
 	s.insert(c)
-	due, err := s.Due(s.Context(), s.now().Add(long), 10)
+	due, err := s.Due(s.Context(), s.now().Add(long), nil, 10)
 	s.ok(err)
 	if len(due) != 0 {
 		s.Errorf("an ended call is due: %v", due)
@@ -176,7 +176,7 @@ func testDue(s *suite) {
 	s.insert(none)
 	expect := func(t time.Time, limit int, ids ...string) {
 		s.Helper()
-		got, err := s.Due(s.Context(), t, limit)
+		got, err := s.Due(s.Context(), t, nil, limit)
 		s.ok(err)
 		var want []string
 		for _, id := range ids {
@@ -197,6 +197,53 @@ func testDue(s *suite) {
 		c.State, c.EndedAt, c.Due = engine.Ended, base, time.Time{}
 	})
 	expect(base.Add(long), 10, "late", "soon")
+	live, err := s.CountLive(s.Context())
+	s.ok(err)
+	if live != 3 {
+		s.Errorf("%d calls are live, want late, soon and none", live)
+	}
+}
+
+// What an instance that is gone left behind is found at once, whatever its due time, until somebody has taken it over.
+func testDueOfTheDead(s *suite) {
+	base := s.now()
+	owned := func(id, owner string) *engine.Call {
+		c := s.call(id)
+		c.Owner, c.Due = owner, base.Add(time.Minute)
+		return s.insert(c)
+	}
+	ofOne, ofTwo := owned("a", "one"), owned("b", "two")
+	owned("c", "")
+	expect := func(what string, alive []string, ids ...string) {
+		s.Helper()
+		got, err := s.Due(s.Context(), base, alive, 10)
+		s.ok(err)
+		var want []string
+		for _, id := range ids {
+			want = append(want, engine.Key(id))
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			s.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	expect("nobody is known to be gone", nil)
+	expect("both live", []string{"one", "two"})
+	expect("one is gone", []string{"two"}, "a")
+	expect("both are gone", []string{}, "a", "b")
+	ofOne = s.change(ofOne, func(c *engine.Call) { c.Owner = "two" })
+	expect("it was taken over", []string{"two"})
+	expect("its new owner is gone", []string{"one"}, "a", "b")
+	for range 2 { // looking changes nothing
+		expect("again", []string{"one"}, "a", "b")
+	}
+	s.change(ofOne, func(c *engine.Call) { c.State, c.EndedAt, c.Due = engine.Ended, base, time.Time{} })
+	s.change(ofTwo, func(c *engine.Call) { c.Owner, c.Due = "", base })
+	expect("left, and ended", []string{"one"}, "b")
+	expect("nothing else", []string{}, "b")
+	owned("d", "two") // it only slept
+	expect("the one that was gone is back, and gone again", []string{"one"}, "b", "d")
 }
 
 func testList(s *suite) {

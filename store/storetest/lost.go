@@ -40,7 +40,7 @@ func testQueueChanged(s *suite) {
 	if len(s.slots("ana")) != 0 {
 		s.Error("the slot was taken all the same")
 	}
-	due, err := s.Due(ctx, s.now().Add(long), 10)
+	due, err := s.Due(ctx, s.now().Add(long), nil, 10)
 	s.ok(err)
 	if !slices.Contains(due, second.Key()) {
 		s.Error("a step that was refused took the call out of the sweep's sight")

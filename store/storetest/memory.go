@@ -183,10 +183,11 @@ func waiting(c *engine.Call) string {
 }
 
 // Due is part of [engine.Calls].
-func (m *Memory) Due(ctx context.Context, t time.Time, limit int) (keys []string, err error) {
+func (m *Memory) Due(ctx context.Context, t time.Time, alive []string, limit int) (keys []string, err error) {
 	err = m.step(ctx, func(time.Time) ([]string, error) {
 		for key, c := range m.live {
-			if !c.Due.IsZero() && !c.Due.After(t) {
+			orphan := alive != nil && c.Owner != "" && !slices.Contains(alive, c.Owner)
+			if !c.Due.IsZero() && (orphan || !c.Due.After(t)) {
 				keys = append(keys, key)
 			}
 		}
@@ -197,6 +198,15 @@ func (m *Memory) Due(ctx context.Context, t time.Time, limit int) (keys []string
 		return nil, nil
 	})
 	return keys, err
+}
+
+// CountLive is part of [engine.Calls].
+func (m *Memory) CountLive(ctx context.Context) (n int, err error) {
+	err = m.step(ctx, func(time.Time) ([]string, error) {
+		n = len(m.live)
+		return nil, nil
+	})
+	return n, err
 }
 
 // List is part of [engine.Calls].

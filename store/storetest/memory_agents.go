@@ -92,7 +92,7 @@ func (m *Memory) changeSlots(old, next *engine.Call, force bool, now time.Time) 
 		a.slots[key] = engine.Slot{Call: key, Kind: h.Kind, Until: h.Until}
 		topics = append(topics, engine.TopicAgent(h.Agent))
 		if h.Kind == engine.HoldWrapUp {
-			topics = append(topics, engine.TopicSlots)
+			topics = append(topics, engine.TopicSlots(h.Agent))
 			if wasActive {
 				a.IdleSince = now
 			}
@@ -103,7 +103,7 @@ func (m *Memory) changeSlots(old, next *engine.Call, force bool, now time.Time) 
 		if delete(a.slots, key); h.Kind == engine.HoldActive {
 			a.IdleSince = now
 		}
-		topics = append(topics, engine.TopicAgent(agent), engine.TopicSlots)
+		topics = append(topics, engine.TopicAgent(agent), engine.TopicSlots(agent))
 	}
 	return topics, nil
 }
@@ -124,7 +124,7 @@ func (m *Memory) Present(ctx context.Context, agent, connection string, lease ti
 		if !a.Away {
 			a.IdleSince = now
 		}
-		return []string{engine.TopicAgent(agent), engine.TopicSlots}
+		return []string{engine.TopicAgent(agent), engine.TopicSlots(agent)}
 	})
 }
 
@@ -149,7 +149,7 @@ func (m *Memory) SetStatus(ctx context.Context, agent string, away bool, reason 
 		if away {
 			return []string{engine.TopicAgent(agent)}
 		}
-		return []string{engine.TopicAgent(agent), engine.TopicSlots}
+		return []string{engine.TopicAgent(agent), engine.TopicSlots(agent)}
 	})
 }
 
@@ -159,7 +159,7 @@ func (m *Memory) SetCapacity(ctx context.Context, agent string, capacity *int, u
 		if a.Capacity, a.CapacityUntil = capacity, until; capacity == nil {
 			a.CapacityUntil = time.Time{}
 		}
-		return []string{engine.TopicAgent(agent), engine.TopicSlots}
+		return []string{engine.TopicAgent(agent), engine.TopicSlots(agent)}
 	})
 }
 

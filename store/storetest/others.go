@@ -223,14 +223,14 @@ func testCallWakes(s *suite) {
 			c.Offers[0].Result, c.Offers[1].Result = engine.OfferAnswered, engine.OfferTaken
 			c.Holds = c.Holds[:1]
 		})
-	}, call, ana, bruno, engine.TopicSlots)
+	}, call, ana, bruno, engine.TopicSlots("bruno"))
 	s.woken(func() { a = s.change(a, func(c *engine.Call) { c.State = engine.Active }) }, call, ana)
 	s.woken(func() {
 		a = s.change(a, func(c *engine.Call) {
 			c.State, c.EndedAt, c.Due = engine.Ended, s.now(), time.Time{}
 			c.Holds = []engine.Hold{s.hold("ana", engine.HoldWrapUp, 1, long)}
 		})
-	}, call, ana, engine.TopicSlots)
+	}, call, ana, engine.TopicSlots("ana"))
 	// Nothing happened, so nobody is woken.
 	s.woken(func() {
 		if _, err := s.try(s.call("unknown"), func(*engine.Call) {}); !errors.Is(err, engine.ErrConflict) {
@@ -244,12 +244,12 @@ func testCallWakes(s *suite) {
 }
 
 func testAgentWakes(s *suite) {
-	ctx, ana := s.Context(), engine.TopicAgent("ana")
-	s.woken(func() { s.ok(s.Present(ctx, "ana", "one", long)) }, ana, engine.TopicSlots)
+	ctx, ana, slots := s.Context(), engine.TopicAgent("ana"), engine.TopicSlots("ana")
+	s.woken(func() { s.ok(s.Present(ctx, "ana", "one", long)) }, ana, slots)
 	s.woken(func() { s.ok(s.Present(ctx, "ana", "one", long)) })
 	s.woken(func() { s.ok(s.Present(ctx, "ana", "two", long)) })
 	s.woken(func() { s.ok(s.SetStatus(ctx, "ana", true, "lunch")) }, ana)
-	s.woken(func() { s.ok(s.SetStatus(ctx, "ana", false, "")) }, ana, engine.TopicSlots)
+	s.woken(func() { s.ok(s.SetStatus(ctx, "ana", false, "")) }, ana, slots)
 	s.woken(func() {
 		_, err := s.Missed(ctx, "ana", "1", 2, "missed")
 		s.ok(err)
@@ -259,7 +259,7 @@ func testAgentWakes(s *suite) {
 		s.ok(err)
 	}, ana)
 	one := 1
-	s.woken(func() { s.ok(s.SetCapacity(ctx, "ana", &one, s.now().Add(long))) }, ana, engine.TopicSlots)
+	s.woken(func() { s.ok(s.SetCapacity(ctx, "ana", &one, s.now().Add(long))) }, ana, slots)
 	s.woken(func() { s.ok(s.Absent(ctx, "ana", "one")) })
 	s.woken(func() { s.ok(s.Absent(ctx, "ana", "two")) }, ana)
 	s.woken(func() { s.ok(s.SetToken(ctx, "ana", "hash")) }, ana)

@@ -133,14 +133,14 @@ func (g *gauges) refreshStored(ctx context.Context, e *engine.Engine, s engine.S
 	if err != nil {
 		return err
 	}
-	live, err := s.Due(ctx, now.AddDate(10, 0, 0), maxCounted)
+	live, err := s.CountLive(ctx)
 	if err != nil {
 		return err
 	}
 	free := g.setAgents(f, snap, now)
 	g.setQueues(f, snap, free)
 	g.setHours(f, switches, now)
-	g.live.WithLabelValues().Set(float64(len(live)))
+	g.live.WithLabelValues().Set(float64(live))
 	return nil
 }
 

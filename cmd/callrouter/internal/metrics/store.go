@@ -105,11 +105,19 @@ func (s *timedStore) Reassert(ctx context.Context, c *engine.Call) error {
 }
 
 // Due is part of [engine.Calls].
-func (s *timedStore) Due(ctx context.Context, t time.Time, limit int) ([]string, error) {
+func (s *timedStore) Due(ctx context.Context, t time.Time, alive []string, limit int) ([]string, error) {
 	done := s.timed("due")
-	keys, err := s.Store.Due(ctx, t, limit)
+	keys, err := s.Store.Due(ctx, t, alive, limit)
 	done(err)
 	return keys, err
+}
+
+// CountLive is part of [engine.Calls].
+func (s *timedStore) CountLive(ctx context.Context) (int, error) {
+	done := s.timed("count_live")
+	n, err := s.Store.CountLive(ctx)
+	done(err)
+	return n, err
 }
 
 // List is part of [engine.Calls].
