@@ -51,7 +51,9 @@ var mayImport = map[string][]string{
 		"console",
 		"cmd/callrouter/internal/metrics",
 	},
-	"cmd/callrouter/internal/loadtest": {},
+	"cmd/callrouter/internal/loadtest": {
+		"engine", "store", "rules", "console", "console/client", "positus/fake", "cmd/callrouter/internal/router",
+	},
 
 	"engine/testrun": {}, // tests only
 }

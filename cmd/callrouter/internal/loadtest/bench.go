@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,8 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // bench has the sink, the load and what is built once.
@@ -27,17 +26,14 @@ type bench struct {
 	url    string // of the sink
 }
 
-const webhookSecret = "loadtest-loadtest-loadtest"
-
 func newBench(ctx context.Context, dir string, p plan) (*bench, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	b := &bench{plan: p, dir: dir, router: filepath.Join(dir, "callrouter"), self: self, load: newLoad()}
-	build := exec.CommandContext(ctx, "go", "build", "-o", b.router, "callrouter/cmd/callrouter")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building callrouter (run loadtest from within its repository): %w\n%s", err, out)
+	if err := buildRouter(ctx, b.router); err != nil {
+		return nil, err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -65,11 +61,10 @@ func (b *bench) take(w http.ResponseWriter, r *http.Request) {
 
 // subject is a server under load: the router or the floor.
 type subject struct {
+	*process
 	name  string
-	url   string // takes webhooks
-	cmd   *exec.Cmd
-	redis *redis.Client // nil: the store is a file
-	stop  func()
+	url   string       // takes webhooks
+	redis *redisServer // nil: the store is a file
 }
 
 // start starts a subject with a new store.
@@ -78,105 +73,53 @@ func (b *bench) start(ctx context.Context, name, store string) (*subject, error)
 	if err != nil {
 		return nil, err
 	}
-	s := &subject{name: name, stop: func() {}}
+	s := &subject{name: name}
 	address := filepath.Join(dir, "calls.db")
 	if store == "redis" {
-		if address, err = s.startRedis(ctx, dir); err != nil {
+		if s.redis, err = startRedis(ctx, dir); err != nil {
 			return nil, err
 		}
+		address = s.redis.url
 	}
 	ports, err := freePorts(2)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.close())
 	}
 	listen := fmt.Sprintf("127.0.0.1:%d", ports[0])
 	s.url = "http://" + listen
-	if name == "floor" {
-		s.cmd = exec.Command(b.self, floorCommand, listen, address, b.url)
-	} else {
-		s.url += "/webhooks/positus/" + webhookSecret
+	cmd := exec.Command(b.self, floorCommand, listen, address, b.url)
+	if name == "router" {
+		s.url += webhookPath
 		rules := filepath.Join(dir, "rules", "rules.yaml")
 		if err := writeRules(rules, b.rules); err != nil {
-			return nil, err
+			return nil, errors.Join(err, s.close())
 		}
-		s.cmd = exec.Command(b.router, "serve", "-r", rules, "--store", address, "--listen", listen,
-			"--internal-listen", fmt.Sprintf("127.0.0.1:%d", ports[1]), "--positus-url", b.url)
-		s.cmd.Env = append(os.Environ(), "POSITUS_TOKEN=loadtest", "CALLROUTER_WEBHOOK_SECRET="+webhookSecret,
-			"CALLROUTER_ADMIN_TOKEN=loadtest-loadtest-loadtest")
+		cmd = serveCommand(b.router, rules, address, b.url, listen, fmt.Sprintf("127.0.0.1:%d", ports[1]))
 	}
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	if err := s.cmd.Start(); err != nil {
-		return nil, err
-	}
-	stopRedis := s.stop
-	s.stop = func() {
-		_ = s.cmd.Process.Kill()
-		_ = s.cmd.Wait()
-		stopRedis()
-	}
-	if err := s.listens(ctx, listen); err != nil {
-		s.stop()
-		text, _ := os.ReadFile(log.Name())
-		return nil, fmt.Errorf("%s: %w\n%s", name, err, text)
+	if s.process, err = launch(ctx, cmd, dir, listen); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), s.close())
 	}
 	return s, nil
 }
 
-func (s *subject) startRedis(ctx context.Context, dir string) (string, error) {
-	ports, err := freePorts(1)
-	if err != nil {
-		return "", err
+// close ends the subject and its Redis.
+func (s *subject) close() error {
+	if s.process != nil {
+		s.kill()
 	}
-	port := fmt.Sprint(ports[0])
-	cmd := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", dir,
-		"--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction")
-	if err := cmd.Start(); err != nil {
-		return "", err
+	if s.redis != nil {
+		s.redis.close()
 	}
-	s.redis = redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
-	s.stop = func() {
-		_ = s.redis.Close()
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}
-	if err := s.listens(ctx, "127.0.0.1:"+port); err != nil {
-		s.stop()
-		return "", fmt.Errorf("redis-server: %w", err)
-	}
-	return "redis://127.0.0.1:" + port, nil
+	return nil
 }
 
-// listens waits until an address takes connections.
-func (s *subject) listens(ctx context.Context, address string) error {
-	for giveUp := time.Now().Add(20 * time.Second); ; {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
-			return c.Close()
-		}
-		if time.Now().After(giveUp) || ctx.Err() != nil {
-			return fmt.Errorf("nothing listens on %s: %w", address, err)
-		}
-		<-time.After(20 * time.Millisecond)
+// usage is what the subject has used so far.
+func (s *subject) usage(ctx context.Context) usage {
+	u := s.process.usage()
+	if s.redis != nil {
+		u.commands = s.redis.commands(ctx)
 	}
-}
-
-// freePorts returns ports of this machine that nobody listens on.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
+	return u
 }
 
 // writeRules writes a file with n rules that no call of the load meets: what is measured is the way to the default.
@@ -206,7 +149,7 @@ func (b *bench) measure(ctx context.Context, name, store string, rate int, lengt
 	if err != nil {
 		return result{}, err
 	}
-	defer s.stop()
+	defer s.close()
 	if _, err := b.load.run(ctx, s.url, min(rate, 50), time.Second); err != nil { // connections, caches
 		return result{}, err
 	}

@@ -1,9 +1,10 @@
-// Command loadtest measures the way of a call from the webhook to the request that Positus gets, beside its floor: the
-// same chain in net/http with one write and nothing else. Both run in one go on one machine, since only their ratio
-// says something. Load is open: a call is due at its time, however late the ones before it are.
+// Command loadtest measures callrouter under load, beside a floor or an empty store in the same run, since only ratios
+// say something on a shared machine. Load is open: what is due is due at its time, however late all before it is.
 //
-//	go run ./cmd/callrouter/internal/loadtest                          the table, on disk and, with redis-server, on Redis
-//	go run ./cmd/callrouter/internal/loadtest -rates 500 -for 30s -rules 10000
+//	go run ./cmd/callrouter/internal/loadtest            the way of a call, beside the same chain with one write
+//	go run ./cmd/callrouter/internal/loadtest waiting    calls that wait while agents come and go
+//
+// With -h each lists its flags. Redis is measured if redis-server is on the PATH.
 package main
 
 import (
@@ -62,24 +63,42 @@ func readPlan(args []string) (plan, error) {
 		}
 		p.rates = append(p.rates, rate)
 	}
-	for name := range strings.SplitSeq(*stores, ",") {
+	var err error
+	p.stores, err = readStores(*stores)
+	return p, err
+}
+
+// readStores reads names of stores. It leaves out Redis where that is not installed.
+func readStores(names string) (stores []string, err error) {
+	for name := range strings.SplitSeq(names, ",") {
 		switch _, err := exec.LookPath("redis-server"); {
 		case name == "redis" && err != nil:
 			fmt.Println("Redis is left out: redis-server is not on the PATH")
 		case name == "disk", name == "redis":
-			p.stores = append(p.stores, name)
+			stores = append(stores, name)
 		default:
-			return p, fmt.Errorf("-stores: %q is neither disk nor redis", name)
+			return nil, fmt.Errorf("-stores: %q is neither disk nor redis", name)
 		}
 	}
-	return p, nil
+	return stores, nil
 }
 
+// run measures what the first argument names.
 func run(ctx context.Context, args []string) error {
-	p, err := readPlan(args)
+	measure := measureWay
+	if len(args) > 0 && args[0] == waitingCommand {
+		measure, args = measureWaiting, args[1:]
+	}
+	err := measure(ctx, args)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
 	}
+	return err
+}
+
+// measureWay prints the table of the way of a call.
+func measureWay(ctx context.Context, args []string) error {
+	p, err := readPlan(args)
 	if err != nil {
 		return err
 	}

@@ -21,9 +21,10 @@ func (u usage) since(before usage) usage {
 }
 
 // usage reads what Linux counts for a process; elsewhere it is zero.
-func (s *subject) usage(ctx context.Context) usage {
+func (p *process) usage() usage { return usageOf(p.cmd.Process.Pid) }
+
+func usageOf(pid int) usage {
 	var u usage
-	pid := s.cmd.Process.Pid
 	if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil {
 		if _, rest, ok := strings.Cut(string(stat), ") "); ok {
 			if fields := strings.Fields(rest); len(fields) > 12 {
@@ -36,16 +37,19 @@ func (s *subject) usage(ctx context.Context) usage {
 	if io, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid)); err == nil {
 		u.written = field(string(io), "wchar: ")
 	}
-	if s.redis != nil {
-		if info, err := s.redis.Info(ctx, "commandstats").Result(); err == nil {
-			for line := range strings.Lines(info) {
-				if !strings.HasPrefix(line, "cmdstat_info") {
-					u.commands += field(line, "calls=")
-				}
+	return u
+}
+
+// commands is how many commands Redis carried out so far.
+func (r *redisServer) commands(ctx context.Context) (n int64) {
+	if info, err := r.client.Info(ctx, "commandstats").Result(); err == nil {
+		for line := range strings.Lines(info) {
+			if !strings.HasPrefix(line, "cmdstat_info") {
+				n += field(line, "calls=")
 			}
 		}
 	}
-	return u
+	return n
 }
 
 // field reads the number behind a name.
