@@ -75,7 +75,7 @@ func (f *File) minuteOf(now time.Time) *minute {
 		return m
 	}
 	m := &minute{number: number, truths: make([]atomic.Uint32, f.clocks),
-		groups: make([]atomic.Pointer[[][]int32], len(f.indexes))}
+		groups: make([]atomic.Pointer[[][]int32], f.ruleSets)}
 	f.minute.Store(m)
 	return m
 }

@@ -6,9 +6,9 @@
 // it. There is no second implementation of the rules anywhere.
 //
 // Reading upwards: file.go and program.go are what a file is made of; input.go and decision.go what goes into an
-// evaluation and comes out; functions.go, evaluate.go and index.go run conditions; decide.go, explain.go, render.go and
-// simulate.go are what callers use. loader.go, sections*.go, cases.go, reach.go and warn.go make a File of a document;
-// load.go puts them together.
+// evaluation and comes out; functions.go and evaluate.go run conditions; index.go, guards.go and lookup.go find the
+// rules that a call can meet; decide.go, explain.go, render.go and simulate.go are what callers use. loader.go,
+// sections*.go, cases.go, reach.go and warn.go make a File of a document; load.go puts them together.
 //
 // What is not about deciding is in packages of its own: rules/phone, rules/hours, and below rules/internal the document
 // (source), its shape (schema) and conditions. rules/week and rules/ruletest are built on this package.

@@ -1,17 +1,14 @@
 package rules
 
-import (
-	"slices"
-
-	"callrouter/rules/internal/condition"
-)
+import "callrouter/rules/internal/condition"
 
 // sharing counts how many rules ask for the same value: the fewer they are, the fewer a call with it has to look at.
 type sharing map[sharedPart]int
 
 type sharedPart struct {
-	value, text string // value is "" for a list
-	prefix      bool
+	value condition.Value // none for a list
+	how   condition.How
+	text  string
 }
 
 // count counts the guards of one rule.
@@ -33,22 +30,29 @@ func keysOf(g *condition.Guard) []sharedPart {
 	}
 	all := make([]sharedPart, len(g.Texts))
 	for i, text := range g.Texts {
-		all[i] = sharedPart{g.Value, text, g.Prefix}
+		all[i] = sharedPart{g.Value, g.How, text}
 	}
 	return all
 }
 
-// best returns the guards to enter a rule under, all parts of which must be true: one at least of the guards is true for
-// every call for which the parts are. None if there are none. shared is how many rules share them.
-func (s sharing) best(parts []*condition.Condition) (guards []*condition.Guard, shared int) {
+// choice is the guards to enter a rule under. One at least of them is true for every call for which the rule holds.
+type choice struct {
+	guards []*condition.Guard // none if there is nothing to choose from
+	shared int                // how many rules share them
+	part   int                // which of the parts they are of
+}
+
+// best returns the guards of the part, of those that must all be true, whose guards the fewest rules share.
+func (s sharing) best(parts []*condition.Condition) choice {
+	best := choice{part: -1}
 	rank := 0
-	for _, part := range parts {
+	for i, part := range parts {
 		g, n := s.guards(part)
-		if r := rankOf(g); len(g) > 0 && (guards == nil || n < shared || n == shared && r > rank) {
-			guards, shared, rank = g, n, r
+		if r := rankOf(g); len(g) > 0 && (best.guards == nil || n < best.shared || n == best.shared && r > rank) {
+			best, rank = choice{g, n, i}, r
 		}
 	}
-	return guards, shared
+	return best
 }
 
 // guards returns the guards of one part: its own, or those of every arm of an `or`.
@@ -56,7 +60,7 @@ func (s sharing) guards(part *condition.Condition) (guards []*condition.Guard, s
 	switch part.Op {
 	case condition.Leaf:
 		g := part.Atom.Guard
-		if g == nil || g.List == "" && valueOf(g) < 0 {
+		if g == nil || g.List == "" && guarded[g.Value.Name] == nil {
 			return nil, 0
 		}
 		for _, k := range keysOf(g) {
@@ -64,7 +68,8 @@ func (s sharing) guards(part *condition.Condition) (guards []*condition.Guard, s
 		}
 		return []*condition.Guard{g}, shared
 	case condition.And:
-		return s.best(part.Parts)
+		best := s.best(part.Parts)
+		return best.guards, best.shared
 	case condition.Or:
 		for _, arm := range part.Parts {
 			g, n := s.guards(arm)
@@ -77,21 +82,32 @@ func (s sharing) guards(part *condition.Condition) (guards []*condition.Guard, s
 	return guards, shared
 }
 
-// rankOf orders guards that equally many rules share: few calls have one value, more one beginning of it.
+// rankOf orders guards that equally many rules share: few calls have one value, more one beginning of it, and to find
+// out what a value contains takes longest.
 func rankOf(guards []*condition.Guard) int {
-	rank := 3
+	rank := 5
 	for _, g := range guards {
 		switch {
 		case g.List != "":
-			rank = min(rank, 1)
-		case g.Prefix:
 			rank = min(rank, 2)
+		case g.How == condition.Within:
+			rank = min(rank, 1)
+		case g.How != condition.Whole:
+			rank = min(rank, 3)
+		case g.Value.Forms != "":
+			rank = min(rank, 4)
 		}
 	}
 	return rank
 }
 
-// valueOf is the place of a guard's value among those that can be looked up, -1 for the number that was called.
-func valueOf(g *condition.Guard) int {
-	return slices.IndexFunc(guarded, func(v guardedValue) bool { return v.name == g.Value })
+// guarded are the values that rules can be found by, and where a call has them. The number that was called is none of
+// them: each has an index of its own.
+var guarded = map[string]func(c *Call) string{
+	"caller.number":  func(c *Call) string { return c.Caller.Number },
+	"caller.country": func(c *Call) string { return c.Caller.Country },
+	"caller.area":    func(c *Call) string { return c.Caller.Area },
+	"caller.id":      func(c *Call) string { return c.Caller.ID },
+	"caller.name":    func(c *Call) string { return c.Caller.Name },
+	"payload":        func(c *Call) string { return c.Payload },
 }

@@ -3,31 +3,66 @@ package rules
 import (
 	"cmp"
 	"slices"
-	"sync/atomic"
 
 	"callrouter/rules/internal/condition"
 )
 
 // Of many rules few can hold for a call. A rule that asks for `payload == "a"` is only looked at when the payload is
 // "a"; one that asks for the night is not looked at by day. Order is kept: the lowest rule that holds wins, and what is
-// looked at is looked at as a whole. A rule with several parts that can be looked up is found by the one that fewest rules
-// share; one with an `or` of such parts by each of them. A rule is only ever left out because of a part that is false and that stands
-// behind nothing that could fail or ask the store: so leaving it out changes neither the decision nor what is fetched.
-// Explain looks at every rule, and tests compare the two.
+// looked at is looked at as a whole. A rule with several parts that can be looked up is found by the one that fewest
+// rules share; one with an `or` of such parts by each of them.
+//
+// A rule is only ever left out because of a part that is false and that stands behind nothing that could fail or ask
+// the store: so leaving it out changes neither the decision nor what is fetched. A part behind a fact counts once the
+// fact is known: `free("sales") > 0 and payload == "a"` asks for the fact of every call, and is found by the payload
+// after that. Explain looks at every rule, and tests compare the two.
 
-// guarded are the values that can be looked up, and where a call has them.
-var guarded = []guardedValue{
-	{"caller.number", func(c *Call) string { return c.Caller.Number }},
-	{"caller.country", func(c *Call) string { return c.Caller.Country }},
-	{"caller.area", func(c *Call) string { return c.Caller.Area }},
-	{"caller.id", func(c *Call) string { return c.Caller.ID }},
-	{"caller.name", func(c *Call) string { return c.Caller.Name }},
-	{"payload", func(c *Call) string { return c.Payload }},
+// numberIndex is the index of the rules of one business number.
+type numberIndex struct {
+	all   []int32 // every rule
+	fixed ruleSet // rules that are found in one way, whatever is known of the store
+	// Rules that have a better part behind a fact: how they are found before the facts are known, and afterwards.
+	unknown, known ruleSet
+	asked          askedFacts // before those parts
 }
 
-type guardedValue struct {
-	name string
-	of   func(*Call) string
+// askedFacts are, by number of a fact, how many rules there are up to the last one that asks for it; 0 if none does.
+type askedFacts struct{ queues, lists, calls []int32 }
+
+// ruleSet is rules, in order, by the parts by which they are found.
+type ruleSet struct {
+	number int // among all of the file
+	values []valueIndex
+	lists  []listIndex
+	listAt map[string]int // by name
+	groups []group        // rules that no part leaves out
+}
+
+type valueIndex struct {
+	value condition.Value
+	of    func(*Call) string // the value as the call has it
+	equal map[string][]int32
+
+	beginning, ending, within texts
+}
+
+// texts are texts that a value may begin with, end with or contain. They are found by cutting a piece of every length
+// out of the value: that takes no longer with ten thousand texts than with ten, and much less memory than an automaton.
+type texts struct {
+	rules   map[string][]int32
+	lengths []int     // of the texts, each once, the shortest first
+	first   [256]bool // the bytes that texts begin with
+}
+
+type listIndex struct {
+	name  string
+	rules []int32
+}
+
+// group is rules that share the first part which is not of the clock alone. If it is false, all of them are.
+type group struct {
+	first *condition.Condition // nil: they share none
+	rules []int32
 }
 
 // maxGroups bounds what is tried one after the other for each call, and minGroup what is worth it.
@@ -67,75 +102,131 @@ func (f *File) indexOf(number int) *numberIndex {
 }
 
 func (p *numberIndex) fill(f *File, number int, name string) {
-	p.values, p.listAt = make([]valueIndex, len(guarded)), map[string]int{}
+	p.asked = askedFacts{make([]int32, len(f.facts.queues)), make([]int32, len(f.facts.lists)),
+		make([]int32, len(f.facts.calls))}
 	shared := sharing{}
 	for i := range f.rules {
 		if f.rules[i].answersFor(number) {
-			shared.count(f.rules[i].when.SafeParts())
+			shared.count(f.rules[i].when.SureParts())
 		}
 	}
-	rest := map[*condition.Atom][]int32{} // by the atom they share first
+	fixed, unknown := rest{}, rest{}
 	for i := range f.rules {
 		r := &f.rules[i]
 		if !r.answersFor(number) {
 			continue
 		}
 		p.all = append(p.all, int32(i))
-		parts := r.when.SafeParts()
-		if p.excluded(parts, name) || p.enter(parts, int32(i), shared) {
+		safe, sure := r.when.SafeParts(), r.when.SureParts()
+		if excluded(safe, name) {
 			continue
 		}
-		var shared *condition.Atom
-		if all := condition.Conjuncts(r.when); len(parts) < len(all) && len(f.clockParts[i]) == len(parts) &&
-			all[len(parts)].Op == condition.Leaf {
-			shared = all[len(parts)].Atom
+		found, others := &p.fixed, fixed
+		now, later := shared.best(safe), shared.best(sure)
+		switch {
+		case excluded(sure, name):
+			p.askBefore(&f.facts, sure, int32(i))
+			found, others = &p.unknown, unknown
+		case later.part >= len(safe) && (len(now.guards) == 0 || later.shared < now.shared):
+			p.askBefore(&f.facts, sure[:later.part+1], int32(i))
+			p.known.enter(later.guards, int32(i))
+			found, others = &p.unknown, unknown
 		}
-		rest[shared] = append(rest[shared], int32(i))
+		if len(now.guards) > 0 {
+			found.enter(now.guards, int32(i))
+		} else {
+			others.add(f, int32(i))
+		}
 	}
-	p.group(rest)
+	p.fixed.group(fixed)
+	p.unknown.group(unknown)
+	for _, set := range []*ruleSet{&p.fixed, &p.unknown, &p.known} {
+		set.number = f.ruleSets
+		f.ruleSets++
+	}
 }
 
-// excluded reports whether the rule asks for another number.
-func (p *numberIndex) excluded(parts []*condition.Condition, number string) bool {
+// excluded reports whether one of the parts asks for another number.
+func excluded(parts []*condition.Condition, number string) bool {
 	return slices.ContainsFunc(parts, func(c *condition.Condition) bool {
-		return c.Op == condition.Leaf && c.Atom.Guard != nil && c.Atom.Guard.Value == "number" &&
-			!slices.Contains(c.Atom.Guard.Texts, number)
+		return c.Op == condition.Leaf && c.Atom.Guard != nil && c.Atom.Guard.Value.Name == "number" &&
+			!c.Atom.Guard.Admits(number)
 	})
 }
 
-// enter puts a rule where the part that fewest rules share says, if it has one that can be looked up.
-func (p *numberIndex) enter(parts []*condition.Condition, rule int32, shared sharing) bool {
-	guards, _ := shared.best(parts)
-	for _, g := range guards {
-		if g.List == "" {
-			p.values[valueOf(g)].add(g, rule)
-			continue
-		}
-		i, ok := p.listAt[g.List]
-		if !ok {
-			i = len(p.lists)
-			p.listAt[g.List] = i
-			p.lists = append(p.lists, listIndex{name: g.List})
-		}
-		p.lists[i].add(rule)
+// askBefore notes the facts that some parts of a rule ask for.
+func (p *numberIndex) askBefore(t *factTable, parts []*condition.Condition, rule int32) {
+	var a asking
+	for _, part := range parts {
+		part.Each(func(atom *condition.Atom) { t.ask(&a, &atom.Needs) })
 	}
-	return len(guards) > 0
+	for _, q := range a.queues {
+		p.asked.queues[q] = rule + 1
+	}
+	for _, l := range a.lists {
+		p.asked.lists[l] = rule + 1
+	}
+	for _, d := range a.calls {
+		p.asked.calls[d] = rule + 1
+	}
+}
+
+// enter enters a rule under its guards.
+func (s *ruleSet) enter(guards []*condition.Guard, rule int32) {
+	for _, g := range guards {
+		if g.List != "" {
+			s.listIndex(g.List).add(rule)
+		} else {
+			s.valueIndex(g.Value).add(g, rule)
+		}
+	}
+}
+
+func (s *ruleSet) listIndex(name string) *listIndex {
+	i, ok := s.listAt[name]
+	if !ok {
+		i = len(s.lists)
+		if s.listAt == nil {
+			s.listAt = map[string]int{}
+		}
+		s.listAt[name] = i
+		s.lists = append(s.lists, listIndex{name: name})
+	}
+	return &s.lists[i]
+}
+
+func (s *ruleSet) valueIndex(v condition.Value) *valueIndex {
+	i := slices.IndexFunc(s.values, func(known valueIndex) bool { return known.value == v })
+	if i < 0 {
+		i = len(s.values)
+		s.values = append(s.values, valueIndex{value: v, of: guarded[v.Name], equal: map[string][]int32{}})
+	}
+	return &s.values[i]
 }
 
 func (v *valueIndex) add(g *condition.Guard, rule int32) {
-	if g.Prefix {
-		if v.prefixed == nil {
-			v.prefixed = map[string][]int32{}
-		}
-		v.prefixed[g.Texts[0]] = appendNew(v.prefixed[g.Texts[0]], rule)
-		addTo(&v.lengths, len(g.Texts[0]))
-		return
-	}
-	if v.equal == nil {
-		v.equal = map[string][]int32{}
-	}
 	for _, text := range g.Texts {
-		v.equal[text] = appendNew(v.equal[text], rule)
+		switch g.How {
+		case condition.Whole:
+			v.equal[text] = appendNew(v.equal[text], rule)
+		case condition.Beginning:
+			v.beginning.add(text, rule)
+		case condition.Ending:
+			v.ending.add(text, rule)
+		case condition.Within:
+			v.within.add(text, rule)
+		}
+	}
+}
+
+func (t *texts) add(text string, rule int32) {
+	if t.rules == nil {
+		t.rules = map[string][]int32{}
+	}
+	t.rules[text] = appendNew(t.rules[text], rule)
+	t.first[text[0]] = true
+	if at, ok := slices.BinarySearch(t.lengths, len(text)); !ok {
+		t.lengths = slices.Insert(t.lengths, at, len(text))
 	}
 }
 
@@ -149,150 +240,37 @@ func appendNew(rules []int32, rule int32) []int32 {
 	return append(rules, rule)
 }
 
-// group makes groups of the largest sets of rules that share a part, and one of all the others.
-func (p *numberIndex) group(rest map[*condition.Atom][]int32) {
-	others := rest[nil]
-	delete(rest, nil)
-	for a, rules := range rest {
-		p.groups = append(p.groups, group{&condition.Condition{Op: condition.Leaf, Atom: a}, rules})
+// rest are rules that no guard leaves out, by the first part that is not of the clock alone, if it is an atom. Other
+// rules have it, too.
+type rest map[*condition.Atom][]int32
+
+func (r rest) add(f *File, rule int32) {
+	when := f.rules[rule].when
+	all, safe := condition.Conjuncts(when), when.SafeParts()
+	var first *condition.Atom
+	if len(safe) < len(all) && len(f.clockParts[rule]) == len(safe) && all[len(safe)].Op == condition.Leaf {
+		first = all[len(safe)].Atom
 	}
-	slices.SortFunc(p.groups, func(a, b group) int {
+	r[first] = append(r[first], rule)
+}
+
+// group makes groups of the largest sets of rules that share a part, and one of all the others.
+func (s *ruleSet) group(r rest) {
+	others := r[nil]
+	delete(r, nil)
+	for a, rules := range r {
+		s.groups = append(s.groups, group{&condition.Condition{Op: condition.Leaf, Atom: a}, rules})
+	}
+	slices.SortFunc(s.groups, func(a, b group) int {
 		return cmp.Or(cmp.Compare(len(b.rules), len(a.rules)), cmp.Compare(a.rules[0], b.rules[0]))
 	})
 	keep := 0
-	for keep < min(len(p.groups), maxGroups) && len(p.groups[keep].rules) >= minGroup {
+	for keep < min(len(s.groups), maxGroups) && len(s.groups[keep].rules) >= minGroup {
 		keep++
 	}
-	for _, g := range p.groups[keep:] {
+	for _, g := range s.groups[keep:] {
 		others = append(others, g.rules...)
 	}
 	slices.Sort(others)
-	p.groups = append(p.groups[:keep:keep], group{nil, others})
-}
-
-// cursors are the rules that a call can meet.
-func (f *File) cursors(in *input) []cursor {
-	p := f.indexOf(in.number)
-	if in.minute == nil && f.clocks > 0 || in.anySwitched() {
-		return []cursor{{rules: p.all}}
-	}
-	all := make([]cursor, 0, len(guarded)+len(p.lists)+len(p.groups))
-	enter := func(first *condition.Condition, rules []int32) {
-		if len(rules) > 0 {
-			all = append(all, cursor{first, rules})
-		}
-	}
-	for i := range p.values {
-		v := &p.values[i]
-		if v.equal == nil && v.prefixed == nil {
-			continue
-		}
-		value := guarded[i].of(&in.call)
-		enter(nil, v.equal[value])
-		for _, n := range v.lengths {
-			if n <= len(value) {
-				enter(nil, v.prefixed[value[:n]])
-			}
-		}
-	}
-	f.enterLists(in, p, enter)
-	for i, rules := range f.openGroups(in, p) {
-		enter(p.groups[i].first, rules)
-	}
-	return all
-}
-
-// fewLists is how many lists are tried one after the other; the lists of a caller are looked up among more.
-const fewLists = 8
-
-// enterLists enters the rules of the lists that the caller is on.
-func (f *File) enterLists(in *input, p *numberIndex, enter func(first *condition.Condition, rules []int32)) {
-	if len(p.lists) <= fewLists {
-		for _, l := range p.lists {
-			if in.listed(l.name) {
-				enter(nil, l.rules)
-			}
-		}
-		return
-	}
-	var tried []int32
-	try := func(list int32) {
-		if i, ok := p.listAt[f.lists[list].Name]; ok && !slices.Contains(tried, list) {
-			tried = append(tried, list)
-			if in.listed(p.lists[i].name) {
-				enter(nil, p.lists[i].rules)
-			}
-		}
-	}
-	for _, key := range [2]string{in.key, in.otherKey} {
-		for _, list := range f.listsOf[key] {
-			try(list)
-		}
-	}
-	if in.runtime == nil || len(in.runtime.Entries) == 0 {
-		return
-	}
-	for i := range f.lists {
-		if in.enteredAtRuntime(f.lists[i].Name) {
-			try(int32(i))
-		}
-	}
-}
-
-// rememberLists makes the table of the lists that a caller is on, where there are so many that it pays.
-func (f *File) rememberLists() {
-	if !slices.ContainsFunc(f.indexes, func(p numberIndex) bool { return len(p.lists) > fewLists }) {
-		return
-	}
-	f.listsOf = map[string][]int32{}
-	for i, l := range f.lists {
-		for key := range l.entries {
-			f.listsOf[key] = append(f.listsOf[key], int32(i))
-		}
-	}
-}
-
-// openGroups are the rules of each group whose parts of the clock hold in this minute. They are found once a minute.
-func (f *File) openGroups(in *input, p *numberIndex) [][]int32 {
-	var known *atomic.Pointer[[][]int32]
-	if in.minute != nil {
-		number := in.number
-		if number < 0 {
-			number = len(f.indexes) - 1
-		}
-		known = &in.minute.groups[number]
-		if found := known.Load(); found != nil {
-			return *found
-		}
-	}
-	s := f.borrow()
-	defer f.giveBack(s)
-	open := make([][]int32, len(p.groups))
-	for i, g := range p.groups {
-		for _, rule := range g.rules {
-			if !slices.ContainsFunc(f.clockParts[rule],
-				func(c *condition.Condition) bool { return f.holds(c, in, s) == IsFalse }) {
-				open[i] = append(open[i], rule)
-			}
-		}
-	}
-	if known != nil {
-		known.Store(&open)
-	}
-	return open
-}
-
-func (in *input) anySwitched() bool {
-	return slices.ContainsFunc(in.switches, func(s *Switch) bool { return s.Active(in.now) })
-}
-
-// lowest is the cursor with the rule that comes first; nil when there is none left.
-func lowest(all []cursor) *cursor {
-	var first *cursor
-	for i := range all {
-		if c := &all[i]; len(c.rules) > 0 && (first == nil || c.rules[0] < first.rules[0]) {
-			first = c
-		}
-	}
-	return first
+	s.groups = append(s.groups[:keep:keep], group{nil, others})
 }

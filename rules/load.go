@@ -74,7 +74,7 @@ func (l *loader) finish() {
 	f.version = hex.EncodeToString(l.hash.Sum(nil))[:16]
 	f.atoms, f.clocks, f.memos, f.durations = l.language.Atoms, l.language.Clocks, l.language.Memos,
 		l.language.Durations
-	f.index()
 	f.tabulateFacts()
+	f.index()
 	f.scratch.New = func() any { return &scratch{memo: make([]Truth, f.memos)} }
 }

@@ -35,6 +35,7 @@ type File struct {
 	// clockParts are, by rule, the parts that read nothing but the clock and come before anything that could fail.
 	clockParts [][]*condition.Condition
 	indexes    []numberIndex // by number
+	ruleSets   int
 	facts      factTable
 	listsOf    map[string][]int32 // by key of a caller: lists of the file; nil where there are few lists
 	fallback   Decision           // the default
@@ -114,7 +115,7 @@ type part struct {
 type minute struct {
 	number int64 // since 1970
 	truths []atomic.Uint32
-	groups []atomic.Pointer[[][]int32] // by index: the rules of its groups whose parts of the clock hold
+	groups []atomic.Pointer[[][]int32] // by number of a ruleSet: the rules of its groups whose parts of the clock hold
 }
 
 func find[T any](all []T, is func(T) bool) (T, bool) {
@@ -123,36 +124,4 @@ func find[T any](all []T, is func(T) bool) (T, bool) {
 	}
 	var none T
 	return none, false
-}
-
-// numberIndex is the index of the rules of one business number.
-type numberIndex struct {
-	all    []int32 // every rule
-	values []valueIndex
-	lists  []listIndex
-	listAt map[string]int // index of the list, by name
-	groups []group        // what no guard leaves out
-}
-
-type valueIndex struct {
-	equal    map[string][]int32
-	prefixed map[string][]int32
-	lengths  []int // of the prefixes, each once
-}
-
-type listIndex struct {
-	name  string
-	rules []int32
-}
-
-// group is rules that share the first part which is not of the clock alone. If it is false, all of them are.
-type group struct {
-	first *condition.Condition // nil: they share none
-	rules []int32
-}
-
-// cursor is a list of rules that have still to be looked at.
-type cursor struct {
-	first *condition.Condition
-	rules []int32
 }

@@ -68,7 +68,7 @@ func (x *expression) atom(n exprNode, from, to int) *Atom {
 		x.Clocks++
 	}
 	a.Reads = x.readsOf(n, nil)
-	a.safe, a.Guard = x.isSafe(n), x.guardOf(n)
+	a.sure, a.Guard = isSure(n), x.guardOf(n)
 	x.atoms[text] = a
 	x.uses[a]++
 	x.Atoms = append(x.Atoms, a)

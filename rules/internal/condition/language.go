@@ -3,8 +3,8 @@
 //
 // Reading downwards: language.go is what a rules file uses; expression.go is one text, its tokens, its tree and its
 // places; names.go and literals.go refuse what the type checker would accept; compile.go splits the tree into atoms;
-// traits.go, reads.go, guard.go and reading.go find out what an atom asks for; words.go says the library's errors in an
-// author's words; library.go is the only file that knows the library's inner packages.
+// traits.go, reads.go, guard.go, pattern.go and reading.go find out what an atom asks for; words.go says the library's
+// errors in an author's words; library.go is the only file that knows the library's inner packages.
 package condition
 
 import (

@@ -39,11 +39,21 @@ func (c *Condition) Each(do func(*Atom)) {
 
 // SafeParts returns the parts at the beginning of a condition that can neither fail nor ask the store.
 func (c *Condition) SafeParts() []*Condition {
+	return c.beginning(func(a *Atom) bool { return a.sure && a.Needs.None() })
+}
+
+// SureParts returns the parts at the beginning of a condition that cannot fail once the facts that they need are known.
+func (c *Condition) SureParts() []*Condition {
+	return c.beginning(func(a *Atom) bool { return a.sure })
+}
+
+// beginning returns the parts before the first that has an atom which is not as it should be.
+func (c *Condition) beginning(is func(*Atom) bool) []*Condition {
 	parts := Conjuncts(c)
 	for i, p := range parts {
-		safe := true
-		p.Each(func(a *Atom) { safe = safe && a.safe })
-		if !safe {
+		all := true
+		p.Each(func(a *Atom) { all = all && is(a) })
+		if !all {
 			return parts[:i]
 		}
 	}
@@ -74,7 +84,7 @@ type Atom struct {
 	Program *Program
 	Needs   Needs
 	Reads   []*Read
-	safe    bool   // it can neither fail nor ask the store
+	sure    bool   // it cannot fail once the facts that it needs are known
 	Guard   *Guard // nil if it does not ask for a value that few calls have
 
 	Clock int   // index among the atoms that read nothing but the clock; -1: reads more
