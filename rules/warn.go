@@ -15,6 +15,7 @@ func (l *loader) warnings() {
 	l.warnOfNeverOpen()
 	l.warnOfSameConditions()
 	l.warnOfAllowLists()
+	l.noteLinear()
 }
 
 func (l *loader) warnOfUnused() {

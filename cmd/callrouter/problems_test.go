@@ -20,7 +20,7 @@ func TestEveryProblemHasItsPage(t *testing.T) {
 	printed := map[string]bool{
 		"unreadable-file": true, "too-large": true, // no file of the repository can show these
 	}
-	code := regexp.MustCompile(`(?m)^\S+:\d+:\d+: (?:error|warning)\[([a-z0-9-]+)\]`)
+	code := regexp.MustCompile(`(?m)^\S+:\d+:\d+: (?:error|warning|info)\[([a-z0-9-]+)\]`)
 	var all strings.Builder
 	for _, path := range cases {
 		text := read(t, path)

@@ -194,12 +194,15 @@ func isSure(n exprNode) bool {
 	return !slices.ContainsFunc(childrenOf(n), func(c exprNode) bool { return !isSure(c) })
 }
 
-// isSureCall reports whether a call reads the clock, or is of one of our functions with a literal, which is a name that
+// isSureCall reports whether a call reads the time, or is of one of our functions with a literal, which is a name that
 // the file has.
 func isSureCall(n *callNode) bool {
 	switch callee := n.Callee.(type) {
 	case *memberNode:
-		return readsMinute(callee) && len(n.Arguments) == 0
+		base, isNow := callee.Node.(*identifierNode)
+		method, named := callee.Property.(*stringNode)
+		return isNow && base.Value == "now" && named && slices.Contains(readingMethods, method.Value) &&
+			!slices.ContainsFunc(n.Arguments, func(a exprNode) bool { return !isLiteral(a) })
 	case *identifierNode:
 		_, ours := functionNames[callee.Value]
 		return ours && isText(n.Arguments[0])

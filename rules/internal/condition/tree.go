@@ -37,6 +37,16 @@ func (c *Condition) Each(do func(*Atom)) {
 	}
 }
 
+// Extent returns where the condition stands in its text, in characters, without brackets around it.
+func (c *Condition) Extent() (from, to int) {
+	if c.Op == Leaf {
+		return c.From, c.To
+	}
+	from, _ = c.Parts[0].Extent()
+	_, to = c.Parts[len(c.Parts)-1].Extent()
+	return from, to
+}
+
 // SafeParts returns the parts at the beginning of a condition that can neither fail nor ask the store.
 func (c *Condition) SafeParts() []*Condition {
 	return c.beginning(func(a *Atom) bool { return a.sure && a.Needs.None() })

@@ -151,5 +151,10 @@ func (d *Document) Warn(at Span, code, message, hint string) {
 	d.report(Warning, at, code, message, hint)
 }
 
+// Note reports what is worth knowing, and need not be a mistake, at a place.
+func (d *Document) Note(at Span, code, message, hint string) {
+	d.report(Info, at, code, message, hint)
+}
+
 // Start returns the beginning of the file, where missing keys are reported.
 func (d *Document) Start() Span { return d.At(1, 1, 1) }

@@ -16,13 +16,14 @@ var ErrUnreadable = errors.New("the file cannot be read")
 // CodeUnreadable is the code of a problem that stands for a file that cannot be read.
 const CodeUnreadable = "unreadable-file"
 
-// Severity is error, which keeps a file from being loaded, or warning.
+// Severity is error, which keeps a file from being loaded, warning, or info.
 type Severity string
 
-// The severities. A file with warnings alone is loaded.
+// The severities. A file without errors is loaded. Info is worth knowing, and need not be a mistake: nothing counts it.
 const (
 	Error   Severity = "error"
 	Warning Severity = "warning"
+	Info    Severity = "info"
 )
 
 // Problem is one thing that is wrong with a rules file, at its place. Line and Column start at 1; Column and Length
@@ -47,7 +48,7 @@ func (ps Problems) HasErrors() bool {
 	return slices.ContainsFunc(ps, func(p Problem) bool { return p.Severity == Error })
 }
 
-// Err is nil when there are only warnings, wraps [ErrUnreadable] when a file could not be read, and is otherwise an
+// Err is nil when there are no errors, wraps [ErrUnreadable] when a file could not be read, and is otherwise an
 // error that holds every problem as it is printed.
 func (ps Problems) Err() error {
 	if !ps.HasErrors() {

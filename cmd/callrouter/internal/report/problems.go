@@ -17,9 +17,10 @@ func Problems(w io.Writer, problems rules.Problems) {
 // CountProblems counts errors and warnings.
 func CountProblems(problems rules.Problems) (errors, warnings int) {
 	for _, p := range problems {
-		if p.Severity == rules.Error {
+		switch p.Severity {
+		case rules.Error:
 			errors++
-		} else {
+		case rules.Warning:
 			warnings++
 		}
 	}
