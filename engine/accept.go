@@ -49,8 +49,9 @@ func (r *runner) answer(d rules.Decision, a rules.Answer) (string, error) {
 	if a.URL == "" {
 		return r.preparePlayback(ctx, a)
 	}
-	req := AnswerRequest{CallID: c.ID, Number: c.Number, Name: c.Name, Payload: c.Payload, SDP: c.Offer}
-	req.From = rules.NewCaller(c.From, c.UserID, c.Name).Number
+	req := AnswerRequest{
+		CallID: c.ID, From: r.caller.Number, Number: c.Number, Name: c.Name, Payload: c.Payload, SDP: c.Offer,
+	}
 	if r.e.HangUpURL != nil {
 		req.HangUp = r.e.HangUpURL(c.ID)
 	}

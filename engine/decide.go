@@ -30,7 +30,7 @@ func (r *runner) evaluate(now time.Time) (rules.Decision, []rules.Trace) {
 		if needs.None() {
 			return d, trace
 		}
-		r.facts = r.e.facts(r.f, r.c, needs, r.facts)
+		r.facts = r.readFacts(needs, r.facts)
 	}
 }
 
@@ -40,9 +40,7 @@ func (r *runner) newEvaluation(at time.Time) evaluation {
 
 // input is the call as the rules see it, at the instant and with the facts of the present evaluation.
 func (r *runner) input() rules.Input {
-	call := rules.Call{
-		Caller: rules.NewCaller(r.c.From, r.c.UserID, r.c.Name), Number: r.c.Number, Payload: r.c.Payload,
-	}
+	call := rules.Call{Caller: r.caller, Number: r.c.Number, Payload: r.c.Payload}
 	return r.f.Input(call, r.wall, r.runtime, r.facts)
 }
 

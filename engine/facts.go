@@ -10,11 +10,13 @@ import (
 	"callrouter/rules"
 )
 
-// facts reads what an evaluation needs from the store, in one round trip. It returns known with Err set if it cannot.
-func (e *Engine) facts(f *rules.File, c *Call, needs rules.Needs, known rules.Facts) rules.Facts {
+// readFacts reads what an evaluation needs from the store, in one round trip. It returns known with Err set if it
+// cannot.
+func (r *runner) readFacts(needs rules.Needs, known rules.Facts) rules.Facts {
+	e, f := r.e, r.f
 	q := Query{
-		Queues: needs.Queues, Lists: needs.Lists, Caller: c.CallerKey,
-		Other: rules.NewCaller(c.From, c.UserID, c.Name).OtherKey(), Calls: needs.Calls, Except: c.Key(),
+		Queues: needs.Queues, Lists: needs.Lists, Caller: r.c.CallerKey,
+		Other: r.caller.OtherKey(), Calls: needs.Calls, Except: r.c.Key(),
 	}
 	for _, name := range needs.Queues {
 		if queue, ok := f.Queue(name); ok {
@@ -29,7 +31,7 @@ func (e *Engine) facts(f *rules.File, c *Call, needs rules.Needs, known rules.Fa
 	}
 	if err != nil {
 		e.report("facts", "cannot read what a rule needs from the store; the call takes on_error; check the store", err,
-			"call", c.Key())
+			"call", r.c.Key())
 		known.Err = fmt.Errorf("%w: %w", errStore, err)
 		return known
 	}

@@ -63,7 +63,7 @@ func (r *runner) compose(name string) *MessageState {
 			m.Text = text
 			return m
 		}
-		r.facts = r.e.facts(r.f, r.c, needs, r.facts)
+		r.facts = r.readFacts(needs, r.facts)
 	}
 }
 

@@ -20,9 +20,10 @@ type runner struct {
 	log *slog.Logger
 	f   *rules.File // the version with which the call began
 
-	c       *Call   // the record as last read or written
-	draft   *Call   // decided and not yet written: the next write begins from it
-	records records // where the record is read and written
+	caller  rules.Caller // of the record, which never changes it
+	c       *Call        // the record as last read or written
+	draft   *Call        // decided and not yet written: the next write begins from it
+	records records      // where the record is read and written
 	evaluation
 	play Playback // prepared, of an accept with audio
 
@@ -68,7 +69,9 @@ func (e *Engine) resume(c *Call, f *rules.File) {
 }
 
 func (e *Engine) newRunner(c *Call, f *rules.File, in records) *runner {
-	return &runner{e: e, f: f, c: c, records: in, log: e.log.With("call", c.Key())}
+	return &runner{
+		e: e, f: f, c: c, caller: rules.NewCaller(c.From, c.UserID, c.Name), records: in, log: e.log.With("call", c.Key()),
+	}
 }
 
 // register makes r the runner of its call, unless the call has one or the engine stops.

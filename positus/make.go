@@ -66,6 +66,9 @@ func newMakeBody(to, sdp string) makeBody {
 // Pending reports whether Make started a call to this user within the last two minutes and its webhook is still
 // missing. Returning true ends it, so that the user's next call is not mistaken for one of ours.
 func (c *Client) Pending(userDigits string) bool {
+	if !c.makes.any() { // normalizing a number costs more than all else
+		return false
+	}
 	d := digitsOf(userDigits)
 	return d != "" && c.makes.take(c.normal(d))
 }
@@ -97,6 +100,14 @@ func (p *pendingMakes) add(to string) {
 		p.at = p.at[1:]
 	}
 	p.at = append(p.at, pendingMake{to, p.now().Add(pendingFor)})
+}
+
+// any reports whether there is an entry.
+func (p *pendingMakes) any() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.expire()
+	return len(p.at) > 0
 }
 
 // take removes the oldest entry of a number, and reports whether there was one.

@@ -141,6 +141,10 @@ func Received(raw string) (number Number, ok bool) {
 		return Number{}, false
 	}
 	number = Number{Digits: digits, E164: "+" + todaysForm(digits)}
+	if area, ok := brazilian(number.E164); ok {
+		number.Country, number.Area = "BR", area
+		return number, true
+	}
 	n, valid := parseNormal(digits)
 	if n != nil {
 		number.Country = countryOf(n)
