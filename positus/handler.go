@@ -1,6 +1,7 @@
 package positus
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -124,7 +125,8 @@ func readBody(w http.ResponseWriter, r *http.Request) (body []byte, reason strin
 		return nil, ReasonTooLarge, fmt.Errorf("the body has %d bytes, more than %d; no webhook is that large",
 			r.ContentLength, MaxWebhook)
 	}
-	body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, MaxWebhook))
+	buf := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
+	_, err = buf.ReadFrom(http.MaxBytesReader(w, r.Body, MaxWebhook))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -133,7 +135,7 @@ func readBody(w http.ResponseWriter, r *http.Request) (body []byte, reason strin
 		return nil, ReasonSlow, fmt.Errorf("the body did not arrive whole within %s; check the network and "+
 			"the proxies before this machine: %w", webhookTime, err)
 	}
-	return body, "", nil
+	return buf.Bytes(), "", nil
 }
 
 // take waits for the receiver no longer than the context lasts.

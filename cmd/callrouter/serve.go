@@ -22,9 +22,8 @@ func (c *serveCmd) Run(env *environment) error {
 		return err
 	}
 	cfg := c.config()
-	cfg.WebhookSecrets, cfg.PositusToken, cfg.AdminToken, cfg.Log = s.webhookSecrets, s.positusToken, s.adminToken, c.logger(
-		env,
-	)
+	cfg.WebhookSecrets, cfg.PositusToken, cfg.AdminToken = s.webhookSecrets, s.positusToken, s.adminToken
+	cfg.Log, cfg.OwnProcess = c.logger(env), env.getenv("GOGC") == "" // an operator who sets it knows better
 	if cfg.WebhookSources, err = prefixes("--webhook-sources", c.WebhookSources); err != nil {
 		return err
 	}

@@ -32,6 +32,8 @@ type Config struct {
 	PublicIP      string // where WhatsApp reaches the audio of this machine, if that is not an address of its own
 	AudioLoopback bool   // audio stays on this machine, for trials
 
+	OwnProcess bool // the process is for this router alone, so its garbage collector may be set to suit it
+
 	Drain time.Duration    // how long a stop reports "not ready" before it closes the public side; at most [MaxDrain]
 	Clock func() time.Time // the wall clock of this machine; time.Now if nil
 	Log   *slog.Logger

@@ -28,7 +28,7 @@ type job struct {
 // jobTable says when jobs run. Every instance runs them all; none rests on a lock.
 func (r *Router) jobTable() []job {
 	e, k := r.engine, r.keeper
-	return []job{
+	table := []job{
 		{beat, 2 * time.Second, e.Beat},
 		{"sweep", 2 * time.Second, e.Sweep},
 		{"overrides", 2 * time.Second, e.RefreshOverrides},
@@ -39,6 +39,10 @@ func (r *Router) jobTable() []job {
 		{"gauges", 10 * time.Second, func(ctx context.Context) error { return r.metrics.Refresh(ctx, e, r.store) }},
 		{"overdue", time.Minute, func(ctx context.Context) error { return r.metrics.RefreshOverdue(ctx, e, r.store) }},
 	}
+	if r.cfg.OwnProcess {
+		table = append(table, job{"memory", 10 * time.Second, fitCollector})
+	}
+	return table
 }
 
 // RunJob starts a job of the table out of its turn, for tests that cannot wait for it: beat, sweep, overrides, journal,

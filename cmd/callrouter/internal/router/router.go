@@ -110,8 +110,12 @@ func (r *Router) open(ctx context.Context) (err error) {
 		HangUpURL: func(callID string) string { return console.HangUpURL(internalURL, cfg.AdminToken, callID) },
 	})
 	r.readiness = &readiness{ping: r.store.Ping, engine: r.engine, notFound: r.positus.NotFound}
+	if cfg.OwnProcess {
+		_ = fitCollector(ctx) // it returns none
+	}
 	r.keeper = newKeeper(cfg.Rules, r.engine, r.metrics, r.crash, cfg.Log, cfg.Retention)
-	r.cfg.Rules = nil // the engine frees versions that nobody has any more
+	rules.NewCaller("5511999999999", "", "") // the first caller shall not wait for the table of Brazilian numbers
+	r.cfg.Rules = nil                        // the engine frees versions that nobody has any more
 	return nil
 }
 
