@@ -194,6 +194,13 @@ func (w waiter) as(key string) engine.Waiter {
 	return engine.Waiter{Key: key, Joined: w.Joined, Version: w.Version, Agents: w.Agents, Rung: w.Rung, Owner: w.Owner}
 }
 
+// decodeWaiter reads a stored waiter.
+func decodeWaiter(key string, doc []byte) (engine.Waiter, error) {
+	var w waiter
+	err := json.Unmarshal(doc, &w)
+	return w.as(key), err
+}
+
 // waits returns the queue in which a call waits, if it waits.
 func waits(c *engine.Call) (queue string, w waiter, ok bool) {
 	if c == nil || c.State != engine.Waiting || c.Step == nil {

@@ -55,6 +55,7 @@ type embedded struct {
 	path string
 	now  func() time.Time
 	*records
+	known  known
 	db     *bolt.DB
 	commit *committer
 	onWake atomic.Pointer[func(string)]

@@ -24,14 +24,14 @@ func (s *embedded) Snapshot(ctx context.Context, q engine.Query) (engine.Snapsho
 	err := s.view(ctx, func(tx *bolt.Tx) error {
 		now := s.now()
 		for _, name := range q.Agents {
-			d, err := getAgent(tx, name)
+			d, err := s.known.agent(name, tx.Bucket(bucketAgents).Get([]byte(name)))
 			if err != nil {
 				return err
 			}
 			snap.Agents[name] = d.state(s.leases.connected(name, now), now)
 		}
 		for _, name := range q.Queues {
-			waiters, err := waiting(tx, name)
+			waiters, err := s.waiting(tx, name)
 			if err != nil {
 				return err
 			}
@@ -70,7 +70,6 @@ func listed(tx *bolt.Tx, list, key string, now time.Time) (bool, error) {
 
 // state returns an agent as the engine sees it.
 func (d *agentDoc) state(connected bool, now time.Time) engine.AgentState {
-	d.prune(now)
 	a := engine.AgentState{
 		Connected: connected, Away: d.Away, Reason: d.Reason, Missed: d.Missed,
 		OfferedAt: d.OfferedAt, IdleSince: d.IdleSince,
@@ -79,7 +78,9 @@ func (d *agentDoc) state(connected bool, now time.Time) engine.AgentState {
 		a.Capacity, a.CapacityUntil = d.Capacity, d.CapacityUntil
 	}
 	for key, sl := range d.Slots {
-		a.Slots = append(a.Slots, engine.Slot{Call: key, Kind: sl.Kind, Until: sl.Until})
+		if !expired(sl.Until, now) {
+			a.Slots = append(a.Slots, engine.Slot{Call: key, Kind: sl.Kind, Until: sl.Until})
+		}
 	}
 	finishSlots(&a)
 	return a
@@ -101,17 +102,18 @@ func finishSlots(a *engine.AgentState) {
 }
 
 // waiting lists who waits in a queue, in order of arrival.
-func waiting(tx *bolt.Tx, queue string) ([]engine.Waiter, error) {
+func (s *embedded) waiting(tx *bolt.Tx, queue string) ([]engine.Waiter, error) {
 	var list []engine.Waiter
-	pre := prefix(queue)
+	pre, read := prefix(queue), s.known.queue(queue)
 	c := tx.Bucket(bucketWaiting).Cursor()
 	for k, v := c.Seek(pre); k != nil && bytes.HasPrefix(k, pre); k, v = c.Next() {
-		var w waiter
-		if err := json.Unmarshal(v, &w); err != nil {
+		w, err := read.waiter(string(k[len(pre)+8:]), string(v))
+		if err != nil {
 			return nil, err
 		}
-		list = append(list, w.as(string(k[len(pre)+8:])))
+		list = append(list, w)
 	}
+	read.end()
 	return list, nil
 }
 

@@ -49,8 +49,13 @@ func (d *agentDoc) capacity(byRules int, now time.Time) int {
 }
 
 func getAgent(tx *bolt.Tx, agent string) (*agentDoc, error) {
+	return decodeAgent(agent, tx.Bucket(bucketAgents).Get([]byte(agent)))
+}
+
+// decodeAgent reads what is stored about an agent; nothing is an agent who never came.
+func decodeAgent(agent string, doc []byte) (*agentDoc, error) {
 	d := agentDoc{Slots: map[string]slot{}}
-	if doc := tx.Bucket(bucketAgents).Get([]byte(agent)); doc != nil {
+	if doc != nil {
 		if err := json.Unmarshal(doc, &d); err != nil {
 			return nil, fmt.Errorf("the stored state of agent %s is damaged: %w", agent, err)
 		}

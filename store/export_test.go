@@ -22,3 +22,11 @@ func Commits(s engine.Store) (n int) {
 
 // Indexed waits until an embedded store has indexed what an older version did not.
 func Indexed(s engine.Store) { s.(*embedded).indexing.Wait() }
+
+// Misses returns how many values of queues and agents a store has decoded for snapshots.
+func Misses(s engine.Store) int64 {
+	if r, ok := s.(*redisStore); ok {
+		return r.known.misses.Load()
+	}
+	return s.(*embedded).known.misses.Load()
+}

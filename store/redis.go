@@ -28,6 +28,7 @@ type redisStore struct {
 	timeout time.Duration
 	gate    time.Duration
 	*records
+	known   known
 	scripts *scripts
 	clock   serverClock
 	onWake  atomic.Pointer[func(string)]

@@ -46,7 +46,7 @@ func (s *redisStore) Snapshot(ctx context.Context, q engine.Query) (engine.Snaps
 		snap.Agents[name] = agentState(list(at(list(at(out, 1)), i)), now)
 	}
 	for i, name := range q.Queues {
-		if snap.Queues[name], snap.Revs[name], err = waiters(list(at(list(at(out, 2)), i))); err != nil {
+		if snap.Queues[name], snap.Revs[name], err = s.waiters(name, list(at(list(at(out, 2)), i))); err != nil {
 			return snap, err
 		}
 	}
@@ -85,18 +85,20 @@ func agentState(reply []any, now time.Time) engine.AgentState {
 }
 
 // waiters reads the calls that wait in a queue, in order of arrival, and the queue's revision.
-func waiters(reply []any) (all []engine.Waiter, rev int64, err error) {
+func (s *redisStore) waiters(queue string, reply []any) (all []engine.Waiter, rev int64, err error) {
+	read := s.known.queue(queue)
 	for pair := range slices.Chunk(reply, 2) {
 		if text(pair[0]) == fieldRev {
 			rev = number(at(pair, 1))
 			continue
 		}
-		var w waiter
-		if err := json.Unmarshal([]byte(text(at(pair, 1))), &w); err != nil {
+		w, err := read.waiter(text(pair[0]), text(at(pair, 1)))
+		if err != nil {
 			return nil, 0, err
 		}
-		all = append(all, w.as(text(pair[0])))
+		all = append(all, w)
 	}
+	read.end()
 	slices.SortFunc(all, func(a, b engine.Waiter) int {
 		if c := a.Joined.Compare(b.Joined); c != 0 {
 			return c
