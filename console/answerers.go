@@ -22,11 +22,7 @@ func HangUpURL(base, secret, callID string) string {
 }
 
 // deriveHangUpKey keeps what is signed here apart from every other use of the admin token.
-func deriveHangUpKey(secret string) []byte {
-	m := hmac.New(sha256.New, []byte(secret))
-	m.Write([]byte("callrouter answerer hang-up"))
-	return m.Sum(nil)
-}
+func deriveHangUpKey(secret string) []byte { return deriveKey(secret, "callrouter answerer hang-up") }
 
 func signKey(hangUpKey []byte, key string) string {
 	m := hmac.New(sha256.New, hangUpKey)

@@ -16,8 +16,10 @@ import (
 
 // identity is who sends a request: the administrator, an agent, or (on routes for anybody) nobody in particular.
 type identity struct {
-	agent string // id in the rules file; empty for the administrator
-	hash  string // of the agent's token
+	agent     string // id in the rules file; empty for the administrator
+	hash      string // of the agent's token
+	ticket    ticket // of the session; zero with a bearer token
+	alsoAdmin bool   // the browser is signed in as the administrator, too
 }
 
 // tokenBytes is how much of an agent's token is random.
@@ -37,12 +39,18 @@ func hashToken(token string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// admit finds out who sends a request, and whether the route is for them.
+// admit finds out who sends a request, and whether the route is for them. A bearer token goes before cookies.
 func (a *api) admit(r *http.Request, need access) (identity, error) {
-	if need == forAnybody || need == forSigned {
+	if need == forAnybody || need == forSigned || need == forSession {
 		return identity{}, nil
 	}
-	who, err := a.identify(r)
+	var who identity
+	var err error
+	if r.Header.Get("Authorization") == "" {
+		who, err = a.byCookie(r, need)
+	} else {
+		who, err = a.byBearer(r)
+	}
 	switch {
 	case err != nil:
 		return identity{}, err
@@ -56,19 +64,40 @@ func (a *api) admit(r *http.Request, need access) (identity, error) {
 	return who, nil
 }
 
-// identify finds the sender of a request by the bearer token.
-func (a *api) identify(r *http.Request) (identity, error) {
+// byCookie finds the sender of a request by a session: the one that the route is for, or else the other one, which is
+// then refused.
+func (a *api) byCookie(r *http.Request, need access) (identity, error) {
+	_, agent := a.ticketOf(r, RoleAgent)
+	_, admin := a.ticketOf(r, RoleAdmin)
+	switch {
+	case !agent && !admin:
+		return identity{}, unauthorized("send the header Authorization: Bearer TOKEN, or sign in at /console/")
+	case !agent, need == forAdmin && admin:
+		return a.bySession(r, RoleAdmin)
+	}
+	who, err := a.bySession(r, RoleAgent)
+	who.alsoAdmin = admin
+	return who, err
+}
+
+// byBearer finds the sender of a request by the bearer token.
+func (a *api) byBearer(r *http.Request) (identity, error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return identity{}, unauthorized("send the header Authorization: Bearer TOKEN")
 	}
+	return a.byToken(r.Context(), token)
+}
+
+// byToken finds whose token it is.
+func (a *api) byToken(ctx context.Context, token string) (identity, error) {
 	// Digests have one length, so the comparison does not reveal the token's.
 	if sum := sha256.Sum256([]byte(token)); subtle.ConstantTimeCompare(sum[:], a.admin[:]) == 1 {
 		return identity{}, nil
 	}
 	hash := hashToken(token)
-	agent, err := a.Store.AgentByToken(r.Context(), hash)
+	agent, err := a.Store.AgentByToken(ctx, hash)
 	if errors.Is(err, engine.ErrNotFound) {
 		return identity{}, unauthorized(
 			"unknown token; if a new token was made for this agent, the old one no longer works")
@@ -76,13 +105,16 @@ func (a *api) identify(r *http.Request) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
-	switch works, err := a.works(r.Context(), agent); {
-	case err != nil:
-		return identity{}, err
-	case !works:
-		return identity{}, unauthorized("the agent of this token is no longer in the rules file")
+	return identity{agent: agent, hash: hash}, a.checkWorks(ctx, agent)
+}
+
+// checkWorks refuses an agent whom a reload removed and who has no call any more.
+func (a *api) checkWorks(ctx context.Context, agent string) error {
+	works, err := a.works(ctx, agent)
+	if err == nil && !works {
+		err = unauthorized("this agent is no longer in the rules file")
 	}
-	return identity{agent: agent, hash: hash}, nil
+	return err
 }
 
 // works reports whether an agent is in the rules file, or still has a call or an offer after a reload removed them.
@@ -101,8 +133,11 @@ func (a *api) employed(agent string) bool {
 
 func busy(v engine.AgentView) bool { return len(v.Calls)+len(v.Offers) > 0 }
 
-// stillValid reports whether the token of an open stream is still the agent's.
+// stillValid reports whether the token of an open stream is still the agent's, and the session not over.
 func (a *api) stillValid(ctx context.Context, who identity) (bool, error) {
+	if who.ticket.Role != "" && !a.Now().Before(who.ticket.expires()) {
+		return false, nil
+	}
 	agent, err := a.Store.AgentByToken(ctx, who.hash)
 	if errors.Is(err, engine.ErrNotFound) {
 		return false, nil

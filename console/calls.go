@@ -207,7 +207,8 @@ func (a *api) hangUp(w http.ResponseWriter, r *http.Request, who identity) error
 	var err error
 	if who.agent != "" {
 		err = a.Engine.HangUpOwn(r.Context(), who.agent, id)
-	} else {
+	}
+	if who.agent == "" || errors.Is(err, engine.ErrNotFound) && who.alsoAdmin {
 		var c *engine.Call
 		if c, err = a.call(r.Context(), id); err != nil {
 			return err

@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"strings"
 	"time"
 
 	"callrouter/engine"
@@ -26,12 +28,15 @@ type Config struct {
 	Store      engine.Store
 	Rules      RulesControl
 	Backup     Backup // nil if the store is no file
-	AdminToken string // if empty, nobody is the administrator
+	AdminToken string // if empty, nobody is the administrator, and nobody can sign in
 	Metrics    http.Handler
 	Ready      http.Handler // of GET /readyz, with details
 	Logger     *slog.Logger
 	Now        func() time.Time // time.Now if nil
+	ConsoleURL string           // where browsers find the pages, such as https://calls.example.com; empty: any address
 	Stopping   <-chan struct{}  // once closed, streams end and new requests are refused as "stopping"; never if nil
+	// TrustedProxies are the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; may be nil.
+	TrustedProxies []netip.Prefix
 }
 
 // Backup writes a copy of the store's file to w, as it is at one instant. It calls size with the number of bytes first.
@@ -60,11 +65,14 @@ type Refusal struct {
 	Problems rules.Problems
 }
 
-// api is what the handlers share. None of it changes.
+// api is what the handlers share.
 type api struct {
 	Config
 	admin     [sha256.Size]byte // digest of the admin token
 	hangUpKey []byte
+	sessions  sealer
+	links     sealer
+	tries     tries // failed sign-ins
 }
 
 // New makes the handler of the internal side. A server that stops gracefully closes Config.Stopping and waits for the
@@ -81,13 +89,17 @@ func New(cfg Config) http.Handler {
 	}
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.fail(w, r, problem(http.StatusForbidden, "cross_origin", "requests from pages of another origin are refused"))
+		a.fail(w, r, crossOrigin())
 	}))
-	return protection.Handler(a.unmatchedAsJSON(mux))
+	return a.onlyOwnHost(protection.Handler(a.unmatchedAsJSON(mux)))
 }
 
 func newAPI(cfg Config) *api {
-	return &api{Config: cfg, admin: sha256.Sum256([]byte(cfg.AdminToken)), hangUpKey: deriveHangUpKey(cfg.AdminToken)}
+	cfg.ConsoleURL = strings.TrimSuffix(cfg.ConsoleURL, "/")
+	return &api{
+		Config: cfg, admin: sha256.Sum256([]byte(cfg.AdminToken)), hangUpKey: deriveHangUpKey(cfg.AdminToken),
+		sessions: newSealer(cfg.AdminToken, "console session"), links: newSealer(cfg.AdminToken, "console link"),
+	}
 }
 
 // guard wraps a route's handler: it checks the sender's token against the route's access first.
@@ -101,6 +113,9 @@ func (a *api) guard(rt route) http.Handler {
 		var who identity
 		if err == nil {
 			who, err = a.admit(r, rt.access)
+		}
+		if err == nil && who.ages(a.Now()) {
+			_, err = a.grant(w, r, who.ticket)
 		}
 		if err == nil {
 			err = rt.handle(w, r, who)

@@ -232,3 +232,14 @@ func (r *rig) ended(id string) map[string]any {
 	})
 	return a.body
 }
+
+// record sends a request to a handler without a server.
+func record(h http.Handler, method, target, body, cookie string) *httptest.ResponseRecorder {
+	req := httptest.NewRequest(method, target, strings.NewReader(body))
+	if cookie != "" {
+		req.Header.Set("Cookie", cookie)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, req)
+	return w
+}

@@ -14,6 +14,8 @@ const (
 	forBoth
 	// forSigned: anybody who has the URL, which carries a token of its own.
 	forSigned
+	// forSession: the handler finds out who it is, to begin or end a session.
+	forSession
 	// forAnybody needs no credential.
 	forAnybody
 )
@@ -35,6 +37,11 @@ func (a *api) routes() []route {
 		{"GET /api/v1/agents", forAdmin, a.listAgents},
 		{"PATCH /api/v1/agents/{agent}", forAdmin, a.patchAgent},
 		{"POST /api/v1/agents/{agent}/token", forAdmin, a.newToken},
+		{"POST /api/v1/agents/{agent}/link", forAdmin, a.newLink},
+
+		{"POST /api/v1/session", forSession, a.signIn},
+		{"GET /api/v1/session", forSession, a.getSession},
+		{"DELETE /api/v1/session", forSession, a.signOut},
 
 		{"GET /api/v1/calls", forAdmin, a.listCalls},
 		{"GET /api/v1/calls/stale", forAdmin, a.staleCalls},

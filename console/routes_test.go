@@ -12,6 +12,10 @@ var policy = map[string]string{
 	"GET /api/v1/agents":                           "admin",
 	"PATCH /api/v1/agents/{agent}":                 "admin",
 	"POST /api/v1/agents/{agent}/token":            "admin",
+	"POST /api/v1/agents/{agent}/link":             "admin",
+	"POST /api/v1/session":                         "session",
+	"GET /api/v1/session":                          "session",
+	"DELETE /api/v1/session":                       "session",
 	"GET /api/v1/calls":                            "admin",
 	"GET /api/v1/calls/stale":                      "admin",
 	"GET /api/v1/calls/{id}":                       "admin",
@@ -62,7 +66,11 @@ func TestEveryRouteAsksForTheRightCredential(t *testing.T) {
 			if strings.HasSuffix(pattern, "/answer") {
 				body = sdp(answerSDP)
 			}
-			a := r.send(token, method, path.Replace(pattern), body)
+			query := ""
+			if strings.HasSuffix(pattern, "/session") {
+				body, query = `{"token":"wrong"}`, "?role=agent"
+			}
+			a := r.send(token, method, path.Replace(pattern)+query, body)
 			if a.status == http.StatusUnauthorized && !strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Bearer") {
 				t.Errorf("%s: 401 without WWW-Authenticate", rt.pattern)
 			}
@@ -81,6 +89,9 @@ func TestEveryRouteAsksForTheRightCredential(t *testing.T) {
 			want[bruno], want[ana], want[adminToken] = 404, 404, 409 // nobody has answered it yet
 		case "signed":
 			want = map[string]int{"": 404, "wrong": 404, ana: 404, adminToken: 404}
+		case "session": // a bearer token is no session, and opens none
+			code := map[string]int{"POST": 401, "GET": 401, "DELETE": 204}[method]
+			want = map[string]int{"": code, "wrong": code, ana: code, adminToken: code}
 		case "anybody":
 			want = map[string]int{"": 200, "wrong": 200, ana: 200}
 		}
@@ -169,7 +180,7 @@ func TestAnEmptyAdminTokenLetsNobodyIn(t *testing.T) {
 		req, err := http.NewRequest("GET", "/", nil)
 		r.must(err)
 		req.Header.Set("Authorization", header)
-		if _, err := a.identify(req); err == nil {
+		if _, err := a.byBearer(req); err == nil {
 			t.Errorf("%q was let in", header)
 		}
 	}

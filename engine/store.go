@@ -168,6 +168,8 @@ type Agents interface {
 	// SetToken replaces the hash of an agent's token; AgentByToken finds the agent, or returns ErrNotFound.
 	SetToken(ctx context.Context, agent, hash string) error
 	AgentByToken(ctx context.Context, hash string) (string, error)
+	// Token returns the hash of an agent's token, or ErrNotFound if the agent has none.
+	Token(ctx context.Context, agent string) (hash string, err error)
 }
 
 // Overrides keeps what is set at run time and read with every call: switches of hours and entries of lists.

@@ -259,6 +259,21 @@ func (s *embedded) AgentByToken(ctx context.Context, hash string) (agent string,
 	return agent, err
 }
 
+// Token is part of [engine.Agents].
+func (s *embedded) Token(ctx context.Context, agent string) (hash string, err error) {
+	err = s.view(ctx, func(tx *bolt.Tx) error {
+		d, err := getAgent(tx, agent)
+		if err == nil {
+			hash = d.Token
+		}
+		return err
+	})
+	if err == nil && hash == "" {
+		err = engine.ErrNotFound
+	}
+	return hash, err
+}
+
 // Once is part of [engine.Limits].
 func (s *embedded) Once(ctx context.Context, key string, every time.Duration) (bool, error) {
 	var first bool

@@ -188,6 +188,18 @@ func (s *redisStore) AgentByToken(ctx context.Context, hash string) (agent strin
 	return agent, err
 }
 
+// Token is part of [engine.Agents].
+func (s *redisStore) Token(ctx context.Context, agent string) (hash string, err error) {
+	err = s.do(ctx, func(ctx context.Context) (err error) {
+		hash, err = s.client.HGet(ctx, keyAgent(agent), "token").Result()
+		return err
+	})
+	if errors.Is(err, redis.Nil) {
+		err = engine.ErrNotFound
+	}
+	return hash, err
+}
+
 // Once is part of [engine.Limits].
 func (s *redisStore) Once(ctx context.Context, key string, every time.Duration) (bool, error) {
 	reply, err := s.run(ctx, s.scripts.once, []string{keyOnce(key)}, rand.Text(), max(every.Milliseconds(), 1))

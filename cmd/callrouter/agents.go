@@ -12,6 +12,7 @@ import (
 
 type agentsCmd struct {
 	List  agentsListCmd  `cmd:"" help:"Show every agent: connected or not, why away, and how many calls."`
+	Link  agentsLinkCmd  `cmd:"" help:"Make a link that signs an agent in to the console. It works once, for 10 minutes."`
 	Set   agentsSetCmd   `cmd:"" help:"Set an agent's status, or change their capacity for a while."`
 	Token agentsTokenCmd `cmd:"" help:"Make a new token for an agent. It is shown once; the old one stops working."`
 }
@@ -91,6 +92,19 @@ func (c *agentsTokenCmd) Run(env *environment) error {
 	renew := func(api *client.Client, ctx context.Context) (string, error) { return api.NewToken(ctx, c.Agent) }
 	return show(&c.serverFlags, env, renew, func(token string) error {
 		_, err := fmt.Fprintln(env.stdout, token)
+		return err
+	})
+}
+
+type agentsLinkCmd struct {
+	serverFlags
+	Agent string `arg:"" help:"The agent, by its name in the rules file."`
+}
+
+func (c *agentsLinkCmd) Run(env *environment) error {
+	link := func(api *client.Client, ctx context.Context) (console.Link, error) { return api.NewLink(ctx, c.Agent) }
+	return show(&c.serverFlags, env, link, func(l console.Link) error {
+		_, err := fmt.Fprintln(env.stdout, l.URL)
 		return err
 	})
 }

@@ -30,6 +30,9 @@ func (c *serveCmd) Run(env *environment) error {
 	if cfg.TrustedProxies, err = prefixes("--trusted-proxies", c.TrustedProxies); err != nil {
 		return err
 	}
+	if err := c.checkConsoleURL(); err != nil {
+		return err
+	}
 	if cfg.Drain > router.MaxDrain {
 		return usage("--drain: %s is too long; at most %s, half of the time a stop may take", cfg.Drain, router.MaxDrain)
 	}
@@ -51,7 +54,7 @@ func (s *settings) config() router.Config {
 	return router.Config{
 		Store: s.Store, StoreDown: engine.StoreDown(s.StoreDown), Retention: time.Duration(s.Retention),
 		Listen: s.Listen, InternalListen: s.InternalListen, InternalURL: s.InternalURL, PositusURL: s.PositusURL,
-		PublicIP: s.PublicIP, AudioLoopback: s.AudioLoopback, Drain: time.Duration(s.Drain),
+		ConsoleURL: s.ConsoleURL, PublicIP: s.PublicIP, AudioLoopback: s.AudioLoopback, Drain: time.Duration(s.Drain),
 	}
 }
 

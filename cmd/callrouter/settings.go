@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -29,8 +30,19 @@ type settings struct {
 	Drain          duration `env:"CALLROUTER_DRAIN" placeholder:"DURATION" help:"On shutdown, report not ready for this long before closing the webhook port (max 5s, default 0)."`
 	LogFormat      string   `env:"CALLROUTER_LOG_FORMAT" enum:"auto,text,json" default:"auto" help:"text, json, or auto: text on a terminal, else json."`
 	InternalURL    string   `name:"internal-url" env:"CALLROUTER_INTERNAL_URL" placeholder:"URL" help:"The URL at which outside answerers reach the internal side. Default: its address on this machine."`
+	ConsoleURL     string   `name:"console-url" env:"CALLROUTER_CONSOLE_URL" placeholder:"URL" help:"Where browsers find the pages, e.g. https://calls.example.com. Other host names are refused. Default: any."`
 	PublicIP       string   `name:"public-ip" env:"CALLROUTER_PUBLIC_IP" placeholder:"IP" help:"The address at which WhatsApp reaches this machine for audio, if NAT gives it another one."`
 	AudioLoopback  bool     `env:"CALLROUTER_AUDIO_LOOPBACK" help:"Keep all audio on 127.0.0.1, for tests against a simulated Positus."`
+}
+
+// checkConsoleURL refuses what links of agents could not begin with.
+func (s *settings) checkConsoleURL() error {
+	u, err := url.Parse(s.ConsoleURL)
+	if s.ConsoleURL == "" || err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" &&
+		strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == "" {
+		return nil
+	}
+	return usage("--console-url: %q is not the address of a host; write https://HOST or http://HOST:PORT", s.ConsoleURL)
 }
 
 // duration may also be written in days.

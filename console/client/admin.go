@@ -48,6 +48,13 @@ func (c *Client) NewToken(ctx context.Context, agent string) (string, error) {
 	return reply.Token, err
 }
 
+// NewLink makes a link that signs an agent in to the console once. The agent's token stays as it is.
+func (c *Client) NewLink(ctx context.Context, agent string) (console.Link, error) {
+	var reply console.Link
+	err := c.do(ctx, http.MethodPost, path("agents", agent, "link"), nil, &reply)
+	return reply, err
+}
+
 // Filter selects calls. What is empty selects all.
 type Filter struct {
 	State   string

@@ -93,6 +93,11 @@ func TestRequests(t *testing.T) {
 			`{"agent":"ana","token":"abc"}`,
 			"POST /api/v1/agents/ana/token", "abc",
 		},
+		"new link": {
+			func(ctx context.Context, c *Client) (any, error) { return c.NewLink(ctx, "ana") },
+			`{"agent":"ana","url":"http://h/console/agent#code=c"}`,
+			"POST /api/v1/agents/ana/link", "#code=c",
+		},
 		"calls": {
 			func(ctx context.Context, c *Client) (any, error) {
 				return c.Calls(ctx, Filter{

@@ -163,6 +163,11 @@ func testTokens(s *suite) {
 	ctx := s.Context()
 	_, err := s.AgentByToken(ctx, "h1")
 	s.is(err, engine.ErrNotFound)
+	s.ok(s.SetStatus(ctx, "ana", false, "")) // known, and without a token
+	for _, agent := range []string{"ana", "nobody"} {
+		_, err = s.Token(ctx, agent)
+		s.is(err, engine.ErrNotFound)
+	}
 	s.ok(s.SetToken(ctx, "ana", "h1"))
 	s.ok(s.SetToken(ctx, "bruno", "h2"))
 	if a, err := s.AgentByToken(ctx, "h1"); err != nil || a != "ana" {
@@ -174,6 +179,9 @@ func testTokens(s *suite) {
 	for hash, want := range map[string]string{"h2": "bruno", "h3": "ana"} {
 		if a, err := s.AgentByToken(ctx, hash); err != nil || a != want {
 			s.Errorf("%q, %v", a, err)
+		}
+		if h, err := s.Token(ctx, want); err != nil || h != hash {
+			s.Errorf("%s has the token %q, %v; want %s", want, h, err, hash)
 		}
 	}
 }

@@ -207,6 +207,19 @@ func (m *Memory) AgentByToken(ctx context.Context, hash string) (agent string, e
 	return agent, err
 }
 
+// Token is part of [engine.Agents].
+func (m *Memory) Token(ctx context.Context, agent string) (hash string, err error) {
+	err = m.step(ctx, func(time.Time) ([]string, error) {
+		a := m.agents[agent]
+		if a == nil || a.token == "" {
+			return nil, engine.ErrNotFound
+		}
+		hash = a.token
+		return nil, nil
+	})
+	return hash, err
+}
+
 // Beat is part of [engine.Instances].
 func (m *Memory) Beat(ctx context.Context, instance string, lease time.Duration) (string, time.Time, error) {
 	var at time.Time

@@ -20,11 +20,12 @@ type Config struct {
 	Listen         string         // address of the public side: webhooks and health
 	WebhookSecrets []string       // one of them ends the URL of every webhook
 	WebhookSources []netip.Prefix // who may post webhooks; nil: whoever knows a secret
-	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; may be nil
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For and -Proto are believed; may be nil
 
 	InternalListen string // address of the internal side: API and metrics
 	InternalURL    string // the internal side as outside answerers reach it; its address on this machine if empty
 	AdminToken     string // of the API
+	ConsoleURL     string // where browsers find the pages, such as https://calls.example.com; empty: any address
 
 	PositusURL   string
 	PositusToken string
