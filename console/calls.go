@@ -201,12 +201,27 @@ type HungUp struct {
 	State engine.State `json:"state"`
 }
 
+// HangUpRequest is the optional body of a hang-up.
+type HangUpRequest struct {
+	Reason string `json:"reason,omitempty"` // agent, tab_closed or no_audio; noted in the record
+}
+
 // hangUp ends an active call: any for the administrator, only their own for agents.
 func (a *api) hangUp(w http.ResponseWriter, r *http.Request, who identity) error {
 	id := r.PathValue("id")
 	var err error
+	var body HangUpRequest
+	if _, err := readOptional(w, r, bodyLimit, &body, "reason"); err != nil {
+		return err
+	}
+	if _, err := oneOf("reason", body.Reason, "", "agent", "tab_closed", "no_audio"); err != nil {
+		return err
+	}
+	if body.Reason == "agent" { // the record says so anyway
+		body.Reason = ""
+	}
 	if who.agent != "" {
-		err = a.Engine.HangUpOwn(r.Context(), who.agent, id)
+		err = a.Engine.HangUpOwn(r.Context(), who.agent, id, body.Reason)
 	}
 	if who.agent == "" || errors.Is(err, engine.ErrNotFound) && who.alsoAdmin {
 		var c *engine.Call

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -34,6 +35,7 @@ type Config struct {
 	Logger     *slog.Logger
 	Now        func() time.Time // time.Now if nil
 	ConsoleURL string           // where browsers find the pages, such as https://calls.example.com; empty: any address
+	ICEServers json.RawMessage  // for browsers' RTCPeerConnection, a JSON array; nil: none
 	Stopping   <-chan struct{}  // once closed, streams end and new requests are refused as "stopping"; never if nil
 	// TrustedProxies are the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; may be nil.
 	TrustedProxies []netip.Prefix

@@ -24,7 +24,8 @@ func TestARequestWithoutItsBodyEnds(t *testing.T) {
 	}{
 		{"nonsense", "/api/v1/offers/x/answer", http.StatusUnauthorized},
 		{ana, "/api/v1/offers/x/answer", http.StatusRequestTimeout},
-		{ana, "/api/v1/calls/x/hang-up", http.StatusNotFound},
+		{ana, "/api/v1/calls/x/hang-up", http.StatusRequestTimeout},
+		{ana, "/api/v1/offers/x/decline", http.StatusNotFound},
 		{"", "/api/v1/answerers/x/y/hang-up", http.StatusNotFound},
 	} {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))

@@ -17,15 +17,22 @@ const (
 	commentEvery = 5 * time.Second // so that both ends detect a dead connection
 	lookEvery    = 2 * time.Second // how late an event may be if its wake was lost
 	writeTime    = 5 * time.Second // a connection that takes nothing for this long is dead
+
+	// ackWithin is how long a page that confirms rings may take. A page that a browser has put to sleep keeps its
+	// connection and confirms nothing.
+	ackWithin = 2500 * time.Millisecond
 )
 
 // stream is one connection of an agent, and what was already sent on it.
 type stream struct {
 	api     *api
 	who     identity
+	tab     string // the name of the window; empty: it has none
+	ack     bool   // it confirms rings
 	session *sse.Session
 	control *http.ResponseController
 	status  *StatusEvent
+	wrapUp  WrapUpEvent
 	offers  map[string]bool         // by offer id: sent and not withdrawn
 	calls   map[string]engine.State // by call id: the agent's own calls that are going on
 	broken  error                   // why nothing can be written any more
@@ -33,6 +40,10 @@ type stream struct {
 
 // events is an agent's stream of events. While it is open the agent is present.
 func (a *api) events(w http.ResponseWriter, r *http.Request, who identity) error {
+	query := r.URL.Query()
+	if err := checkTab(query.Get("tab")); err != nil {
+		return err
+	}
 	session, err := sse.Upgrade(w, r)
 	if err != nil {
 		return problem(http.StatusInternalServerError, "internal", "this server cannot stream: "+err.Error())
@@ -43,7 +54,8 @@ func (a *api) events(w http.ResponseWriter, r *http.Request, who identity) error
 		return nil
 	}
 	s := &stream{
-		api: a, who: who, session: session, control: http.NewResponseController(w),
+		api: a, who: who, tab: query.Get("tab"), ack: query.Get("ack") == "1",
+		session: session, control: http.NewResponseController(w),
 		offers: map[string]bool{}, calls: map[string]engine.State{},
 	}
 	ctx, cancel := context.WithCancel(r.Context())
@@ -120,32 +132,71 @@ func (s *stream) look(ctx context.Context) (valid bool, err error) {
 		return true, err
 	}
 	for _, o := range v.Offers {
-		s.tellOffer(o)
+		s.tellOffer(ctx, o)
 	}
+	s.tellWrapUp(v)
 	err = s.tellCalls(ctx, v.Calls)
 	return err != nil || busy(v) || s.api.employed(s.who.agent), err
 }
 
+func (s *stream) stamp() Stamp { return Stamp{Now: s.api.Engine.Now()} }
+
 func (s *stream) tellStatus(state engine.AgentState) {
-	now := StatusEvent{Status: statusOf(state)}
+	now := StatusEvent{Status: statusOf(state), Missed: state.Missed}
 	if state.Away {
 		now.Reason = state.Reason
 	}
 	if s.status == nil || *s.status != now {
-		s.status = &now
+		s.status = new(now)
+		now.Stamp = s.stamp()
 		s.send(now)
 	}
 }
 
-func (s *stream) tellOffer(o engine.OfferedCall) {
+// tellOffer sends an offer once. From a window that confirms rings, it expects that soon.
+func (s *stream) tellOffer(ctx context.Context, o engine.OfferedCall) {
 	if s.offers[o.Offer.ID] {
 		return
 	}
 	s.offers[o.Offer.ID] = true
-	s.send(OfferEvent{
-		Offer: o.Offer.ID, Queue: o.Offer.Queue, SDP: engine.RepairSDP(o.Call.Offer), RingsUntil: o.Offer.RingsUntil,
-		Call: OfferedCall{ID: o.Call.ID, From: numberOf(o.Call), Name: o.Call.Name, Number: o.Call.Number},
-	})
+	event := OfferEvent{
+		Stamp: s.stamp(), Offer: o.Offer.ID, Queue: o.Offer.Queue, SDP: engine.RepairSDP(o.Call.Offer),
+		RingsUntil: o.Offer.RingsUntil, RingForS: ringTime(o.Offer), Rule: o.Call.Rule, By: string(o.Call.By),
+		NumberName: o.Call.Number, Payload: o.Call.Payload, Listed: s.api.listed(o.Call),
+		Call: OfferedCall{
+			ID: o.Call.ID, Key: o.Call.Key(), From: numberOf(o.Call), Name: o.Call.Name, Number: o.Call.Number,
+		},
+	}
+	before, err := s.api.callsBefore(ctx, o.Call)
+	switch {
+	case err != nil: // the offer matters more
+		s.api.Logger.Warn("could not read the caller's earlier calls; the agent sees the offer without them",
+			"call", o.Call.Key(), "error", err)
+	case o.Call.CallerKey != "":
+		event.Earlier = &Earlier{Count: len(before)}
+		if len(before) > 0 {
+			event.Earlier.Last = &before[0]
+		}
+	}
+	s.send(event)
+	if s.ack && o.Offer.RangAt.IsZero() {
+		s.api.Engine.ExpectRing(s.who.agent, o.Offer.ID, ackWithin)
+	}
+}
+
+// tellWrapUp sends when the wrap-up ends, whenever that changes.
+func (s *stream) tellWrapUp(v engine.AgentView) {
+	var now WrapUpEvent
+	if v.WrapUp != nil && v.State.WrapUpUntil.After(s.api.Engine.Now()) {
+		now = WrapUpEvent{Until: &v.State.WrapUpUntil, Call: v.WrapUp.ID, Key: v.WrapUp.Key()}
+	}
+	was := s.wrapUp
+	if was.Call == now.Call && (was.Until == nil) == (now.Until == nil) && (was.Until == nil || was.Until.Equal(*now.Until)) {
+		return
+	}
+	s.wrapUp = now
+	now.Stamp = s.stamp()
+	s.send(now)
 }
 
 // withdraw sends which of the offers sent earlier no longer ring, and why.
@@ -163,6 +214,9 @@ func (s *stream) withdraw(ctx context.Context, pending map[string]bool) error {
 			if o.Result == engine.OfferAnswered {
 				delete(s.offers, id)
 				s.calls[c.ID] = "" // it is the agent's call from here on
+				if s.tab != "" && c.Tab != s.tab {
+					s.send(WithdrawnEvent{Stamp: s.stamp(), Offer: id, Reason: "answered_elsewhere"})
+				}
 				continue
 			}
 			if reason = withdrawal(c, o, s.api.Now()); reason == "" {
@@ -170,7 +224,7 @@ func (s *stream) withdraw(ctx context.Context, pending map[string]bool) error {
 			}
 		}
 		delete(s.offers, id)
-		s.send(WithdrawnEvent{Offer: id, Reason: reason, By: s.takenBy(c, reason)})
+		s.send(WithdrawnEvent{Stamp: s.stamp(), Offer: id, Reason: reason, By: s.takenBy(c, reason)})
 	}
 	return nil
 }
@@ -219,7 +273,7 @@ func (s *stream) tellCalls(ctx context.Context, going []*engine.Call) error {
 		c, err := s.api.Store.Get(ctx, engine.Key(id))
 		if errors.Is(err, engine.ErrNotFound) {
 			delete(s.calls, id)
-			s.send(CallEvent{ID: id, State: engine.Ended})
+			s.send(CallEvent{Stamp: s.stamp(), ID: id, Key: engine.Key(id), State: engine.Ended, Direction: direction})
 			continue
 		}
 		if err != nil {
@@ -236,8 +290,19 @@ func (s *stream) tellCalls(ctx context.Context, going []*engine.Call) error {
 func (s *stream) tellCall(c *engine.Call) {
 	if s.calls[c.ID] != c.State {
 		s.calls[c.ID] = c.State
-		s.send(CallEvent{ID: c.ID, State: c.State})
+		s.send(s.newCallEvent(c))
 	}
+}
+
+func (s *stream) newCallEvent(c *engine.Call) CallEvent {
+	e := CallEvent{
+		Stamp: s.stamp(), ID: c.ID, Key: c.Key(), State: c.State, From: numberOf(c), Name: c.Name, Queue: c.Queue,
+		Rule: c.Rule, Direction: direction, Tab: orNull(c.Tab), ActiveAt: orNull(c.ActiveAt), EndedAt: orNull(c.EndedAt),
+		Outcome: c.Outcome,
+	}
+	by, code := c.EndedBy()
+	e.By, e.Code = by, orNull(code)
+	return e
 }
 
 // send writes one event.

@@ -1,8 +1,11 @@
 package console
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
+	"time"
 
 	"callrouter/engine"
 )
@@ -14,17 +17,45 @@ type Me struct {
 	Status    string `json:"status"`    // available or away: what was last set
 	Reason    string `json:"reason"`    // why away
 	Connected bool   `json:"connected"` // a stream of events is open, so calls can be offered
+
+	Now         time.Time       `json:"now"` // the router's time
+	Queues      []string        `json:"queues"`
+	Capacity    int             `json:"capacity"`
+	Missed      int             `json:"missed"` // offers in a row
+	WrapUpUntil *time.Time      `json:"wrap_up_until"`
+	Calls       []MyCall        `json:"calls"`    // that go on
+	Language    string          `json:"language"` // of the rules file: pt or en
+	Timezone    string          `json:"timezone"`
+	ICEServers  json.RawMessage `json:"ice_servers"` // for RTCPeerConnection
 }
 
 func (a *api) getMe(w http.ResponseWriter, r *http.Request, who identity) error {
-	s, err := a.Store.Snapshot(r.Context(), engine.Query{Agents: []string{who.agent}})
+	v, err := a.Engine.View(r.Context(), who.agent)
 	if err != nil {
 		return err
 	}
-	state := s.Agents[who.agent]
-	m := Me{Agent: who.agent, Name: a.nameOf(who.agent), Status: statusOf(state), Connected: state.Connected}
-	if state.Away {
-		m.Reason = state.Reason
+	f, now := a.Engine.Rules(), a.Engine.Now()
+	m := Me{
+		Agent: who.agent, Name: a.nameOf(who.agent), Status: statusOf(v.State), Connected: v.State.Connected,
+		Now: now, Queues: queuesOf(f, who.agent), Missed: v.State.Missed, Calls: []MyCall{}, Language: f.Language(),
+		Timezone: f.Location().String(), ICEServers: a.ICEServers,
+	}
+	if v.State.Away {
+		m.Reason = v.State.Reason
+	}
+	if agent, ok := f.Agent(who.agent); ok {
+		m.Capacity = v.State.CapacityNow(agent.Capacity, now)
+	}
+	if v.State.WrapUpUntil.After(now) {
+		m.WrapUpUntil = &v.State.WrapUpUntil
+	}
+	for _, c := range v.Calls {
+		if mine, ok := newMyCall(c, who.agent); ok {
+			m.Calls = append(m.Calls, mine)
+		}
+	}
+	if m.ICEServers == nil {
+		m.ICEServers = json.RawMessage("[]")
 	}
 	return reply(w, http.StatusOK, m)
 }
@@ -51,7 +82,8 @@ func (a *api) putMe(w http.ResponseWriter, r *http.Request, who identity) error 
 
 // AnswerRequest is the body that picks up the call of an offer.
 type AnswerRequest struct {
-	SDP string `json:"sdp"` // the SDP answer to the offer's SDP
+	SDP string `json:"sdp"`           // the SDP answer to the offer's SDP
+	Tab string `json:"tab,omitempty"` // the name of the window, if it has one
 }
 
 // Answered is the reply to an agent who got the call of an offer.
@@ -66,10 +98,75 @@ func (a *api) answerOffer(w http.ResponseWriter, r *http.Request, who identity) 
 	if err := read(w, r, sdpLimit, &body, "sdp, the SDP answer"); err != nil {
 		return err
 	}
-	if err := a.Engine.Answer(r.Context(), who.agent, r.PathValue("offer"), body.SDP); err != nil {
+	if err := checkTab(body.Tab); err != nil {
+		return err
+	}
+	if err := a.Engine.AnswerIn(r.Context(), who.agent, r.PathValue("offer"), body.SDP, body.Tab); err != nil {
 		return offerError(err)
 	}
 	return reply(w, http.StatusOK, Answered{Offer: r.PathValue("offer"), Result: engine.OfferAnswered})
+}
+
+// tabs are the names that windows may have.
+var tabs = regexp.MustCompile(`^[A-Za-z0-9-]{8,64}$`)
+
+func checkTab(tab string) error {
+	if tab != "" && !tabs.MatchString(tab) {
+		return invalid("invalid_tab", "tab %q is not 8 to 64 letters, digits and hyphens", tab)
+	}
+	return nil
+}
+
+// Ringing is the body with which a page confirms that an offer rings.
+type Ringing struct {
+	Tab string `json:"tab,omitempty"`
+}
+
+// ringing notes that a page shows an offer; see ackWithin.
+func (a *api) ringing(w http.ResponseWriter, r *http.Request, who identity) error {
+	var body Ringing
+	if _, err := readOptional(w, r, bodyLimit, &body, "tab"); err != nil {
+		return err
+	}
+	if err := a.Engine.Rings(r.Context(), who.agent, r.PathValue("offer")); err != nil {
+		return offerError(err)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (a *api) endWrapUp(w http.ResponseWriter, r *http.Request, who identity) error {
+	if err := a.Engine.EndWrapUp(r.Context(), who.agent); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// WrapUpRequest is the body that prolongs a wrap-up.
+type WrapUpRequest struct {
+	For string `json:"for"` // a duration, such as 60s
+}
+
+func (a *api) prolongWrapUp(w http.ResponseWriter, r *http.Request, who identity) error {
+	var body WrapUpRequest
+	if err := read(w, r, bodyLimit, &body, `for, such as "60s"`); err != nil {
+		return err
+	}
+	d, err := time.ParseDuration(body.For)
+	if err != nil || d <= 0 {
+		return invalid("invalid_for", "for %q is not a duration such as 60s", body.For)
+	}
+	switch err := a.Engine.ProlongWrapUp(r.Context(), who.agent, d); {
+	case errors.Is(err, engine.ErrNoWrapUp):
+		return problem(http.StatusConflict, "no_wrap_up", "you are in no wrap-up, so there is nothing to prolong")
+	case errors.Is(err, engine.ErrProlonged):
+		return problem(http.StatusConflict, "prolonged", "a wrap-up can be prolonged once, and this one was")
+	case err != nil:
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 func (a *api) declineOffer(w http.ResponseWriter, r *http.Request, who identity) error {

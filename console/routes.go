@@ -66,6 +66,13 @@ func (a *api) routes() []route {
 		{"GET /api/v1/me", forAgent, a.getMe},
 		{"PUT /api/v1/me", forAgent, a.putMe},
 		{"GET /api/v1/me/events", forAgent, a.events},
+		{"GET /api/v1/me/calls", forAgent, a.myCalls},
+		{"GET /api/v1/me/calls/{id}/earlier", forAgent, a.earlierCalls},
+		{"PUT /api/v1/me/calls/{id}/note", forAgent, a.putNote},
+		{"POST /api/v1/me/calls/{id}/audio", forAgent, a.putAudio},
+		{"DELETE /api/v1/me/wrap-up", forAgent, a.endWrapUp},
+		{"POST /api/v1/me/wrap-up", forAgent, a.prolongWrapUp},
+		{"POST /api/v1/offers/{offer}/ringing", forAgent, a.ringing},
 		{"POST /api/v1/offers/{offer}/answer", forAgent, a.answerOffer},
 		{"POST /api/v1/offers/{offer}/decline", forAgent, a.declineOffer},
 

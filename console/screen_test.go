@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/tmaxmax/go-sse"
@@ -18,11 +19,11 @@ type screen struct {
 }
 
 // connect opens a stream and reads the status with which it begins.
-func (r *rig) connect(token string) *screen {
+func (r *rig) connect(token string, query ...string) *screen {
 	r.Helper()
 	ctx, cancel := context.WithCancel(r.Context())
 	r.Cleanup(cancel)
-	req, err := http.NewRequestWithContext(ctx, "GET", r.url+"/api/v1/me/events", nil)
+	req, err := http.NewRequestWithContext(ctx, "GET", r.url+"/api/v1/me/events"+strings.Join(query, ""), nil)
 	r.must(err)
 	req.Header.Set("Authorization", "Bearer "+token)
 	res, err := r.client.Do(req)
@@ -62,6 +63,26 @@ func (s *screen) next(kind string) map[string]any {
 		s.r.Fatalf("no event came, and %s was expected", kind)
 	}
 	return nil
+}
+
+// any reads the next event, of whatever kind.
+func (s *screen) any() sse.Event {
+	s.r.Helper()
+	select {
+	case ev, ok := <-s.events:
+		if ok {
+			return ev
+		}
+	case <-time.After(5 * time.Second):
+	}
+	s.r.Fatal("no event came")
+	return sse.Event{}
+}
+
+func decode(r *rig, data string) (v map[string]any) {
+	r.Helper()
+	r.must(json.Unmarshal([]byte(data), &v))
+	return v
 }
 
 // is reads the next event, which must be of a kind and have these fields.

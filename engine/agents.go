@@ -14,6 +14,7 @@ type AgentView struct {
 	State  AgentState
 	Offers []OfferedCall // pending
 	Calls  []*Call       // accepted or being accepted
+	WrapUp *Call         // the ended call whose wrap-up lasts longest, or nil
 }
 
 // OfferedCall is an offer with its call.
@@ -36,6 +37,10 @@ func (e *Engine) View(ctx context.Context, agent string) (AgentView, error) {
 		}
 		if err != nil {
 			return AgentView{}, err
+		}
+		if slot.Kind == HoldWrapUp && slot.Until.Equal(v.State.WrapUpUntil) {
+			v.WrapUp = c
+			continue
 		}
 		if c.Agent == agent && c.Live() {
 			e.replica.note(c, e.Now())

@@ -106,6 +106,13 @@ type Call struct {
 	ActiveAt  time.Time     `json:"active_at,omitzero"`
 	AgentGone time.Time     `json:"agent_gone,omitzero"` // since when the agent of an active call is not connected
 
+	Tab         string      `json:"tab,omitempty"`         // the window in which the agent answered, if it has a name
+	Prolonged   bool        `json:"prolonged,omitempty"`   // the agent has asked for a longer wrap-up
+	HungUpBy    Side        `json:"hung_up_by,omitempty"`  // who had callrouter hang up
+	Audio       *AudioState `json:"audio,omitempty"`       // what the agent's page last said of it
+	Note        string      `json:"note,omitempty"`        // the agent's
+	Disposition string      `json:"disposition,omitempty"` // a word for what came of the call, the agent's
+
 	Trace       []rules.Trace `json:"trace"`
 	Facts       []FactRecord  `json:"facts"`
 	Transitions []Transition  `json:"transitions"`
@@ -175,7 +182,7 @@ const (
 	OfferDeclined OfferResult = "declined"
 	OfferMissed   OfferResult = "missed"
 	OfferTaken    OfferResult = "taken" // another agent was first
-	// OfferUnreachable: the offer rang out after the agent had disconnected.
+	// OfferUnreachable: the offer rang out after the agent had disconnected, or the agent's page did not confirm it.
 	OfferUnreachable OfferResult = "unreachable"
 	OfferEnded       OfferResult = "ended" // the caller left, or the call was decided otherwise
 )
@@ -189,12 +196,14 @@ type Offer struct {
 	RingsUntil time.Time   `json:"rings_until"`
 	Result     OfferResult `json:"result,omitempty"`
 	ResultAt   time.Time   `json:"result_at,omitzero"`
+	RangAt     time.Time   `json:"rang_at,omitzero"` // when the agent's page confirmed that it rings, if it did
 }
 
 // HangUp is a hang-up that is wanted until Positus or a terminate confirms it.
 type HangUp struct {
 	Why      string    `json:"why"`
-	Outcome  Outcome   `json:"outcome"` // of the call once confirmed
+	Outcome  Outcome   `json:"outcome"`      // of the call once confirmed
+	By       Side      `json:"by,omitempty"` // who wants it
 	Since    time.Time `json:"since"`
 	Attempts int       `json:"attempts"`
 	Error    string    `json:"error,omitempty"`
@@ -243,6 +252,7 @@ func (c *Call) Clone() *Call {
 	n.HangUp = clonePtr(c.HangUp)
 	n.CallerEnd = clonePtr(c.CallerEnd)
 	n.Message = clonePtr(c.Message)
+	n.Audio = clonePtr(c.Audio)
 	return &n
 }
 
@@ -307,6 +317,9 @@ func (c *Call) release(keep string) {
 // end closes the call with its one outcome. An agent who was talking keeps the slot for the wrap-up.
 func (c *Call) end(o Outcome, why string, at time.Time) {
 	c.Outcome, c.Why, c.EndedAt = o, why, at
+	if c.HangUp != nil {
+		c.HungUpBy = c.HangUp.By
+	}
 	c.to(Ended, at, why)
 	c.settleOffers(OfferEnded, at)
 	var wrap []Hold

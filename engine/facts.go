@@ -84,6 +84,9 @@ func queueFacts(f *rules.File, q rules.Queue, s Snapshot, now time.Time) rules.Q
 // Available reports whether the agent is connected and not away.
 func (a AgentState) Available() bool { return a.Connected && !a.Away }
 
+// CapacityNow returns how many calls the agent may have at once: what was set by hand, or else what the rules say.
+func (a AgentState) CapacityNow(file int, now time.Time) int { return a.capacity(file, now) }
+
 // capacity returns the agent's capacity now: the one in the rules, unless it was set by hand.
 func (a AgentState) capacity(file int, now time.Time) int {
 	if a.Capacity != nil && now.Before(a.CapacityUntil) {

@@ -14,32 +14,44 @@ var ErrNotActive = errors.New("the call is not active, so there is nothing to ha
 //
 // Errors: ErrNotFound, ErrNotActive, a [*ProviderError] (the sweep then retries), or the store's.
 func (e *Engine) HangUp(ctx context.Context, callID, by string) error {
-	_, err := e.hangUp(ctx, Key(callID), "hung up by "+by, Answered)
+	_, err := e.hangUp(ctx, Key(callID), HangUp{Why: "hung up by " + by, Outcome: Answered, By: BySupervisor})
 	return err
 }
 
-// HangUpOwn is HangUp for an agent's own call; it returns ErrNotFound for another's.
-func (e *Engine) HangUpOwn(ctx context.Context, agent, callID string) error {
-	c, err := e.Store.Get(ctx, Key(callID))
-	if err != nil {
+// HangUpOwn is HangUp for an agent's own call; it returns ErrNotFound for another's. The reason, which may be empty, is
+// noted in the record.
+func (e *Engine) HangUpOwn(ctx context.Context, agent, callID, reason string) error {
+	if _, err := e.own(ctx, agent, callID); err != nil {
 		return err
 	}
-	if c.Agent != agent {
-		return ErrNotFound
+	why := "hung up by agent " + agent
+	if reason != "" {
+		why += " (" + reason + ")"
 	}
-	return e.HangUp(ctx, callID, "agent "+agent)
+	_, err := e.hangUp(ctx, Key(callID), HangUp{Why: why, Outcome: Answered, By: ByAgent})
+	return err
+}
+
+// own reads a call that an agent picked up, or returns ErrNotFound.
+func (e *Engine) own(ctx context.Context, agent, callID string) (*Call, error) {
+	c, err := e.Store.Get(ctx, Key(callID))
+	if err == nil && c.Agent != agent {
+		err = ErrNotFound
+	}
+	return c, err
 }
 
 // hangUp writes that an active call must end, and makes the first attempt; the sweep retries. The error is
 // ErrNotActive, the store's, or Positus'.
-func (e *Engine) hangUp(ctx context.Context, key, why string, outcome Outcome) (*Call, error) {
+func (e *Engine) hangUp(ctx context.Context, key string, wanted HangUp) (*Call, error) {
 	c, err := e.modify(ctx, key, func(c *Call) error {
 		if c.State != Active && c.HangUp == nil {
 			return ErrNotActive
 		}
 		now := e.Now()
 		if c.HangUp == nil {
-			c.HangUp = &HangUp{Why: why, Outcome: outcome, Since: now}
+			wanted.Since = now
+			c.HangUp = &wanted
 		}
 		e.claimHangUp(c, now)
 		return nil

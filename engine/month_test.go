@@ -195,7 +195,7 @@ func (m *month) work(agent string, o engine.OfferedCall) {
 	case what < 7:
 		if m.p.e.Answer(ctx, agent, o.Offer.ID, "answer of "+agent) == nil && m.draw(3) == 0 {
 			pass(m.seconds(10, 200))
-			_ = m.p.e.HangUpOwn(ctx, agent, o.Call.ID)
+			_ = m.p.e.HangUpOwn(ctx, agent, o.Call.ID, "")
 		}
 	case what < 9:
 		_ = m.p.e.Decline(ctx, agent, o.Offer.ID)

@@ -53,6 +53,12 @@ func (e *Engine) Offered(ctx context.Context, agent, offerID string) (*Call, Off
 // Errors: ErrNotFound, ErrTaken, ErrTakenHere, ErrEnded, ErrExpired, an [*UnusableError], a [*ProviderError], or the
 // store's.
 func (e *Engine) Answer(ctx context.Context, agent, offerID, sdp string) error {
+	return e.AnswerIn(ctx, agent, offerID, sdp, "")
+}
+
+// AnswerIn is [Engine.Answer] from a window that has a name, so that the agent's other windows know that it is not
+// theirs.
+func (e *Engine) AnswerIn(ctx context.Context, agent, offerID, sdp, tab string) error {
 	c, _, err := e.Offered(ctx, agent, offerID)
 	if err != nil {
 		return err
@@ -63,7 +69,7 @@ func (e *Engine) Answer(ctx context.Context, agent, offerID, sdp string) error {
 		}
 	}
 	sum := sumOf(sdp)
-	c, err = e.modify(ctx, c.Key(), func(c *Call) error { return e.takeOffer(c, offerID, sdp, sum) })
+	c, err = e.modify(ctx, c.Key(), func(c *Call) error { return e.takeOffer(c, offerID, sdp, sum, tab) })
 	switch {
 	case err == nil:
 		if err := e.Store.Answered(ctx, agent); err != nil {
@@ -93,7 +99,7 @@ func sumOf(sdp string) string {
 }
 
 // takeOffer gives the call to the offer's agent.
-func (e *Engine) takeOffer(c *Call, offerID, sdp, sum string) error {
+func (e *Engine) takeOffer(c *Call, offerID, sdp, sum, tab string) error {
 	now := e.Now()
 	o := c.offer(offerID)
 	switch {
@@ -121,7 +127,7 @@ func (e *Engine) takeOffer(c *Call, offerID, sdp, sum string) error {
 	for i := range c.Holds { // until Positus took it, the slot is held as long as that may take
 		c.Holds[i].Kind, c.Holds[i].Until = HoldActive, c.Deadline.Add(activeGrace)
 	}
-	c.Agent, c.AnswerSDP, c.AnswerSum, c.Step = agent, sdp, sum, nil
+	c.Agent, c.AnswerSDP, c.AnswerSum, c.Step, c.Tab = agent, sdp, sum, nil, tab
 	c.Owner, c.Adopted, c.Due = e.instance, false, now
 	c.to(Accepting, now, "")
 	return nil

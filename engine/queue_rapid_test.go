@@ -187,7 +187,7 @@ func (d *desks) decline(t *rapid.T) {
 
 func (d *desks) hangUp(t *rapid.T) {
 	c := d.draw(t, engine.Active)
-	d.ok(t, d.p.e.HangUpOwn(context.Background(), c.Agent, c.ID))
+	d.ok(t, d.p.e.HangUpOwn(context.Background(), c.Agent, c.ID, ""))
 }
 
 func (d *desks) callerLeaves(t *rapid.T) {

@@ -120,7 +120,7 @@ func (inMemory) write(r *runner, change func(n *Call)) error {
 func (inStore) hangUp(r *runner, why string, o Outcome) error {
 	ctx, cancel := context.WithTimeout(context.Background(), r.e.Timing.MediaWait)
 	defer cancel()
-	c, err := r.e.hangUp(ctx, r.c.Key(), why, o)
+	c, err := r.e.hangUp(ctx, r.c.Key(), HangUp{Why: why, Outcome: o})
 	if c != nil {
 		r.c = c
 	}

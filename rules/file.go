@@ -96,6 +96,9 @@ func (f *File) LongestHistory() time.Duration {
 // Location is the file's time zone.
 func (f *File) Location() *time.Location { return f.loc }
 
+// Language returns the language of the file's texts: en or pt.
+func (f *File) Language() string { return f.language }
+
 // RuleNames lists the rules in file order.
 func (f *File) RuleNames() []string {
 	names := make([]string, len(f.rules))
@@ -186,6 +189,16 @@ func (f *File) ListedUntil(list, key string) time.Time {
 		return l.entries[key]
 	}
 	return time.Time{}
+}
+
+// OnList reports whether a caller, by key, is on a list by an entry of the file that has not ended.
+func (f *File) OnList(list, key string, now time.Time) bool {
+	l := f.listsByName[list]
+	if l == nil {
+		return false
+	}
+	until, ok := l.entries[key]
+	return ok && (until.IsZero() || now.Before(until))
 }
 
 // Atoms lists the parts of the conditions that a call to a number can meet, each once.

@@ -33,6 +33,9 @@ func (c *serveCmd) Run(env *environment) error {
 	if err := c.checkConsoleURL(); err != nil {
 		return err
 	}
+	if cfg.ICEServers, err = readICEServers(env.getenv); err != nil {
+		return err
+	}
 	if cfg.Drain > router.MaxDrain {
 		return usage("--drain: %s is too long; at most %s, half of the time a stop may take", cfg.Drain, router.MaxDrain)
 	}

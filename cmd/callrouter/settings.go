@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -167,6 +168,30 @@ func readSecret(getenv func(string) string, name string) (string, error) {
 		return "", fmt.Errorf("%s_FILE: %w", name, err)
 	}
 	return strings.TrimSpace(string(data)), nil
+}
+
+// envICEServers holds servers for agents' browsers. It is no flag, since servers of TURN have a password.
+const envICEServers = "CALLROUTER_ICE_SERVERS"
+
+// readICEServers reads the servers that agents' browsers may need to reach WhatsApp's audio, as RTCPeerConnection wants
+// them; nil if there are none.
+func readICEServers(getenv func(string) string) (json.RawMessage, error) {
+	text, err := readSecret(getenv, envICEServers)
+	if err != nil {
+		return nil, usage("%s", err)
+	}
+	if text == "" {
+		return nil, nil
+	}
+	type server struct {
+		URLs any `json:"urls"`
+	}
+	var all []server
+	err = json.Unmarshal([]byte(text), &all)
+	if err != nil || slices.ContainsFunc(all, func(s server) bool { return s.URLs == nil }) {
+		return nil, usage(`%s is not a JSON list of servers such as [{"urls": "stun:stun.example.com"}]`, envICEServers)
+	}
+	return json.RawMessage(text), nil
 }
 
 // prefixes reads addresses and CIDRs.

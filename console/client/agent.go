@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/tmaxmax/go-sse"
@@ -101,4 +102,49 @@ func (c *Client) Answer(ctx context.Context, offer, sdp string) error {
 // Decline passes an offer on to the next agent.
 func (c *Client) Decline(ctx context.Context, offer string) error {
 	return c.do(ctx, http.MethodPost, path("offers", offer, "decline"), nil, nil)
+}
+
+// Ringing confirms that an offer rings, for a client that connects with ack=1.
+func (c *Client) Ringing(ctx context.Context, offer string) error {
+	return c.do(ctx, http.MethodPost, path("offers", offer, "ringing"), nil, nil)
+}
+
+// MyCalls returns the calls of the last day that the agent was offered, newest first; limit 0: 100 of them.
+func (c *Client) MyCalls(ctx context.Context, limit int) ([]console.MyCall, error) {
+	var reply console.MyCalls
+	to := path("me", "calls")
+	if limit > 0 {
+		to += "?limit=" + strconv.Itoa(limit)
+	}
+	err := c.do(ctx, http.MethodGet, to, nil, &reply)
+	return reply.Calls, err
+}
+
+// EarlierCalls returns what the caller of a call did before, newest first. The agent was offered that call within a day.
+func (c *Client) EarlierCalls(ctx context.Context, call string) ([]console.EarlierCall, error) {
+	var reply console.EarlierCalls
+	err := c.do(ctx, http.MethodGet, path("me", "calls", call, "earlier"), nil, &reply)
+	return reply.Calls, err
+}
+
+// SetNote keeps what the agent writes about an own call, up to a day after its end.
+func (c *Client) SetNote(ctx context.Context, call string, n console.NoteRequest) (console.MyCall, error) {
+	var reply console.MyCall
+	err := c.do(ctx, http.MethodPut, path("me", "calls", call, "note"), n, &reply)
+	return reply, err
+}
+
+// SetAudio says what the agent's side measured of the audio of an own call.
+func (c *Client) SetAudio(ctx context.Context, call string, a console.AudioRequest) error {
+	return c.do(ctx, http.MethodPost, path("me", "calls", call, "audio"), a, nil)
+}
+
+// EndWrapUp makes the agent free for the next call at once.
+func (c *Client) EndWrapUp(ctx context.Context) error {
+	return c.do(ctx, http.MethodDelete, path("me", "wrap-up"), nil, nil)
+}
+
+// ProlongWrapUp moves the end of the agent's wrap-up, once, and by five minutes at most.
+func (c *Client) ProlongWrapUp(ctx context.Context, by time.Duration) error {
+	return c.do(ctx, http.MethodPost, path("me", "wrap-up"), console.WrapUpRequest{For: by.String()}, nil)
 }

@@ -189,6 +189,39 @@ func TestRequests(t *testing.T) {
 			`{"offer":"o1","result":"answered"}`,
 			`POST /api/v1/offers/o1/answer {"sdp":"v=0\r\n\u003c"}`, "",
 		},
+		"ringing": {
+			func(ctx context.Context, c *Client) (any, error) { return nil, c.Ringing(ctx, "o1") }, "",
+			"POST /api/v1/offers/o1/ringing", "",
+		},
+		"my calls": {
+			func(ctx context.Context, c *Client) (any, error) { return c.MyCalls(ctx, 7) },
+			`{"calls":[{"id":"one","result":"missed"}]}`, "GET /api/v1/me/calls limit=7", "missed",
+		},
+		"earlier": {
+			func(ctx context.Context, c *Client) (any, error) { return c.EarlierCalls(ctx, "a/b") },
+			`{"calls":[{"queue":"sales"}]}`, "GET /api/v1/me/calls/a%2Fb/earlier", "sales",
+		},
+		"note": {
+			func(ctx context.Context, c *Client) (any, error) {
+				return c.SetNote(ctx, "one", console.NoteRequest{Note: "calls again"})
+			}, `{"id":"one","note":"calls again"}`,
+			`PUT /api/v1/me/calls/one/note {"note":"calls again","disposition":""}`, "calls again",
+		},
+		"audio": {
+			func(ctx context.Context, c *Client) (any, error) {
+				return nil, c.SetAudio(ctx, "one", console.AudioRequest{State: "connected", ClickToMS: 140})
+			}, "",
+			`POST /api/v1/me/calls/one/audio {"state":"connected","tab":"","click_to_audio_ms":140,"rtt_ms":0,"loss":0,"jitter_ms":0}`,
+			"",
+		},
+		"end wrap-up": {
+			func(ctx context.Context, c *Client) (any, error) { return nil, c.EndWrapUp(ctx) }, "",
+			"DELETE /api/v1/me/wrap-up", "",
+		},
+		"prolong wrap-up": {
+			func(ctx context.Context, c *Client) (any, error) { return nil, c.ProlongWrapUp(ctx, time.Minute) }, "",
+			`POST /api/v1/me/wrap-up {"for":"1m0s"}`, "",
+		},
 		"decline": {
 			func(ctx context.Context, c *Client) (any, error) { return nil, c.Decline(ctx, "o1") }, "",
 			"POST /api/v1/offers/o1/decline", "",

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"encoding/json"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -26,6 +27,8 @@ type Config struct {
 	InternalURL    string // the internal side as outside answerers reach it; its address on this machine if empty
 	AdminToken     string // of the API
 	ConsoleURL     string // where browsers find the pages, such as https://calls.example.com; empty: any address
+
+	ICEServers     json.RawMessage // for browsers' RTCPeerConnection, a JSON array; nil: none
 
 	PositusURL   string
 	PositusToken string

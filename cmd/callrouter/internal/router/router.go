@@ -173,7 +173,7 @@ func (r *Router) serve() {
 		Engine: r.engine, Store: r.store, Rules: r.keeper, Backup: r.backup, AdminToken: r.cfg.AdminToken,
 		Metrics: r.metrics.Handler(), Logger: r.cfg.Log,
 		Ready: r.readiness.internal(), Stopping: r.stopping,
-		ConsoleURL: r.cfg.ConsoleURL, TrustedProxies: r.cfg.TrustedProxies,
+		ConsoleURL: r.cfg.ConsoleURL, ICEServers: r.cfg.ICEServers, TrustedProxies: r.cfg.TrustedProxies,
 	})))
 	watched, endWatch := context.WithCancel(context.Background())
 	r.endWatch = endWatch
