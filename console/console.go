@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"callrouter/console/web"
 	"callrouter/engine"
 	"callrouter/rules"
 )
@@ -75,6 +76,7 @@ type api struct {
 	sessions  sealer
 	links     sealer
 	tries     tries // failed sign-ins
+	pages     *http.ServeMux
 }
 
 // New makes the handler of the internal side. A server that stops gracefully closes Config.Stopping and waits for the
@@ -101,6 +103,7 @@ func newAPI(cfg Config) *api {
 	return &api{
 		Config: cfg, admin: sha256.Sum256([]byte(cfg.AdminToken)), hangUpKey: deriveHangUpKey(cfg.AdminToken),
 		sessions: newSealer(cfg.AdminToken, "console session"), links: newSealer(cfg.AdminToken, "console link"),
+		pages: web.Pages(),
 	}
 }
 

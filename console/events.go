@@ -21,6 +21,9 @@ const (
 	// ackWithin is how long a page that confirms rings may take. A page that a browser has put to sleep keeps its
 	// connection and confirms nothing.
 	ackWithin = 2500 * time.Millisecond
+
+	// returnWithin is how long a page takes at most to be loaded again.
+	returnWithin = 900 * time.Millisecond
 )
 
 // stream is one connection of an agent, and what was already sent on it.
@@ -81,6 +84,11 @@ func (a *api) events(w http.ResponseWriter, r *http.Request, who identity) error
 			"this token was just replaced, or its agent removed from the rules file; connect with a new token")
 	}
 	s.run(ctx, wake)
+	if s.ack {
+		for offer := range s.offers {
+			a.Engine.ExpectReturn(who.agent, offer, returnWithin)
+		}
+	}
 	return nil
 }
 

@@ -65,6 +65,35 @@ func TestAPageThatConfirmsKeepsRinging(t *testing.T) {
 	r.want(404, "unknown_offer", r.token("bruno"), "POST", "/api/v1/offers/"+offer+"/ringing", "")
 }
 
+func TestAPageThatIsClosedPassesTheCallOnAndOneThatIsLoadedAgainKeepsIt(t *testing.T) {
+	r := newRig(t)
+	ana := r.token("ana")
+	page := r.page(ana, "tab-of-ana")
+	_, next := r.online("bruno")
+	r.call("c", caller)
+	offer := page.next("offer")["offer"].(string)
+	r.want(204, "", ana, "POST", "/api/v1/offers/"+offer+"/ringing", "")
+	page.close()
+	page.ends()
+	page = r.page(ana, "tab-of-ana")
+	page.is("offer", map[string]any{"offer": offer})
+	select {
+	case ev := <-next.events:
+		t.Fatalf("the next agent has %s %s", ev.Type, ev.Data)
+	case <-time.After(returnWithin + 300*time.Millisecond):
+	}
+	page.close()
+	page.ends()
+	began := time.Now()
+	next.next("offer")
+	if d := time.Since(began); d > returnWithin+200*time.Millisecond {
+		t.Errorf("the next agent is rung after %s", d)
+	}
+	if a := r.agentState("ana"); a["status"] != "offline" || a["reason"] != "" {
+		t.Errorf("ana is %v", a)
+	}
+}
+
 func TestAnOfferSaysWhoCallsAndWhy(t *testing.T) {
 	r := newRig(t)
 	r.rewriteRules(func(text string) string {

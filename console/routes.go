@@ -78,10 +78,25 @@ func (a *api) routes() []route {
 
 		{"POST /api/v1/answerers/{key}/{token}/hang-up", forSigned, a.answererHangUp},
 
+		{"GET /console", forAnybody, a.page},
+		{"GET /console/", forAnybody, a.page},
+
 		{"GET /healthz", forAnybody, a.healthz},
 		{"GET /readyz", forAnybody, a.readyz},
 		{"GET /metrics", forAnybody, a.metrics},
 	}
+}
+
+// page serves what browsers show. What is not there is an error in JSON, as everywhere.
+func (a *api) page(w http.ResponseWriter, r *http.Request, _ identity) error {
+	if a.secure(r) {
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+	}
+	if _, pattern := a.pages.Handler(r); pattern == "" {
+		return problem(http.StatusNotFound, "not_found", "no such page; the console begins at /console/")
+	}
+	a.pages.ServeHTTP(w, r)
+	return nil
 }
 
 func (a *api) healthz(w http.ResponseWriter, _ *http.Request, _ identity) error {

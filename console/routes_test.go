@@ -44,6 +44,8 @@ var policy = map[string]string{
 	"POST /api/v1/offers/{offer}/answer":           "agent",
 	"POST /api/v1/offers/{offer}/decline":          "agent",
 	"POST /api/v1/answerers/{key}/{token}/hang-up": "signed",
+	"GET /console":                                 "anybody",
+	"GET /console/":                                "anybody",
 	"GET /healthz":                                 "anybody",
 	"GET /readyz":                                  "anybody",
 	"GET /metrics":                                 "anybody",

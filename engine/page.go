@@ -41,42 +41,68 @@ func (e *Engine) Rings(ctx context.Context, agent, offerID string) error {
 // The agent is then away, since other calls would ring unheard as well. It does not count as a missed call. ExpectRing
 // returns at once.
 func (e *Engine) ExpectRing(agent, offerID string, within time.Duration) {
+	e.passOver(agent, offerID, within, func(ctx context.Context, o Offer) (bool, error) { return o.RangAt.IsZero(), nil },
+		func(ctx context.Context) error { return e.Store.SetStatus(ctx, agent, true, Asleep) })
+}
+
+// ExpectReturn passes an offer on to the next agent, unless this agent is connected after a time: a page that was
+// loaded again is back by then, and one that was closed is not. ExpectReturn returns at once.
+func (e *Engine) ExpectReturn(agent, offerID string, within time.Duration) {
+	e.passOver(agent, offerID, within, func(ctx context.Context, _ Offer) (bool, error) {
+		s, err := e.Store.Snapshot(ctx, Query{Agents: []string{agent}})
+		return !s.Agents[agent].Connected, err
+	}, func(context.Context) error { return nil })
+}
+
+// passOver ends an offer after a time, if it still rings and it is still true that the agent does not hear it.
+func (e *Engine) passOver(
+	agent, offerID string, after time.Duration,
+	unheard func(context.Context, Offer) (bool, error), then func(context.Context) error,
+) {
 	e.background(func(stop context.Context) {
 		select {
-		case <-time.After(within):
+		case <-time.After(after):
 		case <-stop.Done():
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), e.Timing.StoreWait)
 		defer cancel()
-		if err := e.unheard(ctx, agent, offerID); err != nil {
-			e.report("store", "cannot pass on a call that rings at a page which sleeps; it rings until its time is over; "+
-				"check the store", err, "agent", agent)
+		passed, err := e.endUnheard(ctx, agent, offerID, unheard)
+		if err == nil && passed {
+			err = then(ctx)
+		}
+		if err != nil {
+			e.report("store", "cannot pass on a call that rings at a page which is asleep or closed; it rings there until "+
+				"its time is over; check the store", err, "agent", agent)
 		}
 	})
 }
 
-// unheard ends an offer that no page has confirmed, and sets the agent away.
-func (e *Engine) unheard(ctx context.Context, agent, offerID string) error {
-	c, _, err := e.Offered(ctx, agent, offerID)
+func (e *Engine) endUnheard(
+	ctx context.Context, agent, offerID string, unheard func(context.Context, Offer) (bool, error),
+) (passed bool, err error) {
+	c, o, err := e.Offered(ctx, agent, offerID)
 	if err != nil {
-		return ignoring(err, ErrNotFound)
+		return false, ignoring(err, ErrNotFound)
+	}
+	if is, err := unheard(ctx, o); err != nil || !is {
+		return false, err
 	}
 	c, err = e.modify(ctx, c.Key(), func(c *Call) error {
-		o := c.offer(offerID)
-		if o == nil || o.Result != "" || !o.RangAt.IsZero() || c.State == Ended {
+		now := c.offer(offerID)
+		if now == nil || now.Result != "" || c.State == Ended || !now.RangAt.Equal(o.RangAt) {
 			return errUnchanged
 		}
-		o.Result, o.ResultAt = OfferUnreachable, e.Now()
+		now.Result, now.ResultAt = OfferUnreachable, e.Now()
 		c.Holds = slices.DeleteFunc(c.Holds, func(h Hold) bool { return h.Agent == agent })
 		return nil
 	})
 	if err != nil {
-		return ignoring(err, errUnchanged)
+		return false, ignoring(err, errUnchanged)
 	}
-	e.log.Warn("an agent's page did not confirm that it rings; the call goes on, and the agent is away",
+	e.log.Warn("a call rang at a page that is asleep or closed; it goes on to the next agent",
 		"call", c.Key(), "agent", agent)
-	return e.Store.SetStatus(ctx, agent, true, Asleep)
+	return true, nil
 }
 
 // ignoring returns nil for one error, and every other error as it is.

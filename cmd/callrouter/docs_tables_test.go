@@ -211,7 +211,7 @@ func TestDocsSettings(t *testing.T) {
 			)
 		}
 	}
-	real := map[string]string{envPositusToken: " ", envWebhookSecret: " ", envAdminToken: " "}
+	real := map[string]string{envPositusToken: " ", envWebhookSecret: " ", envAdminToken: " ", envICEServers: " "}
 	for _, f := range node(t, "serve").Flags {
 		if f.Name != "help" {
 			real[f.Envs[0]] = "--" + f.Name + " " + f.Default

@@ -32,7 +32,8 @@ var mayImport = map[string][]string{
 	"store/storetest": {"engine", "rules", "store"},
 	"media":           {"engine", "media/ogg"},
 	"media/ogg":       {},
-	"console":         {"engine", "rules", "rules/hours"},
+	"console":         {"console/web", "engine", "rules", "rules/hours"},
+	"console/web":     {},
 	"console/client":  {"console"},
 	"examples/agent":  {"console", "console/client", "media"},
 	"cmd/callrouter": {
@@ -76,7 +77,7 @@ var homes = map[string][]string{
 	"github.com/prometheus":           {"cmd/callrouter/internal/metrics"},
 	"github.com/fsnotify":             {"cmd/callrouter/internal/router"},
 	"net/http": {
-		"positus", "positus/fake", "media", "console", "console/client", "cmd/callrouter", "cmd/callrouter/internal/router",
+		"positus", "positus/fake", "media", "console", "console/client", "console/web", "cmd/callrouter", "cmd/callrouter/internal/router",
 		"cmd/callrouter/internal/metrics", "cmd/callrouter/internal/loadtest",
 	},
 	"testing":                         {"store/storetest", "engine/testrun"},

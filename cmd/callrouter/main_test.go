@@ -24,6 +24,9 @@ type suite struct{ *testing.M }
 func (s suite) Run() int {
 	testrun.Parallel(8)
 	code := s.M.Run()
+	for _, f := range binary.cleanup {
+		f()
+	}
 	if dir := binary.dir; dir != "" {
 		if err := os.RemoveAll(dir); err != nil {
 			fmt.Fprintln(os.Stderr, "the binary of the tests cannot be removed:", err)
@@ -45,6 +48,7 @@ var binary struct {
 	err     error
 	builds  sync.Map     // func() error, by the name of the program
 	running atomic.Int64 // processes started and not ended
+	cleanup []func()     // of what tests share beside it
 }
 
 // program returns the path of a program, which it builds with these arguments of go build.

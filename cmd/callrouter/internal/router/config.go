@@ -28,7 +28,7 @@ type Config struct {
 	AdminToken     string // of the API
 	ConsoleURL     string // where browsers find the pages, such as https://calls.example.com; empty: any address
 
-	ICEServers     json.RawMessage // for browsers' RTCPeerConnection, a JSON array; nil: none
+	ICEServers json.RawMessage // for browsers' RTCPeerConnection, a JSON array; nil: none
 
 	PositusURL   string
 	PositusToken string
