@@ -9,10 +9,10 @@ import (
 	"callrouter/engine/testrun"
 )
 
-// TestMain lets the test binary be the floor, as the program itself is.
+// TestMain lets the test binary be what the program starts itself as.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == floorCommand {
-		if err := serveFloor(os.Args[2:]); err != nil {
+	if ours, err := runChild(os.Args[1:]); ours {
+		if err != nil {
 			os.Exit(1)
 		}
 		return

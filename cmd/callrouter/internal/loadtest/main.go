@@ -3,6 +3,7 @@
 //
 //	go run ./cmd/callrouter/internal/loadtest            the way of a call, beside the same chain with one write
 //	go run ./cmd/callrouter/internal/loadtest waiting    calls that wait while agents come and go
+//	go run ./cmd/callrouter/internal/loadtest records    a store with a million records, beside an empty one
 //
 // With -h each lists its flags. Redis is measured if redis-server is on the PATH.
 package main
@@ -21,9 +22,9 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == floorCommand {
-		if err := serveFloor(os.Args[2:]); err != nil {
-			fmt.Fprintln(os.Stderr, "loadtest: the floor:", err)
+	if ours, err := runChild(os.Args[1:]); ours {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "loadtest:", err)
 			os.Exit(1)
 		}
 		return
@@ -34,6 +35,17 @@ func main() {
 		fmt.Fprintln(os.Stderr, "loadtest:", err)
 		os.Exit(1)
 	}
+}
+
+// runChild runs what this program starts itself as, and reports whether the arguments ask for that.
+func runChild(args []string) (ours bool, err error) {
+	switch {
+	case len(args) > 0 && args[0] == floorCommand:
+		return true, serveFloor(args[1:])
+	case len(args) > 0 && args[0] == purgerCommand:
+		return true, servePurger(args[1:])
+	}
+	return false, nil
 }
 
 // plan is what is measured.
@@ -86,8 +98,11 @@ func readStores(names string) (stores []string, err error) {
 // run measures what the first argument names.
 func run(ctx context.Context, args []string) error {
 	measure := measureWay
-	if len(args) > 0 && args[0] == waitingCommand {
+	switch {
+	case len(args) > 0 && args[0] == waitingCommand:
 		measure, args = measureWaiting, args[1:]
+	case len(args) > 0 && args[0] == recordsCommand:
+		measure, args = measureRecords, args[1:]
 	}
 	err := measure(ctx, args)
 	if errors.Is(err, flag.ErrHelp) {

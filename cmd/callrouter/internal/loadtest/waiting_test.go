@@ -92,7 +92,8 @@ func TestWaitingPlan(t *testing.T) {
 		t.Errorf("%v (%v), want %s", p.cases, err, want)
 	}
 	for args, want := range map[string]string{
-		"-calls=many": "neither a number of calls", "-calls=1xx": "neither a number of calls", "-calls=0": "neither a number",
+		"-calls=many": "neither a number of calls", "-calls=1xx": "neither a number of calls",
+		"-calls=0":      "neither a number of calls",
 		"-stores=paper": "neither disk nor redis", "-routers=0": "more than 0", "-agents=3": "too few",
 	} {
 		if _, err := readWaitingPlan([]string{args}); err == nil || !strings.Contains(err.Error(), want) {
