@@ -25,7 +25,7 @@ var madeUpAtoms = []string{
 	`caller.number startsWith "+55"`, `number == "main"`, `listed("vip")`, `listed("blocked")`, `free("sales") > 0`,
 	`online("support") + free("support") >= 2`, `calls("1h") > 1`, `calls(payload) > 1`, `open(payload)`,
 	`free(payload) > 0`,
-	`split(payload, "")[2] == "l"`, `now.Hour() % 2 == 0`, `payload == ""`, `caller.area not in ["11", "21"]`, `true`,
+	`split(payload, "")[2] == "l"`, `now.Hour() % 2 == 0`, `payload != ""`, `caller.area not in ["11", "21"]`, `true`,
 	`false`,
 	`(free("sales") > 0 ? open("office") : open("night"))`, `any(["11", "21"], # == caller.area)`,
 	`let a = caller.area; a == "11"`,

@@ -119,13 +119,18 @@ func TestAnErrorSaysWhichConditionFailedAndWhy(t *testing.T) {
 		`10.0 ** (len(payload) * 200) > 1`:               `rule "a": 10.0 ** (len(payload) * 200) > 1: this divides by zero, or`,
 		`int(payload) > 0`:                               `rule "a": int(payload) > 0: this text is not a number`,
 		`float(payload) > 0`:                             `rule "a": float(payload) > 0: this text is not a number`,
+		`float(caller.id) > 0`:                           `rule "a": float(caller.id) > 0: this text is not a number`,
+		`not (float(caller.id) > 0)`:                     `rule "a": float(caller.id) > 0: this text is not a number`,
+		`max(filter([1], # > 5)) > 0`:                    `rule "a": max(filter([1], # > 5)) > 0: this uses a value that is not`,
+		`filter([1], # > 5)[0] > 0`:                      `rule "a": filter([1], # > 5)[0] > 0: there is no element at`,
+		`sort([payload, 1])[0] == 1`:                     `rule "a": sort([payload, 1])[0] == 1: this compares values of different`,
 	} {
 		if strings.HasPrefix(condition, "clock") {
 			condition = strings.Replace(condition, `clock != ""`, `clock != "00:01"`, 1)
 		}
 		f := loadText(t, t.TempDir(), rulestest.Beginning+rulestest.Rule("a", condition, "{accept: bot}"))
 		call := callFrom("")
-		call.Caller.ID, call.Caller.Name, call.Payload = "BR.7", "", "ofice"
+		call.Caller.ID, call.Caller.Name, call.Payload = "NaN", "", "ofice"
 		d, needs := f.Decide(f.Input(call, loadedAt, nil, down), 0)
 		if d.By != ByOnError || d.Action != Reject || !needs.None() || d.Err == nil ||
 			!strings.HasPrefix(d.Err.Error(), want) {

@@ -32,12 +32,21 @@ func newEnvironment(in *input) any {
 		Calls:   in.calls,
 
 		Quotient: quotient,
+		Finite:   finite,
 	}
 }
 
 func quotient(n float64) float64 {
 	if math.IsInf(n, 0) || math.IsNaN(n) {
 		panic(&runtimeError{"this divides by zero, or its result is too large"})
+	}
+	return n
+}
+
+// finite refuses the texts "NaN" and "Inf", which are numbers for Go.
+func finite(n float64) float64 {
+	if math.IsInf(n, 0) || math.IsNaN(n) {
+		panic(&runtimeError{"this text is not a number"})
 	}
 	return n
 }

@@ -3,6 +3,7 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,8 +139,9 @@ func TestManyListsAreLookedUp(t *testing.T) {
 
 // Parts of the conditions of a large file. Some fail, some ask the store.
 var (
+	equalParts = []string{`payload == "office"`, `"sales" == payload`, `payload in ["1h", "office", "x"]`}
 	plainParts = []string{
-		`payload == "office"`, `"sales" == payload`, `payload in ["1h", "office", "x"]`, `payload startsWith "s"`,
+		`payload startsWith "s"`,
 		`payload endsWith "e"`, `payload contains "ff"`, `payload contains "f"`, `payload matches "^(sal|off).*e"`,
 		`payload matches "e$"`, `payload matches "^1h$"`, `payload matches "(?i)SALES"`, `hasPrefix(payload, "no")`,
 		`lower(payload) == "sales"`, `upper(trim(payload)) in ["SALES", "OFFICE"]`, `lower(caller.name) == "ana"`,
@@ -219,6 +221,10 @@ func TestTheIndexDecidesAsAWalkDoes(t *testing.T) {
 		n := rapid.IntRange(1, 40).Draw(t, "rules")
 		for i := range n {
 			parts := rapid.SliceOfN(rapid.SampledFrom(some), 1, 4).Draw(t, "parts")
+			if rapid.Bool().Draw(t, "equal") { // to two of them no payload is
+				at := rapid.IntRange(0, len(parts)).Draw(t, "place")
+				parts = slices.Insert(parts, at, rapid.SampledFrom(equalParts).Draw(t, "equal part"))
+			}
 			text.WriteString(rulestest.Rule(fmt.Sprintf("rule %d", i), strings.Join(parts, " and "),
 				"{handoff: sales}"))
 			if rapid.IntRange(0, 4).Draw(t, "on") == 0 {

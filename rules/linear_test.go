@@ -46,7 +46,7 @@ func TestRulesThatEveryCallLooksAtAreNotedInLargeFiles(t *testing.T) {
 		`now.Format("15") == "12" and payload == "p%d"`:            false,
 		`payload contains "p%d" or hasSuffix(caller.name, "x")`:    false,
 		`number == "main" and lower(payload) startsWith "p%d"`:     false,
-		`clock > "12:00" and now.YearDay() == %d`:                  false,
+		`clock > "12:00" and now.YearDay() > %d`:                   false,
 		`free("sales") > 0 and open("office") and payload == "%d"`: false,
 	}
 	for form, noted := range forms {

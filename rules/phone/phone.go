@@ -5,6 +5,7 @@ package phone
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -181,6 +182,9 @@ func areaOf(n *phonenumbers.PhoneNumber) string {
 
 // IsCountry reports whether code is the ISO 3166 code, in capitals, of a country that has phone numbers.
 func IsCountry(code string) bool { return phonenumbers.GetSupportedRegions()[code] }
+
+// Countries returns the ISO 3166 codes, in capitals, of the countries that have phone numbers, sorted.
+func Countries() []string { return slices.Sorted(maps.Keys(phonenumbers.GetSupportedRegions())) }
 
 // ExampleMobile returns a valid mobile number of a country in normal form, or "" if none is known.
 func ExampleMobile(country string) string {

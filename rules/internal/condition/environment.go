@@ -26,8 +26,10 @@ type Environment struct {
 	Waiting func(string) int    `expr:"waiting"`
 	Calls   func(string) int    `expr:"calls"`
 
-	// Quotient fails for what is no number; the compiler puts it around every division. Conditions cannot name it.
+	// Quotient and Finite fail for what is no number. The compiler puts Quotient around every division, and Finite
+	// around float(): a text may be "NaN". Conditions cannot name them.
 	Quotient func(float64) float64 `expr:"quotient"`
+	Finite   func(float64) float64 `expr:"finite"`
 }
 
 // Caller is what a condition can read of the caller.

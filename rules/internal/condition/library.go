@@ -104,18 +104,29 @@ func parse(text string, c *config) (exprNode, error) {
 	return tree.Node, nil
 }
 
-// checkedQuotients gives every quotient to the function of that name in the environment. The library divides by zero in
-// floating point: the result compares with nothing, so that a condition and its opposite were both false.
-type checkedQuotients struct{}
+// checkedNumbers gives every quotient, and every text that was made a number, to a function of the environment. The
+// library divides by zero in floating point, and reads "NaN": the result compares with nothing, so that a condition and
+// its opposite were both false.
+type checkedNumbers struct{}
 
 // Visit is part of [ast.Visitor].
-func (checkedQuotients) Visit(n *exprNode) {
-	b, ok := (*n).(*binaryNode)
-	if !ok || b.Operator != "/" && b.Operator != "**" && b.Operator != "^" {
+func (checkedNumbers) Visit(n *exprNode) {
+	check := ""
+	switch n := (*n).(type) {
+	case *binaryNode:
+		if n.Operator == "/" || n.Operator == "**" || n.Operator == "^" {
+			check = "quotient"
+		}
+	case *builtinNode:
+		if n.Name == "float" {
+			check = "finite"
+		}
+	}
+	if check == "" {
 		return
 	}
-	checked := &callNode{Callee: &identifierNode{Value: "quotient"}, Arguments: []exprNode{b}}
-	checked.SetLocation(b.Location())
+	checked := &callNode{Callee: &identifierNode{Value: check}, Arguments: []exprNode{*n}}
+	checked.SetLocation((*n).Location())
 	*n = checked
 }
 
@@ -126,7 +137,7 @@ func compileText(text string, c *config, want reflect.Kind) (*Program, reflect.T
 	if err != nil {
 		return nil, nil, err
 	}
-	ast.Walk(&tree.Node, checkedQuotients{})
+	ast.Walk(&tree.Node, checkedNumbers{})
 	t, err := new(checker.Checker).PatchAndCheck(tree, c)
 	if err != nil {
 		return nil, nil, err

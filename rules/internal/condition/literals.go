@@ -29,12 +29,17 @@ func methodsOf(values ...any) map[string]bool {
 func (x *expression) compare(n *binaryNode, c context) {
 	switch n.Operator {
 	case "==", "!=", "<", "<=", ">", ">=", "in", "startsWith":
+	case "endsWith", "contains", "matches":
+		x.checkText(n.Left, n.Right, n.Operator, c)
+		return
 	default:
 		return
 	}
+	x.checkRange(n, c)
 	if literals, ok := n.Right.(*arrayNode); ok && n.Operator == "in" {
 		for _, item := range literals.Nodes {
 			x.compareWith(n.Left, item, n.Operator, c)
+			x.checkText(n.Left, item, n.Operator, c)
 		}
 		x.allPast(n, literals, c)
 		return
@@ -42,7 +47,9 @@ func (x *expression) compare(n *binaryNode, c context) {
 	x.compareWith(n.Left, n.Right, n.Operator, c)
 	if n.Operator != "startsWith" {
 		x.compareWith(n.Right, n.Left, mirrored[n.Operator], c)
+		x.checkText(n.Right, n.Left, mirrored[n.Operator], c)
 	}
+	x.checkText(n.Left, n.Right, n.Operator, c)
 }
 
 var mirrored = map[string]string{"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<=", "in": "in"}

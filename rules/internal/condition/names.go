@@ -245,8 +245,11 @@ func (x *expression) inspectBuiltin(n *builtinNode, c context) context {
 	case !slices.Contains(allowedBuiltins, n.Name):
 		x.refuseBuiltin(n, n.Name)
 	}
-	if n.Name == "hasPrefix" && len(n.Arguments) == 2 {
-		x.compareWith(n.Arguments[0], n.Arguments[1], "startsWith", c)
+	if operator := builtinOperators[n.Name]; operator != "" && len(n.Arguments) == 2 {
+		if operator == "startsWith" {
+			x.compareWith(n.Arguments[0], n.Arguments[1], operator, c)
+		}
+		x.checkText(n.Arguments[0], n.Arguments[1], operator, c)
 	}
 	if slices.Contains(growing, n.Name) {
 		if c.grows || c.predicates > 0 || len(c.variables) > 0 || n.Name == "replace" && len(n.Arguments) > 2 &&

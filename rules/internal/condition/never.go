@@ -11,7 +11,7 @@ import (
 	"callrouter/rules/phone"
 )
 
-// Comparisons that can never be true, found from what stands in them alone.
+// What a value can never start with, found from what stands in the condition alone.
 
 var (
 	phoneStart = regexp.MustCompile(`^(\+[0-9]*)?$`)
@@ -33,7 +33,11 @@ func (x *expression) checkStart(name string, s *stringNode) {
 	switch name {
 	case "caller.number":
 		if !phoneStart.MatchString(text) {
-			never("+" + onlyDigits(text))
+			right := "+" + onlyDigits(text)
+			if better, impossible := phone.ImpossibleStart(right); impossible {
+				right = better
+			}
+			never(right)
 		} else if right, impossible := phone.ImpossibleStart(text); impossible {
 			never(right)
 		}
@@ -86,82 +90,4 @@ var exampleValues = map[string]string{
 
 func startsOne(text string, all []string) bool {
 	return slices.ContainsFunc(all, func(s string) bool { return strings.HasPrefix(s, text) })
-}
-
-// bound is one comparison of a value that grows through the day or the year with a literal.
-type bound struct {
-	value   string
-	at      string // in a form that sorts as the value does
-	written string
-	lower   bool
-	strict  bool
-}
-
-// checkWindow reports an `and` whose two sides leave nothing between them, as a window over midnight does.
-func (x *expression) checkWindow(n *binaryNode, c context) {
-	for _, l := range x.boundsOf(n.Left, c) {
-		for _, r := range x.boundsOf(n.Right, c) {
-			lo, hi := l, r
-			if !lo.lower {
-				lo, hi = r, l
-			}
-			if lo.value != hi.value || !lo.lower || hi.lower || lo.at < hi.at ||
-				lo.at == hi.at && !lo.strict && !hi.strict {
-				continue
-			}
-			x.refuse(
-				n,
-				"never-equal",
-				fmt.Sprintf("%s is never both %s and %s", lo.value, lo.written, hi.written),
-				fmt.Sprintf(
-					"a window over midnight or New Year has `or` between its ends: %s %s or %s %s",
-					lo.value,
-					lo.written,
-					hi.value,
-					hi.written,
-				),
-			)
-			return
-		}
-	}
-}
-
-// boundsOf are the bounds that all hold if a condition does.
-func (x *expression) boundsOf(n exprNode, c context) []bound {
-	b, ok := n.(*binaryNode)
-	if !ok {
-		return nil
-	}
-	if b.Operator == "and" || b.Operator == "&&" {
-		return append(x.boundsOf(b.Left, c), x.boundsOf(b.Right, c)...)
-	}
-	value, literal, op := b.Left, b.Right, b.Operator
-	if isLiteral(value) {
-		value, literal, op = literal, value, mirrored[op]
-	}
-	if op != "<" && op != "<=" && op != ">" && op != ">=" {
-		return nil
-	}
-	made := bound{value: nameOf(value, c), lower: op[0] == '>', strict: len(op) == 1}
-	switch literal := literal.(type) {
-	case *stringNode:
-		if made.value != "clock" && made.value != "today" {
-			return nil
-		}
-		made.at, made.written = literal.Value, fmt.Sprintf("%s %q", op, literal.Value)
-	case *integerNode:
-		call, ok := value.(*callNode)
-		if !ok || literal.Value < 0 {
-			return nil
-		}
-		callee, ok := call.Callee.(*memberNode)
-		if !ok || !readsMinute(callee) || len(call.Arguments) > 0 {
-			return nil
-		}
-		made.value = "now." + callee.Property.(*stringNode).Value + "()"
-		made.at, made.written = fmt.Sprintf("%020d", literal.Value), fmt.Sprintf("%s %d", op, literal.Value)
-	default:
-		return nil
-	}
-	return []bound{made}
 }

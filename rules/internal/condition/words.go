@@ -46,6 +46,10 @@ func plainWords(message string) string {
 	switch {
 	case strings.Contains(message, "divide by zero"):
 		return "this divides by zero"
+	case strings.Contains(message, "<nil>"):
+		return "this uses a value that is not there"
+	case mixedOperands.MatchString(message):
+		return "this compares values of different kinds"
 	case notANumber.MatchString(message):
 		return "this text is not a number"
 	case strings.Contains(message, "memory budget"):
@@ -64,6 +68,10 @@ func plainWords(message string) string {
 
 var (
 	notANumber      = regexp.MustCompile(`^invalid operation: (int|float)\(`)
+	mixedOperands   = regexp.MustCompile(`^invalid operation: [a-z0-9]+ [<>]=? [a-z0-9]+$`)
+	badArgument     = regexp.MustCompile(`^invalid argument for (\S+) \(type (.+)\)`)
+	notOfTheList    = regexp.MustCompile(`^cannot use (.+) as type (.+) in array`)
+	noElement       = regexp.MustCompile(`^type (.+)\[(.+)\] is undefined`)
 	mismatchedTypes = regexp.MustCompile(`^invalid operation: (\S+) \(mismatched types (.+) and (.+)\)`)
 	mismatchedType  = regexp.MustCompile(`^invalid operation: (\S+) \(mismatched type (.+)\)`)
 	wrongArgument   = regexp.MustCompile(`^cannot use (.+) as argument \(type (.+)\) to call (\S+)`)
@@ -101,6 +109,16 @@ func typeError(message string) (string, string) {
 	if m := wrongArgument.FindStringSubmatch(message); m != nil {
 		return fmt.Sprintf("%s takes %s, and this is %s", m[3], typeWord(m[2]), typeWord(m[1])), ""
 	}
+	if m := badArgument.FindStringSubmatch(message); m != nil {
+		return fmt.Sprintf("%s cannot be used on %s", m[1], typeWord(m[2])), "give it a value of another kind"
+	}
+	if m := notOfTheList.FindStringSubmatch(message); m != nil {
+		return fmt.Sprintf("%s cannot be in a list of what is %s", typeWord(m[1]), typeWord(m[2])),
+			"compare values of the same kind"
+	}
+	if m := noElement.FindStringSubmatch(message); m != nil {
+		return fmt.Sprintf("%s has no elements", typeWord(m[1])), "a part of a text is written payload[0:1]"
+	}
 	if m := argumentCount.FindStringSubmatch(message); m != nil {
 		return fmt.Sprintf("%s was given %s arguments", m[2], m[1]), ""
 	}
@@ -123,7 +141,7 @@ func Reason(err error) error {
 	switch {
 	case !errors.As(err, &machine):
 		return err
-	case machine.Prev != nil && !isGoError(machine.Prev):
+	case machine.Prev != nil && !isGoError(machine.Prev) && !strings.HasPrefix(machine.Prev.Error(), "reflect: "):
 		return machine.Prev
 	}
 	return errors.New(plainWords(machine.Message))
