@@ -142,12 +142,12 @@ func (s *shelf) measure(ctx context.Context, sample string) (err error) {
 	if err := writeRules(s.rules, s.bench.rules); err != nil {
 		return err
 	}
-	took, err := fill(ctx, s.address, sample, s.records)
-	if err != nil {
+	began := time.Now()
+	if err := s.fill(ctx, sample); err != nil {
 		return err
 	}
-	s.row("filling it", "%.1f s", took.Seconds())
-	began := time.Now()
+	s.row("filling it", "%.1f s", time.Since(began).Seconds())
+	began = time.Now()
 	if err := s.serve(ctx, func(public, internal string) *exec.Cmd {
 		return serveCommand(s.bench.router, s.rules, s.address, s.url, public, internal)
 	}); err != nil {
@@ -250,6 +250,7 @@ func (s *shelf) lists(ctx context.Context) error {
 func (s *shelf) export(ctx context.Context) error {
 	n, began := 0, time.Now()
 	var took time.Duration
+	var most int64
 	r, err := s.under(ctx, func(ctx context.Context) error {
 		for f := (client.Filter{Limit: 1000, Oldest: true}); ; {
 			page, err := s.admin.CallPage(ctx, f)
@@ -257,6 +258,7 @@ func (s *shelf) export(ctx context.Context) error {
 				return errors.Join(ctx.Err(), err)
 			}
 			n, took = n+len(page.Calls), time.Since(began)
+			most = max(most, memory(s.router.cmd.Process.Pid))
 			if f.Cursor = page.Next; page.Next == "" {
 				<-ctx.Done()
 				return ctx.Err()
@@ -268,15 +270,15 @@ func (s *shelf) export(ctx context.Context) error {
 	}
 	s.row("export, records a second", "%.0f", float64(n)/took.Seconds())
 	s.row("webhooks meanwhile, p50, p99", "%s", r)
-	s.row("memory of the router at most", "%.0f MB", float64(memory(s.router.cmd.Process.Pid, "VmHWM:"))/1e6)
+	s.row("memory of the router meanwhile", "%.0f MB", float64(most)/1e6)
 	return nil
 }
 
 // sizes are those of the router's memory and of the store.
 func (s *shelf) sizes(ctx context.Context) error {
-	s.row("memory of the router", "%.0f MB", float64(memory(s.router.cmd.Process.Pid, "RssAnon:"))/1e6)
+	s.row("memory of the router", "%.0f MB", float64(memory(s.router.cmd.Process.Pid))/1e6)
 	if s.redis != nil {
-		s.row("memory of Redis", "%.0f MB", float64(memory(s.redis.cmd.Process.Pid, "RssAnon:"))/1e6)
+		s.row("memory of Redis", "%.0f MB", float64(memory(s.redis.cmd.Process.Pid))/1e6)
 		return nil
 	}
 	info, err := os.Stat(s.address)
@@ -286,29 +288,26 @@ func (s *shelf) sizes(ctx context.Context) error {
 	return err
 }
 
-// memory is a line of what Linux counts for a process: RssAnon is resident without pages of files, VmHWM was resident
-// at most, with them.
-func memory(pid int, name string) int64 {
+// memory is what Linux counts as resident for a process, without pages of files.
+func memory(pid int) int64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
-	_, rest, _ := strings.Cut(string(status), name)
+	_, rest, _ := strings.Cut(string(status), "RssAnon:")
 	return field(strings.TrimLeft(rest, " \t"), "") * 1024
 }
 
 // purge deletes the older half of the records while webhooks come.
 func (s *shelf) purge(ctx context.Context) error {
-	if err := s.router.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	_ = s.router.cmd.Wait()
+	s.router.kill()
+	began := time.Now()
 	if err := s.serve(ctx, func(public, internal string) *exec.Cmd {
-		cmd := exec.Command(s.self, purgerCommand, s.rules, s.address, s.url, public, internal)
-		return cmd
+		return exec.Command(s.self, purgerCommand, s.rules, s.address, s.url, public, internal)
 	}); err != nil {
 		return err
 	}
+	s.row("start after it was killed", "%.2f s", time.Since(began).Seconds())
 	var before, during result
 	var err error
 	idle := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
