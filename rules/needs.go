@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"callrouter/rules/internal/condition"
@@ -21,6 +22,8 @@ type factTable struct {
 	asking []asking // rules that ask for something, in order
 	always []int32  // rules without a condition whose action is no hand-off: nothing behind them is reached
 	ends   asking   // what the messages of default and on_error ask for
+
+	lastAsked []atomic.Pointer[askedFrom] // by number; that of a number which the file does not know comes last
 }
 
 // asking is what one rule asks for, itself or in its message.
@@ -32,6 +35,7 @@ type asking struct {
 
 func (f *File) tabulateFacts() {
 	t := &f.facts
+	t.lastAsked = make([]atomic.Pointer[askedFrom], len(f.numbers)+1)
 	t.queueIDs, t.listIDs, t.callIDs = map[string]int32{}, map[string]int32{}, map[time.Duration]int32{}
 	for i, q := range f.queueNames() {
 		t.queues = append(t.queues, q)
@@ -61,6 +65,9 @@ func (f *File) tabulateFacts() {
 		if d.Message != "" {
 			t.ask(&t.ends, &f.message(d.Message).needs)
 		}
+	}
+	for _, m := range f.messages {
+		t.ask(&asking{}, &m.needs) // a message that no rule names can be rendered, too
 	}
 }
 
@@ -92,108 +99,150 @@ func (a *asking) some() bool {
 	return len(a.queues) > 0 || len(a.lists) > 0 || len(a.calls) > 0 || a.anyQueue || a.anyList
 }
 
-// needsFrom are the facts that this evaluation may need: what rule i and those behind it that this call can reach could
-// ask for, what has been fetched already, and what was found out by running.
-func (f *File) needsFrom(i int, in *input, s *scratch) Needs {
+// askedFrom is what the rules of one number ask for, from one rule on: each fact once, in the order in which they do.
+type askedFrom struct {
+	rule int
+	asking
+}
+
+// askedFrom returns what rule i and those behind it, and the messages at the end, can ask for. Most calls come upon the
+// same rule first, so the last one of each number is kept.
+func (f *File) askedFrom(i, number int) *asking {
 	t := &f.facts
-	g := gathering{in: in}
-	last := len(f.rules)
+	last := &t.lastAsked[len(f.numbers)]
+	if number >= 0 {
+		last = &t.lastAsked[number]
+	}
+	if known := last.Load(); known != nil && known.rule == i {
+		return &known.asking
+	}
+	end := len(f.rules)
 	at, _ := slices.BinarySearch(t.always, int32(i))
-	for _, end := range t.always[at:] {
-		if f.rules[end].answersFor(in.number) {
-			last = int(end)
+	for _, rule := range t.always[at:] {
+		if f.rules[rule].answersFor(number) {
+			end = int(rule)
 			break
 		}
 	}
+	g := gathering{t: t}
 	at, _ = slices.BinarySearchFunc(t.asking, int32(i), func(a asking, rule int32) int { return int(a.rule - rule) })
-	for k := at; k < len(t.asking) && int(t.asking[k].rule) <= last; k++ {
-		if a := &t.asking[k]; f.rules[a.rule].answersFor(in.number) {
-			g.add(a)
+	for ; at < len(t.asking) && int(t.asking[at].rule) <= end; at++ {
+		if a := &t.asking[at]; f.rules[a.rule].answersFor(number) {
+			g.add(a, true)
 		}
 	}
-	g.add(&t.ends)
-	return g.finish(s.last)
+	g.add(&t.ends, true)
+	found := &askedFrom{i, asking{queues: g.queues.found, lists: g.lists.found, calls: g.calls.found}}
+	last.Store(found)
+	return &found.asking
 }
 
-// gathering is what one evaluation may need, each fact once and in the order in which it is asked for.
+// needsFrom are the facts that this evaluation may need: what rule i and those behind it that this call can reach could
+// ask for, what has been fetched already, and what was found out by running.
+func (f *File) needsFrom(i int, in *input, s *scratch) Needs {
+	g := gathering{t: &f.facts}
+	g.add(f.askedFrom(i, in.number), in.key != "")
+	return g.finish(&in.facts, s.last)
+}
+
+// gathering is facts by their numbers, each once and in the order in which they are asked for.
 type gathering struct {
-	in                      *input
-	queues, lists, calls    []bool // by number of the fact: it is among the needs
-	needs                   Needs
+	t                       *factTable
+	queues, lists, calls    numbers
 	allQueuesIn, allListsIn bool
 }
 
-func (g *gathering) add(a *asking) {
-	t := &g.in.file.facts
+type numbers struct {
+	found []int32
+	has   []bool
+}
+
+// add adds what is asked for. Of a caller who is not known neither lists nor calls are.
+func (g *gathering) add(a *asking, caller bool) {
 	for _, q := range a.queues {
-		note(&g.queues, &g.needs.Queues, t.queues, q)
+		g.queues.add(q, len(g.t.queues))
 	}
 	if a.anyQueue && !g.allQueuesIn {
 		g.allQueuesIn = true
-		for q := range t.queues {
-			note(&g.queues, &g.needs.Queues, t.queues, int32(q))
+		for q := range g.t.queues {
+			g.queues.add(int32(q), len(g.t.queues))
 		}
 	}
-	if g.in.key == "" {
-		return // nothing is known of such a caller: neither lists nor calls
+	if !caller {
+		return
 	}
 	for _, l := range a.lists {
-		note(&g.lists, &g.needs.Lists, t.lists, l)
+		g.lists.add(l, len(g.t.lists))
 	}
 	for _, d := range a.calls {
-		note(&g.calls, &g.needs.Calls, t.calls, d)
+		g.calls.add(d, len(g.t.calls))
 	}
 	if a.anyList && !g.allListsIn {
 		g.allListsIn = true
-		for l := range t.lists {
-			note(&g.lists, &g.needs.Lists, t.lists, int32(l))
+		for l := range g.t.lists {
+			g.lists.add(int32(l), len(g.t.lists))
 		}
 	}
 }
 
-// note adds a fact by its number, unless it is there.
-func note[T any](noted *[]bool, to *[]T, known []T, fact int32) {
-	if *noted == nil {
-		*noted, *to = make([]bool, len(known)), append(make([]T, 0, len(known)), *to...)
+// add adds a number of so many, unless it is there.
+func (n *numbers) add(fact int32, of int) {
+	if n.has == nil {
+		n.has, n.found = make([]bool, of), make([]int32, 0, of)
 	}
-	if !(*noted)[fact] {
-		(*noted)[fact] = true
-		*to = append(*to, known[fact])
+	if !n.has[fact] {
+		n.has[fact] = true
+		n.found = append(n.found, fact)
 	}
 }
 
 // finish adds what has been fetched, and a duration that was made up at run time, if there is one.
-func (g *gathering) finish(last time.Duration) Needs {
-	t, facts := &g.in.file.facts, &g.in.facts
-	noteNamed(&g.lists, &g.needs.Lists, t.lists, t.listIDs, sortedKeys(facts.Listed)...)
-	noteNamed(&g.queues, &g.needs.Queues, t.queues, t.queueIDs, sortedKeys(facts.Queues)...)
-	noteNamed(&g.calls, &g.needs.Calls, t.calls, t.callIDs, sortedKeys(facts.Calls)...)
-	if last != 0 {
-		noteNamed(&g.calls, &g.needs.Calls, t.calls, t.callIDs, last)
+func (g *gathering) finish(facts *Facts, last time.Duration) Needs {
+	t := g.t
+	needs := Needs{
+		Lists:  named(&g.lists, t.lists, t.listIDs, sortedKeys(facts.Listed)),
+		Queues: named(&g.queues, t.queues, t.queueIDs, sortedKeys(facts.Queues)),
+		Calls:  named(&g.calls, t.calls, t.callIDs, sortedKeys(facts.Calls)),
 	}
-	return g.needs
+	if last != 0 {
+		addTo(&needs.Calls, last)
+	}
+	return needs
 }
 
-// noteNamed adds facts that the file may or may not name: a duration can be made up at run time.
-func noteNamed[T comparable](noted *[]bool, to *[]T, known []T, ids map[T]int32, facts ...T) {
-	for _, fact := range facts {
-		if id, ok := ids[fact]; ok {
-			note(noted, to, known, id)
-		} else {
-			addTo(to, fact)
+// named returns the facts by their names, and more of them that the file may or may not name: a duration can be made up
+// at run time.
+func named[T comparable](n *numbers, known []T, ids map[T]int32, more []T) []T {
+	var all []T
+	if len(n.found)+len(more) > 0 {
+		all = make([]T, 0, len(n.found)+len(more))
+	}
+	for _, id := range n.found {
+		all = append(all, known[id])
+	}
+	for _, fact := range more {
+		if id, ok := ids[fact]; !ok || n.has == nil || !n.has[id] {
+			all = append(all, fact)
 		}
 	}
+	return all
 }
 
 // needsOf are the facts that one part asks for, with what has been fetched already and a duration that was made up at
 // run time, if there is one.
 func (in *input) needsOf(n *condition.Needs, last time.Duration) Needs {
-	t, g := &in.file.facts, gathering{in: in}
-	noteNamed(&g.queues, &g.needs.Queues, t.queues, t.queueIDs, n.Queues...)
-	if in.key != "" {
-		noteNamed(&g.lists, &g.needs.Lists, t.lists, t.listIDs, n.Lists...)
-		noteNamed(&g.calls, &g.needs.Calls, t.calls, t.callIDs, n.Calls...)
+	t := &in.file.facts
+	a := asking{anyQueue: n.AnyQueue, anyList: n.AnyList}
+	for _, q := range n.Queues {
+		a.queues = append(a.queues, t.queueIDs[q])
 	}
-	g.add(&asking{anyQueue: n.AnyQueue, anyList: n.AnyList})
-	return g.finish(last)
+	for _, l := range n.Lists {
+		a.lists = append(a.lists, t.listIDs[l])
+	}
+	for _, d := range n.Calls {
+		a.calls = append(a.calls, t.callIDs[d])
+	}
+	g := gathering{t: t}
+	g.add(&a, in.key != "")
+	return g.finish(&in.facts, last)
 }

@@ -46,6 +46,27 @@ func TestNeedsAreFoundInOneStepForEachFact(t *testing.T) {
 	}
 }
 
+// What many rules ask for is gathered once. With fifty times as many rules, finding it out may take ten times as long:
+// going through them for each call takes fifty times.
+func TestNeedsOfManyRulesAreGatheredOnce(t *testing.T) {
+	took := func(n int) time.Duration {
+		f := manyFile(t, n, "", func(i int) string { return fmt.Sprintf(`free("sales") > 0 and payload == "p%d"`, i) })
+		in := f.Input(callFrom("5511988887777"), loadedAt, nil, Facts{})
+		shortest := time.Hour
+		for range 200 {
+			start := time.Now()
+			if _, needs := f.Decide(in, 0); len(needs.Queues) != 1 {
+				t.Fatalf("%d rules: %+v", n, needs)
+			}
+			shortest = min(shortest, time.Since(start))
+		}
+		return shortest
+	}
+	if few, many := took(100), took(5000); many > 10*few {
+		t.Errorf("the facts of 100 rules took %v, of 5,000 %v", few, many)
+	}
+}
+
 func BenchmarkNeedsOfQueues(b *testing.B) {
 	f := queuesFile(b, 1000)
 	in := f.Input(callFrom("5511988887777"), loadedAt, nil, Facts{})
@@ -125,7 +146,8 @@ func TestNeedsAreThoseOfEveryRuleBehind(t *testing.T) {
 		s := f.borrow()
 		defer f.giveBack(s)
 		s.last = rapid.SampledFrom([]time.Duration{0, time.Hour, time.Minute}).Draw(t, "last")
-		for i := range f.rules {
+		for range 2 * len(f.rules) {
+			i := rapid.IntRange(0, len(f.rules)-1).Draw(t, "from")
 			got, want := f.needsFrom(i, in.input, s), plainNeeds(f, i, in.input, s)
 			if !slices.Equal(got.Queues, want.Queues) || !slices.Equal(got.Lists, want.Lists) ||
 				!slices.Equal(got.Calls, want.Calls) {
