@@ -201,10 +201,7 @@ func (s *embedded) SetCapacity(ctx context.Context, agent string, capacity *int,
 func (s *embedded) Missed(ctx context.Context, agent, offer string, limit int, reason string) (int, error) {
 	var n int
 	err := s.changeAgent(ctx, agent, func(d *agentDoc) []string {
-		if d.MissedOffer != offer {
-			d.Missed++
-			d.MissedOffer = offer
-		}
+		d.miss(offer)
 		n = d.Missed
 		if limit > 0 && n >= limit && !d.Away {
 			d.Away, d.Reason = true, reason

@@ -3,6 +3,8 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,7 +18,7 @@ type agentDoc struct {
 	Away          bool            `json:"away,omitempty"`
 	Reason        string          `json:"reason,omitempty"`
 	Missed        int             `json:"missed,omitempty"`
-	MissedOffer   string          `json:"missed_offer,omitempty"` // the last one counted
+	MissedOffer   string          `json:"missed_offer,omitempty"` // those counted last, the latest first, with a space between
 	Capacity      *int            `json:"capacity,omitempty"`
 	CapacityUntil time.Time       `json:"capacity_until,omitzero"`
 	OfferedAt     time.Time       `json:"offered_at,omitzero"`
@@ -29,6 +31,20 @@ type agentDoc struct {
 type slot struct {
 	Kind  engine.HoldKind `json:"kind"`
 	Until time.Time       `json:"until"`
+}
+
+// missedKept is how many missed offers a store remembers as counted: more than an agent has at once.
+const missedKept = 32
+
+// miss counts an offer that was missed, unless it is among those counted last.
+func (d *agentDoc) miss(offer string) {
+	counted := strings.Fields(d.MissedOffer)
+	if slices.Contains(counted, offer) {
+		return
+	}
+	d.Missed++
+	counted = append([]string{offer}, counted...)
+	d.MissedOffer = strings.Join(counted[:min(len(counted), missedKept)], " ")
 }
 
 // prune removes slots that have expired.

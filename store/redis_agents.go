@@ -160,7 +160,7 @@ func (s *redisStore) SetCapacity(ctx context.Context, agent string, capacity *in
 // Missed is part of [engine.Agents].
 func (s *redisStore) Missed(ctx context.Context, agent, offer string, limit int, reason string) (int, error) {
 	reply, err := s.run(ctx, s.scripts.missed, []string{keyAgent(agent)},
-		with(statusTopics(agent, true), limit, reason, offer)...)
+		with(statusTopics(agent, true), limit, reason, offer, missedKept)...)
 	return int(number(reply)), err
 }
 

@@ -101,6 +101,27 @@ func testMissed(s *suite) {
 	}
 }
 
+// Of several offers that an agent misses at once, each is reported by whoever finds it, some twice: each counts once.
+func testMissedAtOnce(s *suite) {
+	ctx := s.Context()
+	s.online("ana")
+	for i, offer := range []string{"A", "B", "A", "B", "C", "A", "C", "B"} {
+		n, err := s.Missed(ctx, "ana", offer, 0, "")
+		s.ok(err)
+		want := min(i+1, 2)
+		if i >= 4 {
+			want = 3
+		}
+		if n != want {
+			s.Errorf("report %d, of offer %s: %d missed, want %d", i+1, offer, n, want)
+		}
+	}
+	s.ok(s.Answered(ctx, "ana"))
+	if n, err := s.Missed(ctx, "ana", "B", 0, ""); err != nil || n != 0 {
+		s.Errorf("an offer missed before an answered one, reported again after it: %d missed, %v; want 0", n, err)
+	}
+}
+
 func testTimes(s *suite) {
 	ctx := s.Context()
 	start := s.now()

@@ -15,7 +15,7 @@ type memoryAgent struct {
 	engine.AgentState
 	conns  map[string]time.Time
 	slots  map[string]engine.Slot
-	missed string // the last offer that was counted
+	missed map[string]bool // the offers that were counted
 	token  string
 }
 
@@ -166,8 +166,11 @@ func (m *Memory) SetCapacity(ctx context.Context, agent string, capacity *int, u
 // Missed is part of [engine.Agents].
 func (m *Memory) Missed(ctx context.Context, agent, offer string, limit int, reason string) (n int, err error) {
 	err = m.change(ctx, agent, func(a *memoryAgent, _ time.Time) []string {
-		if a.missed != offer {
-			a.missed = offer
+		if !a.missed[offer] {
+			if a.missed == nil {
+				a.missed = map[string]bool{}
+			}
+			a.missed[offer] = true
 			a.AgentState.Missed++
 		}
 		n = a.AgentState.Missed

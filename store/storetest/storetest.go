@@ -57,7 +57,7 @@ func Run(t *testing.T, open func(t *testing.T) engine.Store, clock Clock) {
 		{"take a slot", testTake}, {"all or nothing", testAllOrNothing}, {"kinds of a slot", testKinds},
 		{"a slot ends by itself", testSlotExpiry}, {"a slot lost meanwhile", testSlotLost},
 		{"a queue that changed", testQueueChanged}, {"reassert", testReassert}, {"capacity by hand", testCapacity},
-		{"presence", testPresence}, {"status", testStatus}, {"missed offers", testMissed},
+		{"presence", testPresence}, {"status", testStatus}, {"missed offers", testMissed}, {"offers missed at once", testMissedAtOnce},
 		{"times of an agent", testTimes},
 		{"tokens", testTokens}, {"queues", testQueues}, {"calls of a caller", testCallerCalls},
 		{"empty snapshot", testEmptySnapshot},
