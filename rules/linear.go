@@ -15,10 +15,13 @@ const (
 	maxNoted   = 5
 )
 
-// noteLinear notes the first of very many rules that the index cannot leave out for any call.
+// noteLinear notes the first of very many rules that the index cannot leave out for any call, or for any with one
+// value.
 func (l *loader) noteLinear() {
 	linear, most := make([]bool, len(l.rules)), 0
+	crowds := map[int32]crowd{}
 	for number := range l.f.numbers {
+		l.f.findCrowds(number, crowds)
 		if all := l.f.linear(number); len(all) >= manyLinear {
 			most = max(most, len(all))
 			for _, rule := range all {
@@ -28,10 +31,18 @@ func (l *loader) noteLinear() {
 	}
 	noted := 0
 	for i, s := range l.rules {
-		if linear[i] && noted < maxNoted {
-			noted++
+		c, crowded := crowds[int32(i)]
+		switch {
+		case noted == maxNoted:
+			return
+		case linear[i]:
 			l.noteLinearRule(s, most-1)
+		case crowded:
+			l.noteCrowded(s, c)
+		default:
+			continue
 		}
+		noted++
 	}
 }
 
@@ -54,6 +65,68 @@ func (l *loader) noteLinearRule(s *ruleSource, others int) {
 	from, to := part.Extent()
 	l.Note(l.Within(s.when, from, to), "linear-condition",
 		fmt.Sprintf("every call looks at rule %s and at %d others: %s", source.Quoted(s.rule.name), others, why), hint)
+}
+
+// crowd is very many rules that are found by one text of one value.
+type crowd struct {
+	by    sharedPart
+	rules int
+}
+
+// findCrowds adds the crowds among the rules of a number, by rule.
+func (f *File) findCrowds(number int, crowds map[int32]crowd) {
+	add := func(by sharedPart, rules []int32) {
+		if len(rules) < manyLinear {
+			return
+		}
+		for _, rule := range rules {
+			known := crowds[rule]
+			larger := len(rules) > known.rules || len(rules) == known.rules && by.text < known.by.text
+			if larger && len(condition.Conjuncts(f.rules[rule].when)) > 1 {
+				crowds[rule] = crowd{by, len(rules)}
+			}
+		}
+	}
+	for _, set := range []*ruleSet{&f.indexes[number].fixed, &f.indexes[number].known} {
+		for i := range set.values {
+			v := &set.values[i]
+			for how, byText := range []map[string][]int32{
+				condition.Whole: v.equal, condition.Beginning: v.beginning.rules,
+				condition.Ending: v.ending.rules, condition.Within: v.within.rules,
+			} {
+				for text, rules := range byText {
+					add(sharedPart{v.value, condition.How(how), text}, rules)
+				}
+			}
+		}
+		for _, list := range set.lists {
+			add(sharedPart{text: list.name}, list.rules)
+		}
+	}
+}
+
+func (l *loader) noteCrowded(s *ruleSource, c crowd) {
+	part := partWith(s.rule.when, c.by)
+	l.Note(l.Within(s.when, part.From, part.To), "linear-condition",
+		fmt.Sprintf("every call for which this is true looks at rule %s and at %d others: nothing rarer in the "+
+			"condition can be looked up", source.Quoted(s.rule.name), c.rules-1),
+		"join to it, with `and`, a part that fewer calls meet, such as payload == \"sales\" or listed(\"vip\")")
+}
+
+// partWith returns the part of a condition by which a rule is found.
+func partWith(c *condition.Condition, by sharedPart) *condition.Condition {
+	if c.Op == condition.Leaf {
+		if c.Atom.Guard != nil && slices.Contains(keysOf(c.Atom.Guard), by) {
+			return c
+		}
+		return nil
+	}
+	for _, part := range c.Parts {
+		if found := partWith(part, by); found != nil {
+			return found
+		}
+	}
+	return nil
 }
 
 // whyLinear says why the index does not find a rule by its condition, and what would make it so.

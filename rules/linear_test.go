@@ -66,6 +66,33 @@ func TestRulesThatEveryCallLooksAtAreNotedInLargeFiles(t *testing.T) {
 	}
 }
 
+// A rule that is found by what very many others are found by is noted where it is.
+func TestRulesThatManyCallsLookAtAreNoted(t *testing.T) {
+	forms := map[string]string{ // what is underlined; "" if it is not noted
+		`caller.country == "BR" and len(payload) == %d`:                         `caller.country == "BR"`,
+		`waiting("sales") > 1 and listed("vip") and len(payload) == %d`:         `listed("vip")`,
+		`(lower(payload) endsWith "x" or listed("vip")) and len(payload) == %d`: `listed("vip")`,
+		`caller.country == "BR" and payload == "p%d"`:                           "",
+		`caller.country == "BR" and clock > "12:00" or payload == "p%d"`:        "",
+	}
+	for form, want := range forms {
+		of := func(i int) (string, string) { return fmt.Sprintf(form, i), "reject" }
+		many := notes(t, manyLinear, of)
+		if want == "" && len(many) > 0 || want != "" && len(many) != maxNoted {
+			t.Fatalf("%s: %v", form, many)
+		}
+		for _, p := range many {
+			underlined := p.Source[p.Column-1:][:p.Length]
+			if underlined != want || !strings.Contains(p.Message, "at 199 others") {
+				t.Errorf("%s: %v", form, p)
+			}
+		}
+		if few := notes(t, manyLinear-1, of); len(few) > 0 {
+			t.Errorf("%s: noted in a file with fewer rules: %v", form, few)
+		}
+	}
+}
+
 // A call looks at the rules of its own number only.
 func TestRulesOfSeveralNumbersAreCountedApart(t *testing.T) {
 	of := func(i int) (string, string) {
