@@ -11,15 +11,23 @@ import (
 	"callrouter/rules"
 )
 
-// leastTurn is the shortest time between two turns of a call while its queue stays as it is: one that was told, looked and
-// came back would spin.
-const leastTurn = 20 * time.Millisecond
+const (
+	// leastTurn is the shortest time between two turns of a call while its queue stays as it is: one that was told, looked
+	// and came back would spin.
+	leastTurn = 20 * time.Millisecond
+	// soon is how long a dispatcher gathers calls that come and go before it looks. Nearly always their own look was
+	// enough, and hundreds may come in a second.
+	soon = 20 * time.Millisecond
+	// freshLook is how old a dispatcher's reading of the queue may be for a call to go by it. The step that takes the agent
+	// fails if the queue has changed since.
+	freshLook = 100 * time.Millisecond
+)
 
 // dispatchers watch the queues in which calls of this instance wait: one dispatcher a queue, for as long as one waits.
 // Those who wait do not poll. A dispatcher reads the queue once for each change, and tells as many calls as agents are
-// free that it may be their turn. It decides nothing: whoever is told looks for itself, yields to earlier calls, and
-// reserves the agent in the step that writes the offer. So a dispatcher that is wrong costs a look or a second, and
-// never the order.
+// free that it may be their turn, with what it read. It decides nothing: whoever is told yields to earlier calls, and
+// reserves the agent in the step that writes the offer, which fails if the queue has changed since. So a dispatcher that
+// is wrong costs a look or a second, and never the order.
 type dispatchers struct {
 	mu      sync.Mutex
 	byQueue map[string]*dispatcher
@@ -31,7 +39,8 @@ func (d *dispatchers) init() { d.byQueue = map[string]*dispatcher{} }
 type dispatcher struct {
 	e       *Engine
 	queue   string
-	changed chan struct{}          // a call came or went, or a slot of an agent may be free
+	freed   chan struct{}          // a slot of an agent may be free
+	changed chan struct{}          // a call came or went
 	waiting map[string]*placeInRow // by Key; guarded by dispatchers.mu
 	agents  []string               // as last looked at, in order; guarded by dispatchers.mu
 }
@@ -40,8 +49,16 @@ type dispatcher struct {
 type placeInRow struct {
 	key  string
 	f    *rules.File // the version with which the call began
-	turn chan struct{}
+	turn chan *queueLook
 	told lastTurn
+}
+
+// queueLook is what a dispatcher read of its queue.
+type queueLook struct {
+	queue string
+	at    time.Time
+	snap  Snapshot
+	alive []string
 }
 
 // lastTurn is when a call was last told that it may be its turn, and how its queue was then.
@@ -51,20 +68,21 @@ type lastTurn struct {
 }
 
 // join adds a call to those that wait in a queue. leave must be called once it waits no more.
-func (d *dispatchers) join(r *runner, queue string) (turn <-chan struct{}, leave func()) {
-	p := &placeInRow{key: r.c.Key(), f: r.f, turn: make(chan struct{}, 1), told: r.told}
+func (d *dispatchers) join(r *runner, queue string) (turn <-chan *queueLook, leave func()) {
+	p := &placeInRow{key: r.c.Key(), f: r.f, turn: make(chan *queueLook, 1), told: r.told}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	q := d.byQueue[queue]
 	if q == nil {
 		q = &dispatcher{
-			e: r.e, queue: queue, changed: make(chan struct{}, 1), waiting: map[string]*placeInRow{},
+			e: r.e, queue: queue, freed: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+			waiting: map[string]*placeInRow{},
 		}
 		d.byQueue[queue] = q
 		r.e.background(q.run)
 	}
 	q.waiting[p.key] = p
-	q.poke()
+	poke(q.changed)
 	return p.turn, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -72,7 +90,7 @@ func (d *dispatchers) join(r *runner, queue string) (turn <-chan struct{}, leave
 		if q.waiting[p.key] == p {
 			delete(q.waiting, p.key)
 		}
-		q.poke()
+		poke(q.changed)
 	}
 }
 
@@ -86,14 +104,14 @@ func (d *dispatchers) freed(topic string) {
 	defer d.mu.Unlock()
 	for _, q := range d.byQueue {
 		if _, has := slices.BinarySearch(q.agents, agent); has || !one {
-			q.poke()
+			poke(q.freed)
 		}
 	}
 }
 
-func (q *dispatcher) poke() {
+func poke(ch chan<- struct{}) {
 	select {
-	case q.changed <- struct{}{}:
+	case ch <- struct{}{}:
 	default: // it looks anyway
 	}
 }
@@ -114,22 +132,36 @@ func (q *dispatcher) places() []*placeInRow {
 	return places
 }
 
-// run looks at each change, and every [Timing.Poll] since wakes may be lost.
+// run looks at once when a slot is free, soon when calls come and go, and every [Timing.Poll] since wakes may be lost.
 func (q *dispatcher) run(ctx context.Context) {
 	for {
 		places := q.places()
 		if places == nil {
 			return
 		}
-		next := time.NewTimer(q.look(places))
-		select {
-		case <-q.changed:
-		case <-next.C:
-		case <-ctx.Done(): // an engine that stops: its runners end by themselves
-			next.Stop()
+		if !q.rest(ctx, q.look(places)) {
 			return
 		}
-		next.Stop()
+	}
+}
+
+// rest waits until the next look, which is in d at the latest. It returns false if the engine stops: its runners end by
+// themselves.
+func (q *dispatcher) rest(ctx context.Context, d time.Duration) bool {
+	next := time.NewTimer(d)
+	defer next.Stop()
+	for changed := q.changed; ; {
+		select {
+		case <-q.freed:
+			return true
+		case <-next.C:
+			return true
+		case <-changed:
+			next.Reset(min(d, soon))
+			changed = nil
+		case <-ctx.Done():
+			return false
+		}
 	}
 }
 
@@ -142,22 +174,22 @@ func (q *dispatcher) look(places []*placeInRow) time.Duration {
 	}
 	agents := q.employed(places)
 	snap, err := q.e.snapshot(Query{Agents: agents, Queues: []string{q.queue}})
-	var alive []string
+	alive := []string{q.e.instance}
 	waiters := snap.Queues[q.queue]
-	if err == nil && slices.ContainsFunc(waiters, func(w Waiter) bool { return local[w.Key] == nil }) {
+	if err == nil && slices.ContainsFunc(waiters, func(w Waiter) bool { return w.Owner != q.e.instance }) {
 		alive, err = q.e.alive()
 	}
 	if err != nil { // each call finds out for itself how to go on without the store
 		for _, p := range places {
-			q.tell(p, lastTurn{})
+			q.tell(p, lastTurn{}, nil)
 		}
 		return q.e.Timing.Poll
 	}
 	free := q.free(places, agents, snap, now)
-	turn := lastTurn{at: now, queue: fmt.Sprint(snap.Revs[q.queue], free)}
-	again := q.handOut(waiters, local, alive, free, turn)
+	turn, look := lastTurn{at: now, queue: fmt.Sprint(snap.Revs[q.queue], free)}, &queueLook{q.queue, now, snap, alive}
+	again := q.handOut(waiters, local, look, free, turn)
 	for _, p := range local { // its record does not wait any more
-		q.tell(p, turn)
+		q.tell(p, turn, nil)
 	}
 	if first := snap.freed(agents, now); !first.IsZero() {
 		again = min(again, first.Sub(now))
@@ -168,14 +200,14 @@ func (q *dispatcher) look(places []*placeInRow) time.Duration {
 // handOut goes through those who wait, in order, and gives each the first free agent whom it may have. It removes from
 // local whoever waits. It returns when a call that was told a moment ago, and came back, may be told again.
 func (q *dispatcher) handOut(
-	waiters []Waiter, local map[string]*placeInRow, alive []string, free []candidate, turn lastTurn,
+	waiters []Waiter, local map[string]*placeInRow, look *queueLook, free []candidate, turn lastTurn,
 ) time.Duration {
 	again, held := q.e.Timing.Poll, false
 	may := q.e.eligibility(q.queue)
 	for _, w := range waiters {
 		p := local[w.Key]
 		delete(local, w.Key)
-		if len(free) == 0 || p == nil && w.Owner != "" && !slices.Contains(alive, w.Owner) {
+		if len(free) == 0 || p == nil && w.Owner != "" && !slices.Contains(look.alive, w.Owner) {
 			continue
 		}
 		i := slices.IndexFunc(free, func(c candidate) bool { return may.ring(w, c.agent) })
@@ -191,20 +223,20 @@ func (q *dispatcher) handOut(
 			again, held = min(again, pause), true
 		}
 		if !held {
-			q.tell(p, turn)
+			q.tell(p, turn, look)
 		}
 	}
 	return again
 }
 
-// tell says to a call that it may be its turn.
-func (q *dispatcher) tell(p *placeInRow, turn lastTurn) {
+// tell says to a call that it may be its turn, and what the queue looks like; nil: it looks for itself.
+func (q *dispatcher) tell(p *placeInRow, turn lastTurn, look *queueLook) {
 	d := &q.e.dispatchers
 	d.mu.Lock()
 	p.told = turn
 	d.mu.Unlock()
 	select {
-	case p.turn <- struct{}{}:
+	case p.turn <- look:
 	default: // it knows
 	}
 }

@@ -120,7 +120,7 @@ func (r *runner) awaitTurn(until time.Time, queue string) error {
 }
 
 // sleep returns errChanged if the call was changed meanwhile.
-func (r *runner) sleep(d time.Duration, turn <-chan struct{}) error {
+func (r *runner) sleep(d time.Duration, turn <-chan *queueLook) error {
 	wake, cancel := r.e.hub.subscribe(TopicCall(r.c.Key()))
 	defer cancel()
 	if same, err := r.unchanged(); !same { // what happened before the subscription was in place
@@ -131,7 +131,7 @@ func (r *runner) sleep(d time.Duration, turn <-chan struct{}) error {
 	select {
 	case <-t.C:
 	case <-wake:
-	case <-turn:
+	case r.look = <-turn:
 	case <-r.e.ctx.Done():
 		return context.Canceled
 	}
@@ -179,20 +179,31 @@ func (r *runner) offerNext(now time.Time) error {
 	if len(left) == 0 {
 		return r.passOn(r.stepDecision(), "every agent of the queue was rung, and nobody picked up")
 	}
-	snap, err := r.queueSnapshot(queue)
+	look, err := r.lookAt(queue)
 	if err != nil {
 		return r.lookFailed(err)
 	}
-	alive, err := r.e.alive()
-	if err != nil {
-		return r.lookFailed(err)
-	}
-	free := order(queue.Strategy, r.candidates(left, snap, now))
-	free = r.yieldToEarlier(free, snap.Queues[queue.Name], alive)
+	free := order(queue.Strategy, r.candidates(left, look.snap, now))
+	free = r.yieldToEarlier(free, look.snap.Queues[queue.Name], look.alive)
 	if len(free) > 0 {
-		return r.offer(queue, free, snap.Revs[queue.Name], now)
+		return r.offer(queue, free, look.snap.Revs[queue.Name], now)
 	}
 	return r.waitForAgent(now, queue.Name, len(rung) > 0)
+}
+
+// lookAt reads a queue, unless its dispatcher has just done so.
+func (r *runner) lookAt(q rules.Queue) (*queueLook, error) {
+	look := r.look
+	r.look = nil
+	if look != nil && look.queue == q.Name && r.now().Sub(look.at) < freshLook {
+		return look, nil
+	}
+	look = &queueLook{queue: q.Name, at: r.now()}
+	var err error
+	if look.snap, err = r.queueSnapshot(q); err == nil {
+		look.alive, err = r.e.alive()
+	}
+	return look, err
 }
 
 // stopWaiting subtracts the time waited from the waiting time that is left.
@@ -224,8 +235,12 @@ func (r *runner) waitForAgent(now time.Time, queue string, anyRung bool) error {
 	if r.c.State == Waiting && r.draft == nil {
 		return r.awaitTurn(until, queue)
 	}
-	return r.write(func(n *Call) {
+	err := r.write(func(n *Call) {
 		n.Step.Since, n.Due = now, n.lateAfter(r.e.Timing)
 		n.to(Waiting, now, "")
 	})
+	if err != nil || r.c.State != Waiting {
+		return err
+	}
+	return r.awaitTurn(until, queue)
 }

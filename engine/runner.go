@@ -27,7 +27,8 @@ type runner struct {
 	evaluation
 	play Playback // prepared, of an accept with audio
 
-	told    lastTurn    // what the dispatcher of its queue last said
+	told    lastTurn    // when the dispatcher of its queue last said that it may be its turn
+	look    *queueLook  // what the dispatcher read then; nil: nothing new
 	resumed bool        // another runner had the call before this one
 	playing atomic.Bool // the call is active: the sweep may end it
 }

@@ -113,7 +113,7 @@ func (f *File) Numbers() []Number { return slices.Clone(f.numbers) }
 
 // Number finds a business number by its name in the file.
 func (f *File) Number(name string) (Number, bool) {
-	return find(f.numbers, func(n Number) bool { return n.Name == name })
+	return at(f.numbers, f.numbersByName, name)
 }
 
 // NumberFor finds a business number by a phone number as it came in, in any spelling.
@@ -130,7 +130,7 @@ func (f *File) Agents() []Agent { return slices.Clone(f.agents) }
 
 // Agent finds an agent by id.
 func (f *File) Agent(id string) (Agent, bool) {
-	return find(f.agents, func(a Agent) bool { return a.ID == id })
+	return at(f.agents, f.agentsByID, id)
 }
 
 // Queues lists the queues in file order.
@@ -138,7 +138,7 @@ func (f *File) Queues() []Queue { return slices.Clone(f.queues) }
 
 // Queue finds a queue by name.
 func (f *File) Queue(name string) (Queue, bool) {
-	return find(f.queues, func(q Queue) bool { return q.Name == name })
+	return at(f.queues, f.queuesByName, name)
 }
 
 // Answer finds an answer by name.

@@ -52,6 +52,8 @@ type File struct {
 	hoursByName   map[string]int
 	listsByName   map[string]*list
 	numbersByName map[string]int
+	agentsByID    map[string]int
+	queuesByName  map[string]int
 	phones        map[string]int // index of the number, by its normal form
 }
 
@@ -116,6 +118,15 @@ type minute struct {
 	number int64 // since 1970
 	truths []atomic.Uint32
 	groups []atomic.Pointer[[][]int32] // by number of a ruleSet: the rules of its groups whose parts of the clock hold
+}
+
+// at returns what is indexed under a name.
+func at[T any](all []T, index map[string]int, name string) (T, bool) {
+	if i, ok := index[name]; ok {
+		return all[i], true
+	}
+	var none T
+	return none, false
 }
 
 func find[T any](all []T, is func(T) bool) (T, bool) {

@@ -150,16 +150,19 @@ func (l *loader) readNumbers() {
 }
 
 func (l *loader) readAgents() {
+	l.f.agentsByID = map[string]int{}
 	for name, n := range l.Entries(l.Child(l.Root, "agents")) {
 		a := Agent{ID: name.Value, Name: l.text(n, "name"), Capacity: l.count(n, "capacity", defaultCapacity)}
 		if a.Name == "" {
 			a.Name = a.ID
 		}
+		l.f.agentsByID[a.ID] = len(l.f.agents)
 		l.f.agents = append(l.f.agents, a)
 	}
 }
 
 func (l *loader) readQueues() {
+	l.f.queuesByName = map[string]int{}
 	for name, n := range l.Entries(l.Child(l.Root, "queues")) {
 		q := Queue{
 			Name: name.Value, Strategy: LongestIdle,
@@ -183,6 +186,7 @@ func (l *loader) readQueues() {
 				q.Agents = append(q.Agents, id)
 			}
 		}
+		l.f.queuesByName[q.Name] = len(l.f.queues)
 		l.f.queues = append(l.f.queues, q)
 	}
 }
