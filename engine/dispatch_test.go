@@ -78,6 +78,31 @@ func TestAgentConcernsOnlyQueuesOfTheirs(t *testing.T) {
 	})
 }
 
+// TestEarlierCallOfAnotherInstanceGoesFirst: a free agent is left to a call that waits longer, although that one's
+// instance has not rung them yet.
+func TestEarlierCallOfAnotherInstanceGoesFirst(t *testing.T) {
+	inWorld(t, waitingRules, func(w *world) {
+		now := time.Now()
+		_, _, err := w.store.Beat(w.t.Context(), "other", 8*time.Second)
+		w.must(err)
+		_, err = w.store.Insert(w.t.Context(), &engine.Call{
+			ID: "elsewhere", State: engine.Waiting, Owner: "other", Number: "main", RulesVersion: w.file.Version(),
+			ReceivedAt: now, Timestamp: now, Deadline: now.Add(25 * time.Second), Due: now.Add(30 * time.Second),
+			Step:        &engine.Handoff{Queue: "one", Ring: 6 * time.Second, Wait: 17 * time.Second, Joined: now, Since: now},
+			Transitions: []engine.Transition{{State: engine.Waiting, At: now}},
+		})
+		w.must(err)
+		pass(time.Second)
+		w.present("ana")
+		w.connect("a", caller)
+		pass(4 * time.Second)
+		w.want("a", engine.Waiting, "")
+		pass(6 * time.Second) // the other instance is gone: its call is taken over, and goes first
+		w.want("a", engine.Waiting, "")
+		w.want("elsewhere", engine.Offered, "")
+	})
+}
+
 // leastTurn is longer than two looks at a queue are apart.
 const leastTurn = 25 * time.Millisecond
 
