@@ -166,7 +166,14 @@ func (q *dispatcher) rest(ctx context.Context, d time.Duration) bool {
 }
 
 // look reads the queue, tells whoever may have a turn, and returns how long nothing needs to be looked at.
-func (q *dispatcher) look(places []*placeInRow) time.Duration {
+func (q *dispatcher) look(places []*placeInRow) (again time.Duration) {
+	defer func() {
+		if p := recover(); p != nil {
+			q.e.caught(p, "a bug stopped a look at a queue; each call that waits in it looks for itself; report the stack",
+				"queue", q.queue)
+			again = q.eachForItself(places)
+		}
+	}()
 	now := q.e.Now()
 	local := make(map[string]*placeInRow, len(places))
 	for _, p := range places {
@@ -179,15 +186,12 @@ func (q *dispatcher) look(places []*placeInRow) time.Duration {
 	if err == nil && slices.ContainsFunc(waiters, func(w Waiter) bool { return w.Owner != q.e.instance }) {
 		alive, err = q.e.alive()
 	}
-	if err != nil { // each call finds out for itself how to go on without the store
-		for _, p := range places {
-			q.tell(p, lastTurn{}, nil)
-		}
-		return q.e.Timing.Poll
+	if err != nil { // it finds out how to go on without the store
+		return q.eachForItself(places)
 	}
 	free := q.free(places, agents, snap, now)
 	turn, look := lastTurn{at: now, queue: fmt.Sprint(snap.Revs[q.queue], free)}, &queueLook{q.queue, now, snap, alive}
-	again := q.handOut(waiters, local, look, free, turn)
+	again = q.handOut(waiters, local, look, free, turn)
 	for _, p := range local { // its record does not wait any more
 		q.tell(p, turn, nil)
 	}
@@ -195,6 +199,14 @@ func (q *dispatcher) look(places []*placeInRow) time.Duration {
 		again = min(again, first.Sub(now))
 	}
 	return max(again, leastTurn)
+}
+
+// eachForItself has all calls look at the queue themselves.
+func (q *dispatcher) eachForItself(places []*placeInRow) (again time.Duration) {
+	for _, p := range places {
+		q.tell(p, lastTurn{}, nil)
+	}
+	return q.e.Timing.Poll
 }
 
 // handOut goes through those who wait, in order, and gives each the first free agent whom it may have. It removes from

@@ -78,6 +78,21 @@ func TestAgentConcernsOnlyQueuesOfTheirs(t *testing.T) {
 	})
 }
 
+// TestQueueSurvivesABug: a look at a queue that panics costs those who wait nothing but a look of their own.
+func TestQueueSurvivesABug(t *testing.T) {
+	inSlowWorld(t, waitingRules, func(w *world, s *slowStore) {
+		waitTogether(w, 3)
+		s.panics.Store(1)
+		w.present("ana")
+		pass(1100 * time.Millisecond)
+		w.want("call 0", engine.Offered, "")
+		w.want("call 1", engine.Waiting, "")
+		if errs := fmt.Sprint(w.observed.errors); errs != "[panic]" {
+			t.Errorf("reported: %s, want one panic", errs)
+		}
+	})
+}
+
 // TestEarlierCallOfAnotherInstanceGoesFirst: a free agent is left to a call that waits longer, although that one's
 // instance has not rung them yet.
 func TestEarlierCallOfAnotherInstanceGoesFirst(t *testing.T) {

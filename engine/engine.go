@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -182,8 +183,18 @@ func (e *Engine) background(work func(ctx context.Context)) {
 	e.mu.Unlock()
 	go func() {
 		defer e.wg.Done()
+		defer func() {
+			if p := recover(); p != nil {
+				e.caught(p, "a bug stopped work in the background; jobs and sweeps do it again; report the stack")
+			}
+		}()
 		work(e.ctx)
 	}()
+}
+
+// caught reports a panic that was recovered.
+func (e *Engine) caught(p any, text string, attrs ...any) {
+	e.report("panic", text, fmt.Errorf("%v", p), append(attrs, "stack", string(debug.Stack()))...)
 }
 
 // report counts an error of a kind and logs it. The text says what happened, what it means for calls, and what to do.

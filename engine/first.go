@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 	"time"
 
 	"callrouter/rules"
@@ -22,15 +20,8 @@ func (r *runner) first() (c *Call) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			r.e.report(
-				"panic",
-				"a bug stopped the evaluation of a call; it is stored and evaluated again; report the stack",
-				fmt.Errorf("%v", p),
-				"call",
-				r.c.Key(),
-				"stack",
-				string(debug.Stack()),
-			)
+			r.e.caught(p, "a bug stopped the evaluation of a call; it is stored and evaluated again; report the stack",
+				"call", r.c.Key())
 			c = r.c
 		}
 		r.draft = nil

@@ -21,6 +21,7 @@ type slowStore struct {
 	snapshots atomic.Int64
 	gets      atomic.Int64
 	reads     atomic.Int64
+	panics    atomic.Int64                  // the snapshot that panics, counted down
 	before    atomic.Pointer[func(n int64)] // called within each read of the switches, by its number
 }
 
@@ -41,6 +42,9 @@ func (s *slowStore) Insert(ctx context.Context, c *engine.Call) (*engine.Call, e
 
 func (s *slowStore) Snapshot(ctx context.Context, q engine.Query) (engine.Snapshot, error) {
 	s.snapshots.Add(1)
+	if s.panics.Add(-1) == 0 {
+		panic("planted")
+	}
 	if err := s.fail(); err != nil {
 		return engine.Snapshot{}, err
 	}

@@ -3,9 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -98,15 +96,8 @@ func (e *Engine) start(r *runner) {
 		defer e.wg.Done()
 		defer func() {
 			if p := recover(); p != nil { // the sweep takes the call up again, and ends it once its window is over
-				e.report(
-					"panic",
-					"a bug stopped the work on a call; the sweep takes the call up again; report the stack",
-					fmt.Errorf("%v", p),
-					"call",
-					key,
-					"stack",
-					string(debug.Stack()),
-				)
+				e.caught(p, "a bug stopped the work on a call; the sweep takes the call up again; report the stack",
+					"call", key)
 			}
 			e.mu.Lock()
 			delete(e.runners, key)
