@@ -9,7 +9,7 @@ import (
 )
 
 // manyLinear is how many rules that every call has to look at make a file worth a note: to look at as many takes some
-// thirty times as long as all the rest of a decision. maxNoted is how many of them are shown.
+// twenty-five times as long as all the rest of a decision. maxNoted is how many of them are shown.
 const (
 	manyLinear = 200
 	maxNoted   = 5
