@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -18,8 +16,6 @@ import (
 
 	"callrouter/cmd/callrouter/internal/router"
 	"callrouter/console/client"
-	phones "callrouter/rules/phone"
-
 	"callrouter/engine"
 	"callrouter/positus/fake"
 	"callrouter/rules"
@@ -46,7 +42,11 @@ type demoCmd struct {
 func (c *demoCmd) Run(env *environment) error {
 	ctx, cancel := context.WithCancel(env.ctx)
 	defer cancel()
-	d, err := startDemo(ctx, env, c.JSON)
+	audio := "127.0.0.1"
+	if !c.Once {
+		audio = lanAddress()
+	}
+	d, err := startDemo(ctx, env, c.JSON, audio)
 	if err != nil {
 		return err
 	}
@@ -64,6 +64,7 @@ func (c *demoCmd) Run(env *environment) error {
 type demo struct {
 	env        *environment
 	json       bool
+	audio      string // address of the phones' audio
 	folder     string
 	fake       *fake.Server
 	router     *router.Router
@@ -76,8 +77,8 @@ type demo struct {
 	failed     error // of a call that was not placed, or not decided
 }
 
-func startDemo(ctx context.Context, env *environment, asJSON bool) (d *demo, err error) {
-	d = &demo{env: env, json: asJSON}
+func startDemo(ctx context.Context, env *environment, asJSON bool, audio string) (d *demo, err error) {
+	d = &demo{env: env, json: asJSON, audio: audio}
 	defer func() {
 		if err != nil {
 			d.close()
@@ -105,7 +106,7 @@ func startDemo(ctx context.Context, env *environment, asJSON bool) (d *demo, err
 	d.router, err = router.Start(ctx, router.Config{
 		Rules: file, Store: filepath.Join(d.folder, "callrouter.db"), Retention: 24 * time.Hour,
 		Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", AdminToken: d.adminToken, WebhookSecrets: []string{d.secret},
-		PositusURL: d.fake.URL(), PositusToken: demoToken, AudioLoopback: true, Log: slog.New(slog.DiscardHandler),
+		PositusURL: d.fake.URL(), PositusToken: demoToken, AudioLoopback: d.loopback(), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return d, err
@@ -128,7 +129,7 @@ func (d *demo) startFake(f *rules.File) error {
 	for _, n := range f.Numbers() {
 		numbers[n.PositusID] = n.Phone[1:]
 	}
-	d.fake = fake.New(fake.Config{Token: demoToken, Numbers: numbers})
+	d.fake = fake.New(fake.Config{Token: demoToken, Numbers: numbers, AudioAddr: d.audio})
 	return d.fake.Start()
 }
 
@@ -183,6 +184,9 @@ func (d *demo) play(ctx context.Context) error {
 		return d.failed
 	}
 	vip.HangUp()
+	if err := vip.Wait(ctx, fake.Ended); err != nil {
+		return err
+	}
 	if err := ana.failed(); err != nil {
 		return err
 	}
@@ -254,6 +258,9 @@ func (d *demo) place(ctx context.Context, what string, p fake.Phone) *fake.Call 
 	return call
 }
 
+// loopback reports whether all audio stays on 127.0.0.1.
+func (d *demo) loopback() bool { return d.audio == "127.0.0.1" }
+
 // decided waits until the record of a call has a decision that was carried out, or an end.
 func (d *demo) decided(ctx context.Context, callID string) (*engine.Call, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -319,52 +326,4 @@ func happened(c *engine.Call) (action, by string) {
 		by = fmt.Sprintf("rule %q", c.Rule)
 	}
 	return action, by
-}
-
-// stay keeps running, so that the reader can place more calls.
-func (d *demo) stay(ctx context.Context) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /call", func(w http.ResponseWriter, r *http.Request) {
-		from := r.FormValue("from")
-		number, err := phones.Normalize(from)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		d.place(
-			r.Context(),
-			"a call from "+number,
-			fake.Phone{Number: number[1:], Name: "you", Media: true, TalkFor: time.Minute},
-		)
-		fmt.Fprintln(w, "see the demo's window")
-	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 2 * time.Second, MaxHeaderBytes: 16 << 10}
-	go func() { _ = server.Serve(l) }() // ends with Close
-	defer server.Close()
-	at := map[string]string{
-		"webhooks": d.webhookURL(), "api": d.apiURL(), "admin_token": d.adminToken,
-		"positus": d.fake.URL(), "call": "http://" + l.Addr().String() + "/call",
-	}
-	if d.json {
-		if err := json.NewEncoder(d.env.stdout).Encode(at); err != nil {
-			return err
-		}
-		<-ctx.Done()
-		return nil
-	}
-	fmt.Fprintf(d.env.stdout, `
-The router goes on running:
-  webhooks   %s
-  API        %s   (Authorization: Bearer %s)
-  Positus    %s   (the stand-in)
-Place a call yourself:
-  curl -d from=+5521977776666 %s
-Ctrl-C ends it.
-`, at["webhooks"], at["api"], at["admin_token"], at["positus"], at["call"])
-	<-ctx.Done()
-	return nil
 }

@@ -33,7 +33,7 @@ func (d *demo) agent(ctx context.Context, name string, picks bool) (*demoAgent, 
 	if err != nil {
 		return nil, err
 	}
-	audio, err := media.New(media.Config{Loopback: true})
+	audio, err := media.New(media.Config{Loopback: d.loopback()})
 	if err != nil {
 		return nil, err
 	}

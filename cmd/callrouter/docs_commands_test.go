@@ -20,7 +20,7 @@ import (
 )
 
 // docOthers are first words of commands that are shown and not run: they are not ours, or change the reader's machine.
-var docOthers = []string{"cp", "echo", "sudo", "openssl", "redis-cli", "go build", "install", "go run ./examples/agent"}
+var docOthers = []string{"cp", "echo", "sudo", "openssl", "redis-cli", "go build", "install", "go run ./examples/agent", "go run ./cmd/callrouter"}
 
 // docAsking are the commands that ask a running router.
 var docAsking = []string{"agents", "calls", "hours", "lists", "rules"}

@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"examples/agent":  {"console", "console/client", "media"},
 	"cmd/callrouter": {
 		"rules", "rules/phone", "rules/hours", "rules/week", "rules/ruletest", "engine", "positus", "positus/fake",
-		"store", "media", "console", "console/client", "cmd/callrouter/internal/report", "cmd/callrouter/internal/router",
+		"store", "media", "media/ogg", "console", "console/client", "console/web", "cmd/callrouter/internal/report", "cmd/callrouter/internal/router",
 	},
 
 	"cmd/callrouter/internal/report":  {"rules", "rules/week", "rules/ruletest", "engine", "console"},

@@ -78,11 +78,16 @@ func (f *file) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", f.kind)
 	h.Set("ETag", f.etag)
 	h.Set("Cache-Control", "no-cache") // asked for again each time, and sent only if it has changed
+	Secure(h)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.data))
+}
+
+// Secure sets the headers that keep a page to what this program sends.
+func Secure(h http.Header) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Permissions-Policy", permissions)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("X-Content-Type-Options", "nosniff")
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.data))
 }

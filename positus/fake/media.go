@@ -88,7 +88,7 @@ func (c *Call) WaitConnected(ctx context.Context) error {
 
 var errNoMedia = errors.New("fake: the phone has no audio: place the call with Phone.Media")
 
-// peer is the audio of one phone: an ICE-lite WebRTC peer on loopback, as WhatsApp's relay is one.
+// peer is the audio of one phone: an ICE-lite WebRTC peer on this machine, as WhatsApp's relay is one.
 type peer struct {
 	pc        *webrtc.PeerConnection
 	voice     *voice
@@ -102,13 +102,15 @@ type peer struct {
 
 	mu       sync.Mutex
 	heard    []Packet
-	lastSign time.Time // last RTP or RTCP, by Go's own clock
+	hearing  func(Packet) // also gets what is heard, if it is not nil
+	lastSign time.Time    // last RTP or RTCP, by Go's own clock
 	arrived  signal
 }
 
 // newPeer makes a peer with the ICE credentials of an offer's fields, and sets the fields' port, fingerprint and SSRC.
-func newPeer(f *offerFields, now func() time.Time) (*peer, error) {
-	api, err := loopbackAPI(f.ufrag, f.pwd)
+func newPeer(f *offerFields, now func() time.Time, address string) (*peer, error) {
+	f.address = address
+	api, err := audioAPI(f.ufrag, f.pwd, address)
 	if err != nil {
 		return nil, fmt.Errorf("fake: set up the phone's audio: %w", err)
 	}
@@ -131,7 +133,7 @@ func newPeer(f *offerFields, now func() time.Time) (*peer, error) {
 	return p, nil
 }
 
-func loopbackAPI(ufrag, pwd string) (*webrtc.API, error) {
+func audioAPI(ufrag, pwd, address string) (*webrtc.API, error) {
 	codecs := &webrtc.MediaEngine{}
 	for _, codec := range []webrtc.RTPCodecParameters{
 		{PayloadType: payloadOpus, RTPCodecCapability: webrtc.RTPCodecCapability{
@@ -150,7 +152,7 @@ func loopbackAPI(ufrag, pwd string) (*webrtc.API, error) {
 	settings.SetICECredentials(ufrag, pwd)
 	settings.SetIncludeLoopbackCandidate(true)
 	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
-	settings.SetIPFilter(func(ip net.IP) bool { return ip.IsLoopback() })
+	settings.SetIPFilter(func(ip net.IP) bool { return ip.String() == address })
 	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	return webrtc.NewAPI(webrtc.WithMediaEngine(codecs), webrtc.WithSettingEngine(settings)), nil
 }
@@ -194,7 +196,7 @@ func (f *offerFields) read(sdp string) error {
 	_, fingerprint, _ := strings.Cut(attribute(sdp, "fingerprint"), " ")
 	ssrc, _, _ := strings.Cut(attribute(sdp, "ssrc"), " ")
 	if len(candidate) < 6 || fingerprint == "" {
-		return errors.New("no loopback candidate or no fingerprint: is there an IPv4 loopback interface?")
+		return errors.New("no address for audio, or no fingerprint: is Config.AudioAddr an IPv4 address of this machine?")
 	}
 	port, err := strconv.Atoi(candidate[5])
 	if err != nil {
@@ -228,17 +230,22 @@ func (p *peer) hear(track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 			if err != nil {
 				return
 			}
+			one := Packet{
+				At: p.now(), Sequence: packet.SequenceNumber, Timestamp: packet.Timestamp,
+				PayloadType: packet.PayloadType,
+				Marker:      packet.Marker, SSRC: packet.SSRC, Payload: packet.Payload,
+			}
 			p.mu.Lock()
 			if len(p.heard) < heardLimit {
-				p.heard = append(p.heard, Packet{
-					At: p.now(), Sequence: packet.SequenceNumber, Timestamp: packet.Timestamp,
-					PayloadType: packet.PayloadType,
-					Marker:      packet.Marker, SSRC: packet.SSRC, Payload: packet.Payload,
-				})
+				p.heard = append(p.heard, one)
 			}
 			p.lastSign = time.Now()
 			p.arrived.fire()
+			hearing := p.hearing
 			p.mu.Unlock()
+			if hearing != nil {
+				hearing(one)
+			}
 			p.firstOnce.Do(func() { close(p.first) })
 		}
 	})

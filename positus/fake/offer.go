@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -31,7 +32,10 @@ type offerFields struct {
 	ufrag, pwd  string
 	fingerprint string // upper-case hexadecimal pairs
 	ssrc        uint32
+	address     string // IPv4, of the audio
 }
+
+const loopback = "127.0.0.1"
 
 // TextOffer makes an offer like WhatsApp's with nobody behind it: the relay's addresses are on loopback, the ports are
 // real, the keys random. The same seed makes the same offer.
@@ -44,7 +48,7 @@ func randomFields(kind OfferKind, r *rand.Rand, at time.Time) offerFields {
 		at: at, stream: uuid(r), port: relayPorts[r.IntN(len(relayPorts))],
 		foundation4: r.Uint32(), foundation6: r.Uint32(),
 		ufrag: letters(r, 16), pwd: base64.StdEncoding.EncodeToString(randomBytes(r, 16)),
-		fingerprint: hexPairs(randomBytes(r, 32)), ssrc: r.Uint32(),
+		fingerprint: hexPairs(randomBytes(r, 32)), ssrc: r.Uint32(), address: loopback,
 	}
 	if kind == OfferOlder {
 		f.port, f.ufrag, f.pwd = 40012, letters(r, 12)+"/2", letters(r, 32)
@@ -60,7 +64,7 @@ func (k OfferKind) text(f offerFields) string {
 }
 
 func currentLines(f offerFields) []string {
-	return []string{
+	lines := []string{
 		"v=0",
 		fmt.Sprintf("o=- %d 2 IN IP4 127.0.0.1", f.at.UnixMilli()),
 		"s=-",
@@ -69,10 +73,10 @@ func currentLines(f offerFields) []string {
 		"a=msid-semantic: WMS " + f.stream,
 		"a=ice-lite",
 		fmt.Sprintf("m=audio %d UDP/TLS/RTP/SAVPF 111 126", f.port),
-		"c=IN IP4 127.0.0.1",
+		"c=IN IP4 " + f.address,
 		"a=rtcp:9 IN IP4 0.0.0.0",
-		fmt.Sprintf("a=candidate:%d 1 udp 2122260223 127.0.0.1 %d typ host generation 0 network-cost 50", f.foundation4,
-			f.port),
+		fmt.Sprintf("a=candidate:%d 1 udp 2122260223 %s %d typ host generation 0 network-cost 50", f.foundation4,
+			f.address, f.port),
 		fmt.Sprintf("a=candidate:%d 1 udp 2122262783 ::1 %d typ host generation 0 network-cost 50", f.foundation6,
 			f.port),
 		"a=ice-ufrag:" + f.ufrag,
@@ -92,6 +96,10 @@ func currentLines(f offerFields) []string {
 		"a=ptime:20",
 		fmt.Sprintf("a=ssrc:%d cname:WhatsAppAudioStream1", f.ssrc),
 	}
+	if f.address != loopback { // nobody listens on ::1
+		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, " ::1 ") })
+	}
+	return lines
 }
 
 func olderLines(f offerFields) []string {
@@ -104,10 +112,10 @@ func olderLines(f offerFields) []string {
 		"a=msid-semantic: WMS " + f.stream,
 		"a=ice-lite",
 		fmt.Sprintf("m=audio %d UDP/TLS/RTP/SAVPF 111 126", f.port),
-		"c=IN IP4 127.0.0.1",
+		"c=IN IP4 " + f.address,
 		"a=rtcp:9 IN IP4 0.0.0.0",
-		fmt.Sprintf("a=candidate:%d 1 udp 2113937151 127.0.0.1 %d typ host generation 0 network-cost 50 ufrag %s",
-			f.foundation4, f.port, f.ufrag),
+		fmt.Sprintf("a=candidate:%d 1 udp 2113937151 %s %d typ host generation 0 network-cost 50 ufrag %s",
+			f.foundation4, f.address, f.port, f.ufrag),
 		"a=ice-ufrag:" + f.ufrag,
 		"a=ice-pwd:" + f.pwd,
 		"a=fingerprint:sha-256 " + f.fingerprint,

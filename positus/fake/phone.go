@@ -156,7 +156,7 @@ func (s *Server) prepare(p Phone) (*Call, error) {
 	fields := randomFields(p.Offer, rand.New(rand.NewPCG(s.rand.Uint64(), s.rand.Uint64())), c.placed)
 	s.mu.Unlock()
 	if p.Media {
-		if c.peer, err = newPeer(&fields, s.now); err != nil {
+		if c.peer, err = newPeer(&fields, s.now, s.cfg.AudioAddr); err != nil {
 			return nil, err
 		}
 	}

@@ -10,7 +10,8 @@
 //	err = call.Wait(ctx, fake.Accepted)
 //
 // Paths, bodies and replies follow the samples in Positus' quick-docs (calling/api-calling); codes and timing follow
-// Meta's pages on WhatsApp calling (user-initiated calls, troubleshooting). Everything stays on loopback.
+// Meta's pages on WhatsApp calling (user-initiated calls, troubleshooting). Everything stays on loopback, but for audio if
+// Config.AudioAddr says so.
 package fake
 
 import (
@@ -52,6 +53,9 @@ type Config struct {
 	NoMediaAfter time.Duration
 	// SilenceAfter ends a call in which the business went silent, RTCP included, 30 s if zero (Meta: troubleshooting).
 	SilenceAfter time.Duration
+	// AudioAddr is where phones have their audio, an IPv4 address of this machine; 127.0.0.1 if empty. Browsers other
+	// than Chrome may not reach a loopback address.
+	AudioAddr string
 	// Dials are how the server behaves at first; Adjust changes them later.
 	Dials Dials
 }
@@ -88,6 +92,7 @@ type Server struct {
 func New(cfg Config) *Server {
 	cfg.Numbers = maps.Clone(cfg.Numbers)
 	setDefault(&cfg.Addr, "127.0.0.1:0")
+	setDefault(&cfg.AudioAddr, loopback)
 	setDefault(&cfg.AnswerWindowMin, 30*time.Second)
 	setDefault(&cfg.AnswerWindowMax, max(60*time.Second, cfg.AnswerWindowMin))
 	setDefault(&cfg.NoMediaAfter, 20*time.Second)

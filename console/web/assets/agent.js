@@ -31,7 +31,7 @@ async function enter() {
   }
   unbanner('store', 'session');
   choose(model.me.language);
-  translate();
+  language();
   model.signedIn = true;
   claimTab();
   changed();
