@@ -11,11 +11,16 @@ import (
 	"callrouter/engine"
 )
 
+// purgeRest is how many times as long as a batch took Purge rests after it. A call takes several steps, and each may
+// come while Redis deletes a batch; so Redis has to be free for most of the time.
+const purgeRest = 4
+
 // Purge is part of [engine.Calls]. It also deletes switches and entries that ended before t, and mends the indexes of
-// outcomes. It reads no records: a batch takes three round trips.
+// outcomes. It reads no records: a batch takes three round trips. It rests between them.
 func (s *redisStore) Purge(ctx context.Context, t time.Time) (int, error) {
 	total := 0
 	for {
+		began := time.Now()
 		keys, err := s.scores(ctx, redis.ZRangeArgs{
 			Key: keyEnded, ByScore: true, Start: "-inf", Stop: "(" + strconv.FormatInt(micros(t), 10), Count: listBatch,
 		})
@@ -31,6 +36,9 @@ func (s *redisStore) Purge(ctx context.Context, t time.Time) (int, error) {
 		total += n
 		if n == 0 || len(keys) < listBatch {
 			break
+		}
+		if err := rest(ctx, purgeRest*time.Since(began)); err != nil {
+			return total, err
 		}
 	}
 	if err := s.index(ctx); err != nil {

@@ -186,6 +186,32 @@ func hasFreePages(t *testing.T, path string) bool {
 	return number(last, 32) != math.MaxUint64
 }
 
+// TestRedisPurgeRests: while a purge goes on, Redis has most of its time for calls.
+func TestRedisPurgeRests(t *testing.T) {
+	server := storetest.NewRedis(t)
+	s := openURL(t, server.URL)
+	fillStore(t, s, "ended ", 3_000)
+	server.Do("CONFIG", "RESETSTAT")
+	began := time.Now()
+	if n, err := s.Purge(t.Context(), time.Now()); n != 3_000 || err != nil {
+		t.Fatalf("purged %d, %v", n, err)
+	}
+	took := time.Since(began)
+	var busy time.Duration
+	for line := range strings.Lines(server.Do("INFO", "commandstats").(string)) {
+		name, stats, _ := strings.Cut(line, ":")
+		_, rest, _ := strings.Cut(stats, "usec=")
+		var us int64
+		if _, err := fmt.Sscan(strings.SplitN(rest, ",", 2)[0], &us); err == nil && name == "cmdstat_evalsha" {
+			busy += time.Duration(us) * time.Microsecond
+		}
+	}
+	t.Logf("a purge of 3000 records took %s, and %s of that of Redis", took, busy)
+	if busy == 0 || busy > took/4 {
+		t.Errorf("Redis worked for %s of the %s of the purge, want a quarter at most", busy, took)
+	}
+}
+
 // TestRedisSize counts the commands that Redis carries out, those of scripts too.
 func TestRedisSize(t *testing.T) {
 	server := storetest.NewRedis(t)
