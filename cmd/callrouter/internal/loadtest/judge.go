@@ -67,6 +67,8 @@ func (c *crowd) judge(ctx context.Context, r *waitingResult) error {
 	for _, d := range c.fake.Deliveries() {
 		if !d.Delivered() {
 			r.refused++
+			r.remark("webhook %s of call %s at %s: %d %s",
+				d.Event, engine.Key(d.CallIDs[0]), d.Time.Format(clock), d.Status, d.Err)
 		}
 		if w := order[d.CallIDs[0]]; d.Event == "connect" && d.Delivered() {
 			w.posted, w.taken = d.Time, d.Time.Add(d.Latency)
@@ -90,10 +92,10 @@ func (c *crowd) judge(ctx context.Context, r *waitingResult) error {
 		a.mu.Unlock()
 	}
 	slices.Sort(r.waits)
-	for _, t := range order.overtaken(turns) {
+	for _, o := range order.overtaken(turns) {
 		r.overtaken++
-		r.remark("%s rings for call %s at %s, and an earlier one waits",
-			t.agent, engine.Key(t.call), t.rang.Format(clock))
+		r.remark("%s rings for call %s at %s, and an earlier one waits: %s, since %s", o.turn.agent,
+			engine.Key(o.turn.call), o.turn.rang.Format(clock), engine.Key(o.earlier), o.since.Format(clock))
 	}
 	r.calls = len(c.calls)
 	return c.judgeRecords(ctx, r, turns)
@@ -146,11 +148,18 @@ type waitingCall struct {
 	ended         time.Time // zero: it was not
 }
 
+// overtaking is a turn in which an earlier call was passed over, and since when that one waited.
+type overtaking struct {
+	turn    *turn
+	earlier string
+	since   time.Time
+}
+
 // overtaken returns the turns in which a phone rang for a call while an earlier one waited that the agent could have
 // had. By its log, an agent is free from when it began to become free: what is on its way counts in favour of the
 // router. An earlier call that rings a moment later, at an agent who was free as well, is not overtaken: it was left
 // that agent.
-func (l lineUp) overtaken(turns []*turn) []*turn {
+func (l lineUp) overtaken(turns []*turn) []overtaking {
 	rings := map[string][]*turn{} // by call, in order
 	for _, t := range turns {
 		if !t.rang.IsZero() {
@@ -164,16 +173,20 @@ func (l lineUp) overtaken(turns []*turn) []*turn {
 			byQueue[w.queue] = append(byQueue[w.queue], id)
 		}
 	}
-	var found []*turn
+	var found []overtaking
 	for _, t := range turns {
 		later := l[t.call]
 		if t.rang.IsZero() || later == nil {
 			continue
 		}
-		if slices.ContainsFunc(byQueue[later.queue], func(id string) bool {
-			return id != t.call && l[id].taken.Before(later.posted) && l[id].lets(t, rings[id])
-		}) {
-			found = append(found, t)
+		for _, id := range byQueue[later.queue] {
+			if id == t.call || !l[id].taken.Before(later.posted) {
+				continue
+			}
+			if since, lets := l[id].lets(t, rings[id]); lets {
+				found = append(found, overtaking{t, id, since})
+				break
+			}
 		}
 	}
 	return found
@@ -182,23 +195,23 @@ func (l lineUp) overtaken(turns []*turn) []*turn {
 // moment is how long a call takes to be handed out, or to be taken back: what comes later has nothing to do with it.
 const moment = 100 * time.Millisecond
 
-// lets reports whether an earlier call was passed over as a phone rang for a later one. rings are those of the earlier
-// call, in order.
-func (w *waitingCall) lets(t *turn, rings []*turn) bool {
+// lets reports whether an earlier call was passed over as a phone rang for a later one, and since when it waited. rings
+// are those of the earlier call, in order.
+func (w *waitingCall) lets(t *turn, rings []*turn) (since time.Time, lets bool) {
 	if !w.ended.IsZero() && w.ended.Before(t.rang.Add(moment)) {
-		return false
+		return since, false
 	}
-	since := w.taken
+	since = w.taken
 	for _, r := range rings {
 		switch {
 		case r.rang.After(t.rang):
-			return since.Add(moment).Before(t.rang) && r.sent.After(t.rang)
+			return since, since.Add(moment).Before(t.rang) && r.sent.After(t.rang)
 		case r.agent == t.agent: // who declined it
-			return false
+			return since, false
 		case r.declined.IsZero(): // somebody picked it up
-			return false
+			return since, false
 		}
 		since = r.declined
 	}
-	return since.Add(moment).Before(t.rang)
+	return since, since.Add(moment).Before(t.rang)
 }
