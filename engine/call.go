@@ -290,6 +290,16 @@ func (c *Call) lastOffer(agent string) string {
 	return ""
 }
 
+// Waits returns the queue in which a call waits: it has been told to wait there, or was offered, and rings nowhere now.
+// So one that was declined keeps its place until it is offered again.
+func (c *Call) Waits() (queue string, ok bool) {
+	lapsed := c.State == Offered && len(c.Offers) > 0 && !c.pending()
+	if c.Step == nil || c.State != Waiting && !lapsed {
+		return "", false
+	}
+	return c.Step.Queue, true
+}
+
 // pending reports whether any offer still rings.
 func (c *Call) pending() bool {
 	return slices.ContainsFunc(c.Offers, func(o Offer) bool { return o.Result == "" })

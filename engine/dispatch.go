@@ -186,7 +186,10 @@ func (q *dispatcher) look(places []*placeInRow) (again time.Duration) {
 	if err == nil && slices.ContainsFunc(waiters, func(w Waiter) bool { return w.Owner != q.e.instance }) {
 		alive, err = q.e.alive()
 	}
-	if err != nil { // it finds out how to go on without the store
+	switch {
+	case err != nil && q.e.awayShortly(): // one asks for all, or those who wait would keep the store from coming back
+		return askAgain
+	case err != nil: // each finds out how to go on without the store
 		return q.eachForItself(places)
 	}
 	free := q.free(places, agents, snap, now)

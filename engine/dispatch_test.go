@@ -54,6 +54,27 @@ func TestWaitingCostsTheSameForManyAndFew(t *testing.T) {
 	}
 }
 
+// TestStoreStallsAndManyWait: while the store does not reply for a moment, one asks for all who wait, and they go on
+// waiting. If each asked for itself, the store would be late for all of them from then on.
+func TestStoreStallsAndManyWait(t *testing.T) {
+	const calls = 300
+	inSlowWorld(t, waitingRules, func(w *world, s *slowStore) {
+		waitTogether(w, calls)
+		s.takes = 250 * time.Millisecond
+		s.away.Store(true)
+		before := s.snapshots.Load() + s.gets.Load()
+		pass(2 * time.Second)
+		if asked := s.snapshots.Load() + s.gets.Load() - before; asked < 2 || asked > 8 {
+			t.Errorf("the store was asked %d times in 2 s, while it did not reply and %d calls waited", asked, calls)
+		}
+		s.away.Store(false)
+		pass(500 * time.Millisecond)
+		w.want(fmt.Sprint("call ", calls-1), engine.Waiting, "")
+		w.present("ana")
+		w.want("call 0", engine.Offered, "")
+	})
+}
+
 // TestAgentConcernsOnlyQueuesOfTheirs: an agent who comes and goes makes no other queue look.
 func TestAgentConcernsOnlyQueuesOfTheirs(t *testing.T) {
 	inSlowWorld(t, waitingRules, func(w *world, s *slowStore) {

@@ -152,11 +152,17 @@ func (r *runner) unchanged() (same bool, err error) {
 	return true, nil
 }
 
+// askAgain is how long nobody asks a store that failed.
+const askAgain = 100 * time.Millisecond
+
+// awayShortly reports whether a store that fails has worked a moment ago, so that calls may wait for it.
+func (e *Engine) awayShortly() bool { return e.sinceBeat() < e.Timing.Lease*2/3 }
+
 // lookFailed bridges a short outage of the store: phones keep ringing and calls keep waiting. It returns errStore once
 // other instances may soon count this one as gone.
 func (r *runner) lookFailed(err error) error {
-	if r.e.sinceBeat() < r.e.Timing.Lease*2/3 {
-		r.pause(100 * time.Millisecond)
+	if r.e.awayShortly() {
+		r.pause(askAgain)
 		return nil
 	}
 	return errors.Join(errStore, err)

@@ -137,7 +137,7 @@ type Slot struct {
 	Until time.Time
 }
 
-// Waiter is a call that waits in a queue.
+// Waiter is a call that waits in a queue; see [Call.Waits].
 type Waiter struct {
 	Key     string
 	Joined  time.Time

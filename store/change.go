@@ -203,7 +203,10 @@ func decodeWaiter(key string, doc []byte) (engine.Waiter, error) {
 
 // waits returns the queue in which a call waits, if it waits.
 func waits(c *engine.Call) (queue string, w waiter, ok bool) {
-	if c == nil || c.State != engine.Waiting || c.Step == nil {
+	if c == nil {
+		return "", waiter{}, false
+	}
+	if queue, ok = c.Waits(); !ok {
 		return "", waiter{}, false
 	}
 	w = waiter{Joined: c.Step.Joined, Version: c.RulesVersion, Agents: c.Step.Agents, Owner: c.Owner}
@@ -212,7 +215,7 @@ func waits(c *engine.Call) (queue string, w waiter, ok bool) {
 			w.Rung = append(w.Rung, o.Agent)
 		}
 	}
-	return c.Step.Queue, w, true
+	return queue, w, true
 }
 
 // endOf returns the time from which the age of an ended record counts.

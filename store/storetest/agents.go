@@ -253,9 +253,11 @@ func testQueues(s *suite) {
 	if !slices.Equal(w.Rung, []string{"ana", "bruno"}) || w.Owner != "two" || !w.Joined.Equal(base.Add(time.Second)) {
 		s.Errorf("%+v", w)
 	}
-	first = s.change(first, func(c *engine.Call) { c.State = engine.Offered })
+	first = s.change(first, func(c *engine.Call) {
+		c.State, c.Offers = engine.Offered, append(c.Offers, engine.Offer{ID: "3", Agent: "carla"})
+	})
 	expect("second", "third") // one that rings does not wait
-	first = s.change(first, func(c *engine.Call) { c.State = engine.Waiting })
+	first = s.change(first, func(c *engine.Call) { c.State, c.Offers = engine.Waiting, c.Offers[:2] })
 	expect("first", "second", "third") // and comes back to its old place
 	s.change(first, func(c *engine.Call) {
 		c.State, c.Step, c.EndedAt, c.Due = engine.Ended, nil, s.now(), time.Time{}

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"callrouter/engine"
 )
@@ -50,6 +51,54 @@ func testQueueChanged(s *suite) {
 	s.change(first, func(n *engine.Call) { n.State, n.Step, n.Holds = engine.Deciding, nil, nil })
 	_, err = offer(second, rev())
 	s.ok(err)
+}
+
+// A call that was offered and rings nowhere any more waits in its old place, until it is offered again.
+func testDeclinedWaits(s *suite) {
+	s.online("ana")
+	first, second := s.insert(s.call("first")), s.insert(s.call("second"))
+	joined := s.now()
+	step := func(c *engine.Call, state engine.State, after time.Duration, offers ...engine.Offer) *engine.Call {
+		return s.change(c, func(n *engine.Call) {
+			n.State, n.Step = state, &engine.Handoff{Queue: "sales", Joined: joined.Add(after)}
+			n.Offers = offers
+		})
+	}
+	expect := func(what string, want ...*engine.Call) {
+		s.Helper()
+		snap, err := s.Snapshot(s.Context(), engine.Query{Queues: []string{"sales"}})
+		s.ok(err)
+		var got, keys []string
+		for _, w := range snap.Queues["sales"] {
+			got = append(got, w.Key)
+		}
+		for _, c := range want {
+			keys = append(keys, c.Key())
+		}
+		if !slices.Equal(got, keys) {
+			s.Errorf("%s: %v wait, want %v", what, got, keys)
+		}
+	}
+	first, second = step(first, engine.Waiting, 0), step(second, engine.Waiting, time.Second)
+	expect("both wait", first, second)
+	rings := engine.Offer{ID: first.Key() + "-1", Agent: "ana", Queue: "sales", RingsUntil: s.now().Add(long)}
+	declined := rings
+	declined.Result = engine.OfferDeclined
+	first = step(first, engine.Offered, 0, rings)
+	expect("the first rings", second)
+	first = step(first, engine.Offered, 0, declined)
+	expect("it was declined", first, second)
+	snap, err := s.Snapshot(s.Context(), engine.Query{Queues: []string{"sales"}})
+	s.ok(err)
+	if w := snap.Queues["sales"][0]; !slices.Equal(w.Rung, []string{"ana"}) {
+		s.Errorf("it was offered to %v, want ana", w.Rung)
+	}
+	again := rings
+	again.ID, again.Agent = first.Key()+"-2", "bia"
+	first = step(first, engine.Offered, 0, declined, again)
+	expect("it rings again", second)
+	s.change(first, func(n *engine.Call) { n.State, n.Step = engine.Deciding, nil })
+	expect("it has left", second)
 }
 
 // What a store has lost is put back, with its slots; what it knows better stays.

@@ -176,10 +176,8 @@ func (m *Memory) write(old, next *engine.Call, force bool, now time.Time) (topic
 
 // waiting returns the queue that a call waits in, or "".
 func waiting(c *engine.Call) string {
-	if c.State == engine.Waiting && c.Step != nil {
-		return c.Step.Queue
-	}
-	return ""
+	queue, _ := c.Waits()
+	return queue
 }
 
 // Due is part of [engine.Calls].
