@@ -39,7 +39,6 @@ type Agent struct {
 }
 
 func (a *api) newAgentInfo(i engine.AgentInfo) Agent {
-	now := a.Now()
 	info := Agent{
 		Agent: i.ID, Name: i.Name, Status: statusOf(i.State), Capacity: i.Capacity, Held: i.Held,
 		Missed: i.State.Missed,
@@ -50,10 +49,10 @@ func (a *api) newAgentInfo(i engine.AgentInfo) Agent {
 	if i.State.Away {
 		info.Reason = i.State.Reason
 	}
-	if i.State.Capacity != nil && now.Before(i.State.CapacityUntil) {
+	if i.State.Capacity != nil && !i.State.CapacityUntil.IsZero() {
 		info.CapacityUntil = &i.State.CapacityUntil
 	}
-	if i.State.WrapUpUntil.After(now) {
+	if i.State.WrapUpUntil.After(a.Engine.Now()) {
 		info.WrapUpUntil = &i.State.WrapUpUntil
 	}
 	return info

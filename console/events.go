@@ -227,7 +227,7 @@ func (s *stream) withdraw(ctx context.Context, pending map[string]bool) error {
 				}
 				continue
 			}
-			if reason = withdrawal(c, o, s.api.Now()); reason == "" {
+			if reason = withdrawal(c, o, s.api.Engine.Now()); reason == "" {
 				continue
 			}
 		}

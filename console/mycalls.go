@@ -198,7 +198,7 @@ func (a *api) callsBefore(ctx context.Context, c *engine.Call) ([]EarlierCall, e
 func (a *api) listed(c *engine.Call) []string {
 	f, on := a.Engine.Rules(), []string{}
 	for _, l := range f.Lists() {
-		is := c.CallerKey != "" && f.OnList(l.Name, c.CallerKey, a.Engine.Now())
+		is := c.CallerKey != "" && f.OnList(l.Name, c.CallerKey, a.Engine.Clock.Wall())
 		for _, facts := range c.Facts {
 			is = is || facts.Listed[l.Name]
 		}

@@ -77,11 +77,11 @@ type Engine struct {
 	skewed      atomic.Bool  // the machine's clock is not the store's
 
 	// Instants of this process in nanoseconds of uptime. Setting a clock does not change uptime.
-	began      time.Time
-	beat       atomic.Int64 // when the store last confirmed that this instance lives
-	away       atomic.Int64 // when the store began to fail; 0 while it works
-	failed     atomic.Int64 // when the store last failed
-	takeOverAt atomic.Int64 // no call is taken over before this; see holdTakeOvers
+	began      time.Duration // of the clock
+	beat       atomic.Int64  // when the store last confirmed that this instance lives
+	away       atomic.Int64  // when the store began to fail; 0 while it works
+	failed     atomic.Int64  // when the store last failed
+	takeOverAt atomic.Int64  // no call is taken over before this; see holdTakeOvers
 
 	ctx         context.Context // ends when waiting must stop
 	stop        context.CancelFunc
@@ -118,7 +118,7 @@ func New(cfg Config) *Engine {
 		cfg.StoreDown = DecideInMemory
 	}
 	e := &Engine{
-		Config: cfg, instance: rand.Text(), began: time.Now(),
+		Config: cfg, instance: rand.Text(), began: cfg.Clock.Uptime(),
 		runners: map[string]*runner{}, reaping: make(chan struct{}, maxReaping),
 	}
 	e.log = cfg.Log.With("instance", e.instance[:6])

@@ -54,8 +54,8 @@ func (e *Engine) compareClocks(store time.Time) {
 	}
 }
 
-// uptime returns how long this process has run.
-func (e *Engine) uptime() time.Duration { return time.Since(e.began) }
+// uptime returns how long this process has run, the time in which the machine slept included.
+func (e *Engine) uptime() time.Duration { return e.Clock.Uptime() - e.began }
 
 // sinceBeat returns how long ago the store last confirmed that this instance lives.
 func (e *Engine) sinceBeat() time.Duration { return e.uptime() - time.Duration(e.beat.Load()) }

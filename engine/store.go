@@ -124,7 +124,7 @@ type AgentState struct {
 	Missed        int    // offers missed in a row
 	Slots         []Slot // taken and not expired
 	WrapUpUntil   time.Time
-	Capacity      *int // set by hand, until CapacityUntil
+	Capacity      *int // set by hand, until CapacityUntil by the clock on the wall; nil once that is over
 	CapacityUntil time.Time
 	OfferedAt     time.Time // when a call was last offered
 	IdleSince     time.Time // when a call last ended, or, if later, when the agent became available

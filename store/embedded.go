@@ -53,7 +53,8 @@ const walkLimit = 256 << 20
 // are only in memory. Everything else is on the disk before a method returns.
 type embedded struct {
 	path string
-	now  func() time.Time
+	now  func() time.Time // the router's time
+	wall func() time.Time
 	*records
 	known  known
 	db     *bolt.DB
@@ -67,7 +68,7 @@ type embedded struct {
 }
 
 func openEmbedded(path string, cfg Config) (engine.Store, error) {
-	s := &embedded{path: path, now: cfg.Now, records: newRecords(cfg)}
+	s := &embedded{path: path, now: cfg.Now, wall: cfg.Wall, records: newRecords(cfg)}
 	s.leases.init()
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)

@@ -22,13 +22,13 @@ func (s *embedded) Snapshot(ctx context.Context, q engine.Query) (engine.Snapsho
 		Revs: map[string]int64{}, Listed: map[string]bool{}, Calls: map[time.Duration]int{},
 	}
 	err := s.view(ctx, func(tx *bolt.Tx) error {
-		now := s.now()
+		now, wall := s.now(), s.wall()
 		for _, name := range q.Agents {
 			d, err := s.known.agent(name, tx.Bucket(bucketAgents).Get([]byte(name)))
 			if err != nil {
 				return err
 			}
-			snap.Agents[name] = d.state(s.leases.connected(name, now), now)
+			snap.Agents[name] = d.state(s.leases.connected(name, now), now, wall)
 		}
 		for _, name := range q.Queues {
 			waiters, err := s.waiting(tx, name)
@@ -39,7 +39,7 @@ func (s *embedded) Snapshot(ctx context.Context, q engine.Query) (engine.Snapsho
 		}
 		for _, list := range q.Lists {
 			for _, key := range []string{q.Caller, q.Other} {
-				is, err := listed(tx, list, key, now)
+				is, err := listed(tx, list, key, wall)
 				if err != nil {
 					return err
 				}
@@ -58,23 +58,23 @@ func (s *embedded) Snapshot(ctx context.Context, q engine.Query) (engine.Snapsho
 }
 
 // listed reports whether a caller has an entry on a list that has not ended.
-func listed(tx *bolt.Tx, list, key string, now time.Time) (bool, error) {
+func listed(tx *bolt.Tx, list, key string, wall time.Time) (bool, error) {
 	doc := tx.Bucket(bucketEntries).Get(append(prefix(list), key...))
 	if doc == nil || key == "" {
 		return false, nil
 	}
 	var e rules.Entry
 	err := json.Unmarshal(doc, &e)
-	return err == nil && !expired(e.Until, now), err
+	return err == nil && !expired(e.Until, wall), err
 }
 
 // state returns an agent as the engine sees it.
-func (d *agentDoc) state(connected bool, now time.Time) engine.AgentState {
+func (d *agentDoc) state(connected bool, now, wall time.Time) engine.AgentState {
 	a := engine.AgentState{
 		Connected: connected, Away: d.Away, Reason: d.Reason, Missed: d.Missed,
 		OfferedAt: d.OfferedAt, IdleSince: d.IdleSince,
 	}
-	if d.Capacity != nil && !expired(d.CapacityUntil, now) {
+	if d.Capacity != nil && !expired(d.CapacityUntil, wall) {
 		a.Capacity, a.CapacityUntil = d.Capacity, d.CapacityUntil
 	}
 	for key, sl := range d.Slots {

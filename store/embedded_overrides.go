@@ -21,7 +21,7 @@ func overridesTopic() []string { return []string{engine.TopicOverrides} }
 func (s *embedded) Switches(ctx context.Context) (map[string]rules.Switch, error) {
 	all := map[string]rules.Switch{}
 	err := s.view(ctx, func(tx *bolt.Tx) error {
-		now := s.now()
+		now := s.wall()
 		return tx.Bucket(bucketSwitches).ForEach(func(k, v []byte) error {
 			var sw rules.Switch
 			if err := json.Unmarshal(v, &sw); err != nil {
@@ -60,7 +60,7 @@ func (s *embedded) Entries(ctx context.Context, list string) ([]rules.Entry, err
 func (s *embedded) AllEntries(ctx context.Context, lists []string) (map[string][]rules.Entry, error) {
 	all := map[string][]rules.Entry{}
 	err := s.view(ctx, func(tx *bolt.Tx) error {
-		now := s.now()
+		now := s.wall()
 		for _, list := range lists {
 			pre := prefix(list)
 			c := tx.Bucket(bucketEntries).Cursor()

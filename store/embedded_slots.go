@@ -57,8 +57,8 @@ func (d *agentDoc) prune(now time.Time) {
 }
 
 // capacity returns the agent's capacity: the one set by hand, or else the one in the rules.
-func (d *agentDoc) capacity(byRules int, now time.Time) int {
-	if d.Capacity != nil && !expired(d.CapacityUntil, now) {
+func (d *agentDoc) capacity(byRules int, wall time.Time) int {
+	if d.Capacity != nil && !expired(d.CapacityUntil, wall) {
 		return *d.Capacity
 	}
 	return byRules
@@ -133,7 +133,7 @@ func (s *embedded) mayHold(d *agentDoc, key string, a agentChange, now time.Time
 	if a.hold.Kind == engine.HoldRinging && (d.Away || !s.leases.connected(a.agent, now)) {
 		return false
 	}
-	return len(d.Slots) < d.capacity(a.hold.Capacity, now)
+	return len(d.Slots) < d.capacity(a.hold.Capacity, s.wall())
 }
 
 // leases hold what ends unless it is renewed: connections of agents, and instances.

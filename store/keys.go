@@ -13,7 +13,8 @@ import (
 // in one hash slot of a Cluster, since one script touches many of them.
 const keyPrefix = "cr1:{callrouter}:"
 
-// The keys in Redis. Times are in microseconds: by the server's clock for leases, as in the record for all others.
+// The keys in Redis. Times are in microseconds: by the server's clock for leases (presence, slots, instances) and open_at,
+// by the clock on the wall for capacity_until, and by the router's time, as in records, for all others.
 //
 //	call:KEY         hash    rev, doc: revision and record (JSON) of the call with this engine.Key; caller: its key;
 //	                         deleted by Purge
@@ -36,10 +37,11 @@ const keyPrefix = "cr1:{callrouter}:"
 //	lists            set     names of the lists above
 //	versions         hash    version of the rules -> its files, packed
 //	touched          zset    version by when it was last in force
-//	once:KEY         string  id of the first request; expires
+//	once:KEY         string  id of the first request, and until when it counts; expires a day later
 //	instances        zset    instance by end of its lease
 //	epoch            hash    id, run (run_id of the server), open_at (no slot is taken before), shift (how far
-//	                         the server's clock was set forward); see lua/common.lua and lua/jumped.lua
+//	                         the server's clock is ahead of the router's time), slewed (when shift last became
+//	                         less), jumps (how often the clock was set); see lua/common.lua and lua/jumped.lua
 //	wakes            channel the topics that are woken
 //
 // A user with no more rights than these will do:

@@ -23,8 +23,9 @@ import (
 // redisStore is the store in Redis, for any number of processes. Every step is one script, which Redis runs atomically.
 type redisStore struct {
 	client  redis.UniversalClient
-	address string // without the password
-	now     func() time.Time
+	address string           // without the password
+	now     func() time.Time // the router's time
+	wall    func() time.Time
 	timeout time.Duration
 	gate    time.Duration
 	*records
@@ -47,7 +48,7 @@ func openRedis(ctx context.Context, address string, cfg Config) (engine.Store, e
 	s := &redisStore{
 		address: redact(
 			address,
-		), now: cfg.Now, timeout: cfg.Timeout, gate: cfg.Gate, records: newRecords(cfg), scripts: sc,
+		), now: cfg.Now, wall: cfg.Wall, clock: serverClock{uptime: cfg.Uptime}, timeout: cfg.Timeout, gate: cfg.Gate, records: newRecords(cfg), scripts: sc,
 		done: make(chan struct{}),
 	}
 	if s.client, err = newClient(address, cfg.Timeout, false); err != nil {

@@ -32,18 +32,19 @@ func (s *redisStore) Snapshot(ctx context.Context, q engine.Query) (engine.Snaps
 		keys = append(keys, keyList(l))
 	}
 	keys = append(keys, keyCaller(q.Caller), keyCaller(q.Other))
+	now := s.now()
 	args := []any{len(q.Agents), len(q.Queues), len(q.Lists), q.Caller, q.Other, q.Except}
 	for _, d := range q.Calls {
-		args = append(args, d.Microseconds())
+		args = append(args, micros(now.Add(-d)))
 	}
 	reply, err := s.run(ctx, s.scripts.snapshot, keys, args...)
 	if err != nil {
 		return snap, err
 	}
 	out := list(reply)
-	now := fromMicros(number(at(out, 0)))
+	wall, shift := s.wall(), s.clock.shift()
 	for i, name := range q.Agents {
-		snap.Agents[name] = agentState(list(at(list(at(out, 1)), i)), now)
+		snap.Agents[name] = agentState(list(at(list(at(out, 1)), i)), wall, shift)
 	}
 	for i, name := range q.Queues {
 		if snap.Queues[name], snap.Revs[name], err = s.waiters(name, list(at(list(at(out, 2)), i))); err != nil {
@@ -52,8 +53,8 @@ func (s *redisStore) Snapshot(ctx context.Context, q engine.Query) (engine.Snaps
 	}
 	for i, name := range q.Lists {
 		entries := list(at(list(at(out, 3)), i))
-		snap.Listed[name] = q.Caller != "" && entryCounts(text(at(entries, 0)), now) ||
-			q.Other != "" && entryCounts(text(at(entries, 1)), now)
+		snap.Listed[name] = q.Caller != "" && entryCounts(text(at(entries, 0)), wall) ||
+			q.Other != "" && entryCounts(text(at(entries, 1)), wall)
 	}
 	for i, d := range q.Calls {
 		if snap.Calls[d] = int(number(at(list(at(out, 4)), i))); q.Caller == "" {
@@ -63,21 +64,22 @@ func (s *redisStore) Snapshot(ctx context.Context, q engine.Query) (engine.Snaps
 	return snap, nil
 }
 
-// agentState reads {fields of the agent, number of connections, slots with their ends}.
-func agentState(reply []any, now time.Time) engine.AgentState {
+// agentState reads {fields of the agent, number of connections, slots with their ends}. The server's clock, by which slots
+// end, is ahead of the router's time by shift.
+func agentState(reply []any, wall time.Time, shift time.Duration) engine.AgentState {
 	f := list(at(reply, 0))
 	a := engine.AgentState{
 		Connected: number(at(reply, 1)) > 0,
 		Away:      text(at(f, 0)) == "1", Reason: text(at(f, 1)), Missed: int(number(at(f, 2))),
 		OfferedAt: fromMicros(number(at(f, 5))), IdleSince: fromMicros(number(at(f, 6))),
 	}
-	if until := fromMicros(number(at(f, 4))); at(f, 3) != nil && !expired(until, now) {
+	if until := fromMicros(number(at(f, 4))); at(f, 3) != nil && !expired(until, wall) {
 		n := int(number(at(f, 3)))
 		a.Capacity, a.CapacityUntil = &n, until
 	}
 	for pair := range slices.Chunk(list(at(reply, 2)), 2) {
 		key, kind, _ := strings.Cut(text(pair[0]), " ")
-		until := fromMicros(number(at(pair, 1)))
+		until := fromMicros(number(at(pair, 1))).Add(-shift)
 		a.Slots = append(a.Slots, engine.Slot{Call: key, Kind: engine.HoldKind(kind), Until: until})
 	}
 	finishSlots(&a)
@@ -126,7 +128,7 @@ func with(topics []string, args ...any) []any {
 // Present is part of [engine.Agents].
 func (s *redisStore) Present(ctx context.Context, agent, connection string, lease time.Duration) error {
 	_, err := s.run(ctx, s.scripts.present, []string{keyPresence(agent), keyAgent(agent)},
-		with(statusTopics(agent, false), connection, lease.Microseconds())...)
+		with(statusTopics(agent, false), connection, lease.Microseconds(), micros(s.now()))...)
 	return err
 }
 
@@ -142,7 +144,7 @@ func (s *redisStore) SetStatus(ctx context.Context, agent string, away bool, rea
 	if away {
 		flag = "1"
 	}
-	_, err := s.run(ctx, s.scripts.status, []string{keyAgent(agent)}, with(statusTopics(agent, away), flag, reason)...)
+	_, err := s.run(ctx, s.scripts.status, []string{keyAgent(agent)}, with(statusTopics(agent, away), flag, reason, micros(s.now()))...)
 	return err
 }
 
@@ -202,7 +204,8 @@ func (s *redisStore) Token(ctx context.Context, agent string) (hash string, err 
 
 // Once is part of [engine.Limits].
 func (s *redisStore) Once(ctx context.Context, key string, every time.Duration) (bool, error) {
-	reply, err := s.run(ctx, s.scripts.once, []string{keyOnce(key)}, rand.Text(), max(every.Milliseconds(), 1))
+	reply, err := s.run(ctx, s.scripts.once, []string{keyOnce(key)}, rand.Text(), max(every.Milliseconds(), 1),
+		micros(s.now()))
 	return number(reply) == 1, err
 }
 
@@ -213,7 +216,8 @@ func (s *redisStore) Leave(ctx context.Context, instance string) error {
 
 // Alive is part of [engine.Instances].
 func (s *redisStore) Alive(ctx context.Context) ([]string, error) {
-	reply, err := s.run(ctx, s.scripts.alive, []string{keyInstances})
+	reply, err := s.run(ctx, s.scripts.alive, []string{keyInstances, keyEpoch},
+		micros(s.clock.now()), s.jumpTolerance(), s.clock.jumps())
 	if err != nil {
 		return nil, err
 	}

@@ -36,6 +36,8 @@ type luaPlan struct {
 	QueueChanges bool       `json:"queue_changes"`
 	Seen         int64      `json:"seen"`  // the revision the queue must have; 0: any
 	Force        bool       `json:"force"` // take slots even over the capacity
+	Now          int64      `json:"now"`   // the router's time
+	Wall         int64      `json:"wall"`  // the clock on the wall
 	Agents       []luaAgent `json:"agents"`
 	Topics       []string   `json:"topics"`
 }
@@ -74,6 +76,7 @@ func (s *redisStore) plan(ch *change) (string, error) {
 		CallerKey: ch.next.CallerKey, Caller: ch.next.CallerKey != "",
 		Agents: []luaAgent{}, Topics: append([]string{}, ch.topics...),
 		QueueChanges: ch.queueChanges(), Seen: ch.seen, Force: ch.force,
+		Now: micros(s.now()), Wall: micros(s.wall()),
 	}
 	if p.Live {
 		p.Due = micros(ch.next.Due)

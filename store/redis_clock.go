@@ -14,37 +14,58 @@ const maxJump = time.Second
 
 // serverClock is what the clock of Redis said at the last beat, and where it should be now. If it is elsewhere it was
 // set, and leases, which end by it, may have ended early.
-type serverClock struct{ last atomic.Pointer[reading] }
+type serverClock struct {
+	uptime func() time.Duration // see Config
+	last   atomic.Pointer[reading]
+}
 
 // reading is a time on another clock, and when it was read.
 type reading struct {
-	at, read time.Time
-	shift    time.Duration // how far that clock was set forward, as all instances know
+	at    time.Time
+	read  time.Duration // of uptime
+	shift time.Duration // how far that clock is ahead of the router's time, as all instances know
+	jumps string        // how often it was set
 }
 
 // now returns what the clock should say, or the zero time if that is not known.
 func (c *serverClock) now() time.Time {
 	if r := c.last.Load(); r != nil {
-		return r.at.Add(time.Since(r.read))
+		return r.at.Add(c.uptime() - r.read)
 	}
 	return time.Time{}
 }
 
-// Beat is part of [engine.Instances]. It returns the time of Redis' clock as if nobody had set it while calls were
-// alive, the same for all instances.
+// shift returns how far the clock of Redis is ahead of the router's time.
+func (c *serverClock) shift() time.Duration {
+	if r := c.last.Load(); r != nil {
+		return r.shift
+	}
+	return 0
+}
+
+// jumps returns how often the clock of Redis was set, as this instance knows.
+func (c *serverClock) jumps() string {
+	if r := c.last.Load(); r != nil {
+		return r.jumps
+	}
+	return ""
+}
+
+// Beat is part of [engine.Instances]. It returns the time of Redis' clock as if nobody had set it, the same
+// for all instances. When somebody has, it comes back to that clock slowly; see beat.lua.
 func (s *redisStore) Beat(ctx context.Context, instance string, lease time.Duration) (string, time.Time, error) {
 	for {
-		sent, should := time.Now(), s.clock.now()
-		reply, err := s.run(ctx, s.scripts.beat, []string{keyInstances, keyEpoch, keyLive},
+		sent, should := s.clock.uptime(), s.clock.now()
+		reply, err := s.run(ctx, s.scripts.beat, []string{keyInstances, keyEpoch, keyLive, keyReceived},
 			instance, lease.Microseconds(), rand.Text(), s.gate.Microseconds(), micros(should), s.jumpTolerance())
 		if err != nil {
 			return "", time.Time{}, err
 		}
-		out, half := list(reply), time.Since(sent)/2
+		out, half := list(reply), (s.clock.uptime()-sent)/2
 		epoch, at := text(out[0]), fromMicros(number(out[1]))
 		if epoch != "" {
 			shift := time.Duration(number(out[2])) * time.Microsecond
-			s.clock.last.Store(&reading{at: at, read: sent.Add(half), shift: shift})
+			s.clock.last.Store(&reading{at: at, read: sent + half, shift: shift, jumps: text(out[3])})
 			return epoch, at.Add(-shift), nil
 		}
 		if err := s.jumped(ctx, instance, lease, at.Sub(should.Add(half))); err != nil {
@@ -62,7 +83,7 @@ func (s *redisStore) jumpTolerance() int64 { return (maxJump + s.timeout).Micros
 func (s *redisStore) jumped(ctx context.Context, instance string, lease, by time.Duration) error {
 	last := s.clock.last.Load()
 	reply, err := s.run(ctx, s.scripts.jumped, []string{keyEpoch, keyInstances},
-		last.shift.Microseconds(), by.Microseconds(), instance, lease.Microseconds(),
+		last.jumps, by.Microseconds(), instance, lease.Microseconds(),
 		rand.Text(), s.gate.Microseconds())
 	switch {
 	case err != nil:

@@ -48,7 +48,7 @@ func (s *redisStore) Switches(ctx context.Context) (map[string]rules.Switch, err
 		if err := json.Unmarshal([]byte(doc), &sw); err != nil {
 			return nil, fmt.Errorf("the stored switch of hours %s is damaged; set or clear it again: %w", hours, err)
 		}
-		if !expired(sw.Until, s.now()) {
+		if !expired(sw.Until, s.wall()) {
 			all[hours] = sw
 		}
 	}
@@ -78,7 +78,7 @@ func (s *redisStore) Entries(ctx context.Context, list string) ([]rules.Entry, e
 		if err := json.Unmarshal([]byte(doc), &e); err != nil {
 			return nil, fmt.Errorf("a stored entry of list %s (%d characters long) is damaged: %w", list, len(key), err)
 		}
-		if !expired(e.Until, s.now()) {
+		if !expired(e.Until, s.wall()) {
 			all = append(all, e)
 		}
 	}

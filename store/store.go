@@ -27,9 +27,15 @@ const DefaultGate = 6 * time.Second
 
 // Config is what a store depends on. The zero value is usable.
 type Config struct {
-	// Now is the clock of the embedded store, and the one by which a router says when a hold ends: an [engine.Clock],
-	// or time.Now if nil. Redis counts leases by its own clock; this one only turns the end of a hold into a duration.
+	// Now is the router's time, by which all is counted that is not said otherwise: an [engine.Clock], or time.Now if
+	// nil. Redis counts leases by its own clock.
 	Now func() time.Time
+	// Wall is the clock on the wall. By it ends what somebody set until a time of day: switches, entries of lists, an
+	// agent's capacity. Now if nil.
+	Wall func() time.Time
+	// Uptime is how long something has run, no matter how clocks are set and whether the machine sleeps:
+	// [engine.Clock.Uptime]. If nil, it stands still while the machine sleeps.
+	Uptime func() time.Duration
 	// Logger takes what an operator should know; nothing is logged if it is nil.
 	Logger *slog.Logger
 	// Gate is how long a Redis that may have lost slots gives none, so that instances can write back those they hold;
@@ -52,6 +58,13 @@ type Config struct {
 func Open(ctx context.Context, address string, cfg Config) (engine.Store, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Wall == nil {
+		cfg.Wall = cfg.Now
+	}
+	if cfg.Uptime == nil {
+		began := time.Now()
+		cfg.Uptime = func() time.Duration { return time.Since(began) }
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

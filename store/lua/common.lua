@@ -16,7 +16,8 @@ local function prune(key, t)
 end
 
 -- The epoch is a hash: id; run, the run_id of its server; open_at, before which no slot is taken; shift, how far the
--- server's clock was set forward.
+-- server's clock is ahead of the router's time because it was set; slewed, when shift last became less; jumps,
+-- how often the clock was set.
 
 -- Begins a new epoch, with an id and a gate in microseconds.
 local function begin(key, t, run, id, gate)
@@ -28,10 +29,12 @@ end
 -- the script: a separate request might reach one server, and the step the next.
 local function epoch(key, t, id, gate)
   local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
-  if redis.call('HGET', key, 'run') ~= run then
+  local state = redis.call('HMGET', key, 'run', 'open_at', 'id')
+  if state[1] ~= run then
     begin(key, t, run, id, gate)
+    return t + tonumber(gate), id
   end
-  return tonumber(redis.call('HGET', key, 'open_at')), redis.call('HGET', key, 'id')
+  return tonumber(state[2]), state[3]
 end
 
 local function publish(channel, topics)

@@ -1,6 +1,6 @@
 -- Reads what the engine asks for, at one instant. KEYS: for each agent slots, presence, state; queues; lists; calls of
 -- the caller, by key and by the other key, which may be ''. ARGV: number of agents, of queues, of lists; key of the
--- caller, other key; call to leave out; windows in microseconds.
+-- caller, other key; call to leave out; when each window of calls begins, by the router's time in microseconds.
 -- Returns {now, agents, queues, lists, counts}.
 local agents, queues, lists = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local t = now()
@@ -26,7 +26,7 @@ for k = 4, 5 do
   if ARGV[k] ~= '' and (k == 4 or ARGV[5] ~= ARGV[4]) then
     local left_out = redis.call('ZSCORE', calls, ARGV[6])
     for i = 7, #ARGV do
-      local since = t - tonumber(ARGV[i])
+      local since = tonumber(ARGV[i])
       local n = redis.call('ZCOUNT', calls, int(since), '+inf')
       if left_out and tonumber(left_out) >= since then
         n = n - 1

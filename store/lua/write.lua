@@ -37,7 +37,7 @@ local function mayHold(a, slots, presence, agent)
     return false
   end
   local capacity = a.capacity
-  if state[2] and (state[3] == '0' or tonumber(state[3]) > t) then
+  if state[2] and (state[3] == '0' or tonumber(state[3]) > plan.wall) then
     capacity = tonumber(state[2])
   end
   return #members < capacity
@@ -75,10 +75,10 @@ for i, a in ipairs(plan.agents) do
     redis.call('ZADD', slots, int(t + a.left), id .. ' ' .. a.kind)
   end
   if a.offered then
-    redis.call('HSET', agent, 'offered_at', int(t))
+    redis.call('HSET', agent, 'offered_at', int(plan.now))
   end
   if a.idle then
-    redis.call('HSET', agent, 'idle_since', int(t))
+    redis.call('HSET', agent, 'idle_since', int(plan.now))
   end
 end
 

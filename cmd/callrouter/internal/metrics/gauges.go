@@ -137,7 +137,7 @@ func (g *gauges) refreshStored(ctx context.Context, e *engine.Engine, s engine.S
 	if err != nil {
 		return err
 	}
-	free := g.setAgents(f, snap, now)
+	free := g.setAgents(f, snap)
 	g.setQueues(f, snap, free)
 	g.setHours(f, switches, now)
 	g.live.WithLabelValues().Set(float64(live))
@@ -145,7 +145,7 @@ func (g *gauges) refreshStored(ctx context.Context, e *engine.Engine, s engine.S
 }
 
 // setAgents returns how many free slots each available agent has.
-func (g *gauges) setAgents(f *rules.File, snap engine.Snapshot, now time.Time) map[string]int {
+func (g *gauges) setAgents(f *rules.File, snap engine.Snapshot) map[string]int {
 	status := map[string]int{"available": 0, "away": 0, "offline": 0}
 	slots := map[string]int{
 		"free":                     0,
@@ -167,7 +167,7 @@ func (g *gauges) setAgents(f *rules.File, snap engine.Snapshot, now time.Time) m
 		default:
 			status["available"]++
 			capacity := a.Capacity
-			if s.Capacity != nil && now.Before(s.CapacityUntil) {
+			if s.Capacity != nil {
 				capacity = *s.Capacity
 			}
 			free[a.ID] = max(0, capacity-len(s.Slots))

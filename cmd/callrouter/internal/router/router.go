@@ -80,7 +80,9 @@ func Start(ctx context.Context, cfg Config) (_ *Router, err error) {
 func (r *Router) open(ctx context.Context) (err error) {
 	cfg := r.cfg
 	clock := engine.NewClock(cfg.Clock)
-	if r.store, err = store.Open(ctx, cfg.Store, store.Config{Logger: cfg.Log, Now: clock.Now, OnError: r.metrics.Error}); err != nil {
+	if r.store, err = store.Open(ctx, cfg.Store, store.Config{
+		Logger: cfg.Log, Now: clock.Now, Wall: clock.Wall, Uptime: clock.Uptime, OnError: r.metrics.Error,
+	}); err != nil {
 		return err // it names the store, without the password
 	}
 	if file, ok := r.store.(store.Backer); ok {
