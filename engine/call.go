@@ -118,6 +118,9 @@ type Call struct {
 	Transitions []Transition  `json:"transitions"`
 }
 
+// OtherKey is [rules.Caller.OtherKey] of the call's caller.
+func (c *Call) OtherKey() string { return rules.OtherKey(c.CallerKey, c.UserID) }
+
 // FactRecord holds what one evaluation used beside the call and the rules file: what the store returned, and what was
 // set at run time.
 type FactRecord struct {

@@ -461,6 +461,11 @@ default: {accept: greeting}
 		if c := connect("d", caller, "BR.2"); c.Rule != "often" {
 			t.Errorf("the fourth call from the number was decided by %q", c.Rule)
 		}
+		connect("f", vip, "BR.4")
+		connect("g", vip, "BR.4")
+		if c := connect("h", "", "BR.4"); c.Rule != "often" {
+			t.Errorf("the third call, with the number hidden, was decided by %q", c.Rule)
+		}
 		w.must(w.store.PutEntry(ctx, "partners", rules.Entry{Key: "id:BR.3"}))
 		for i, from := range []string{"", vip} {
 			if c := connect("e"+from, from, "BR.3"); c.Rule != "partner" {

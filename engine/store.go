@@ -80,7 +80,7 @@ type Filter struct {
 	State   State
 	Outcome Outcome
 	Since   time.Time // received at or after
-	Caller  string    // [rules.Caller.Key]
+	Caller  string    // [rules.Caller.Key] or [rules.Caller.OtherKey]
 	Oldest  bool      // oldest first
 	After   Cursor    // behind this place in the list
 	Limit   int       // 100 if zero
@@ -103,7 +103,7 @@ type Query struct {
 	Lists  []string        // whether Caller is on these run-time lists
 	Caller string          // [rules.Caller.Key]
 	Other  string          // [rules.Caller.OtherKey]: Caller is on a list by it too, and calls under it are Caller's
-	Calls  []time.Duration // how many calls of Caller were received within each of these, Except not counted
+	Calls  []time.Duration // how many calls with one of both keys were received within each of these, but for Except
 	Except string          // a call's [Key]
 }
 

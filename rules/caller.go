@@ -55,12 +55,16 @@ func (c Caller) Key() string {
 }
 
 // OtherKey is the second key of a caller who shows a number and whose user id is known: "id:" and the id; else "".
-// Lists know the caller by either key, so nobody gets off a list by showing or hiding the number.
-func (c Caller) OtherKey() string {
-	if c.Number == "" || c.UserID == "" {
+// Lists and histories know the caller by either key, so nobody gets off a list, or is counted anew, by showing or hiding
+// the number.
+func (c Caller) OtherKey() string { return OtherKey(c.Key(), c.UserID) }
+
+// OtherKey is [Caller.OtherKey] of a caller with this [Caller.Key] and user id.
+func OtherKey(key, userID string) string {
+	if key == "" || userID == "" || strings.HasPrefix(key, idPrefix) {
 		return ""
 	}
-	return idPrefix + c.UserID
+	return idPrefix + userID
 }
 
 // ParseEntry reads one entry of a list: a phone number in any form that [phone.Normalize] reads, or "id:" and a user id

@@ -226,6 +226,21 @@ func endOf(c *engine.Call) time.Time {
 	return c.EndedAt
 }
 
+// callersOf returns the keys by which a call is found as one of its caller's, "" for those that it lacks: that of the
+// caller, the other one, and that of both, by which calls that have both are counted once.
+func callersOf(c *engine.Call) (caller, other, both string) {
+	if c == nil {
+		return "", "", ""
+	}
+	if caller, other = c.CallerKey, c.OtherKey(); other != "" {
+		both = bothKey(caller, other)
+	}
+	return caller, other, both
+}
+
+// bothKey returns the key of calls that have both keys of a caller.
+func bothKey(caller, other string) string { return caller + " " + other }
+
 // outcomeOf returns the outcome of a call that has ended, or "".
 func outcomeOf(c *engine.Call) engine.Outcome {
 	if c == nil || c.Live() {
@@ -238,7 +253,7 @@ func outcomeOf(c *engine.Call) engine.Outcome {
 func matches(f engine.Filter, c *engine.Call) bool {
 	return (f.State == "" || c.State == f.State) &&
 		(f.Outcome == "" || c.Outcome == f.Outcome) &&
-		(f.Caller == "" || c.CallerKey == f.Caller) &&
+		(f.Caller == "" || c.CallerKey == f.Caller || c.OtherKey() == f.Caller) &&
 		(f.Since.IsZero() || !c.ReceivedAt.Before(f.Since))
 }
 

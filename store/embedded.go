@@ -30,9 +30,9 @@ var (
 	bucketDue      = []byte("due")      // due time, KEY -> owner: live calls
 	bucketReceived = []byte("received") // time received, KEY: all calls
 	bucketLive     = []byte("live")     // time received, KEY -> state: live calls
-	bucketEnded    = []byte("ended")    // time of the end, KEY -> time received, outcome, \0, caller's key: ended calls
+	bucketEnded    = []byte("ended")    // time of the end, KEY -> time received, outcome, \0, keys of the caller: ended calls
 	bucketOutcomes = []byte("outcomes") // outcome, \0, time received, KEY: ended calls
-	bucketCallers  = []byte("callers")  // caller's key, \0, time received, KEY: calls by caller
+	bucketCallers  = []byte("callers")  // a key of the caller, \0, time received, KEY -> its main key, if this is the other
 	bucketWaiting  = []byte("waiting")  // queue, \0, time joined, KEY -> waiter (JSON)
 	bucketAgents   = []byte("agents")   // agent -> agentDoc (JSON)
 	bucketTokens   = []byte("tokens")   // hash of a token -> agent

@@ -47,9 +47,10 @@ func (s *embedded) Snapshot(ctx context.Context, q engine.Query) (engine.Snapsho
 			}
 		}
 		for _, d := range q.Calls {
-			snap.Calls[d] = countCalls(tx, q.Caller, now.Add(-d), q.Except)
-			if q.Other != q.Caller {
-				snap.Calls[d] += countCalls(tx, q.Other, now.Add(-d), q.Except)
+			since := now.Add(-d)
+			snap.Calls[d] = countCalls(tx, q.Caller, since, q.Except, "")
+			if q.Caller != "" {
+				snap.Calls[d] += countCalls(tx, q.Other, since, q.Except, q.Caller)
 			}
 		}
 		return nil
@@ -117,16 +118,17 @@ func (s *embedded) waiting(tx *bolt.Tx, queue string) ([]engine.Waiter, error) {
 	return list, nil
 }
 
-// countCalls counts the calls of a caller received since an instant, except one.
-func countCalls(tx *bolt.Tx, caller string, since time.Time, except string) int {
+// countCalls counts the calls of a caller received since an instant, except one, and those that are also calls of another
+// key, if that is not "".
+func countCalls(tx *bolt.Tx, caller string, since time.Time, except, another string) int {
 	if caller == "" {
 		return 0
 	}
 	n := 0
 	pre := prefix(caller)
 	c := tx.Bucket(bucketCallers).Cursor()
-	for k, _ := c.Seek(timeKey(pre, since, "")); k != nil && bytes.HasPrefix(k, pre); k, _ = c.Next() {
-		if string(k[len(pre)+8:]) != except {
+	for k, v := c.Seek(timeKey(pre, since, "")); k != nil && bytes.HasPrefix(k, pre); k, v = c.Next() {
+		if string(k[len(pre)+8:]) != except && (another == "" || string(v) != another) {
 			n++
 		}
 	}

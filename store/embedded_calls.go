@@ -35,8 +35,11 @@ func indexOf(c *engine.Call) ([]indexed, error) {
 			indexed{bucketEnded, timeKey(nil, endOf(c), key), endedValue(c)},
 			indexed{bucketOutcomes, timeKey(prefix(string(c.Outcome)), c.ReceivedAt, key), nil})
 	}
-	if c.CallerKey != "" {
-		list = append(list, indexed{bucketCallers, timeKey(prefix(c.CallerKey), c.ReceivedAt, key), nil})
+	if caller, other, _ := callersOf(c); caller != "" {
+		list = append(list, indexed{bucketCallers, timeKey(prefix(caller), c.ReceivedAt, key), nil})
+		if other != "" {
+			list = append(list, indexed{bucketCallers, timeKey(prefix(other), c.ReceivedAt, key), []byte(caller)})
+		}
 	}
 	if queue, w, ok := waits(c); ok {
 		doc, err := json.Marshal(w)

@@ -54,7 +54,12 @@ func rest(ctx context.Context, d time.Duration) error {
 
 // endedValue is what an entry of bucketEnded says of its record, so that the record can be deleted without being read.
 func endedValue(c *engine.Call) []byte {
-	return slices.Concat(timeKey(nil, c.ReceivedAt, string(c.Outcome)), []byte{0}, []byte(c.CallerKey))
+	caller, other, _ := callersOf(c)
+	value := slices.Concat(timeKey(nil, c.ReceivedAt, string(c.Outcome)), prefix(""), []byte(caller))
+	if other != "" {
+		value = slices.Concat(value, prefix(""), []byte(other))
+	}
+	return value
 }
 
 // purgeCalls deletes the records that ended first, if they ended before t.
@@ -88,10 +93,10 @@ func (s *embedded) remove(tx *bolt.Tx, ended indexed) error {
 		ended.value = endedValue(call)
 	}
 	at := slices.Concat(ended.value[:8], []byte(key))
-	outcome, caller, _ := bytes.Cut(ended.value[8:], []byte{0})
+	outcome, callers, _ := bytes.Cut(ended.value[8:], []byte{0})
 	entries = append(entries, indexed{bucket: bucketReceived, key: at},
 		indexed{bucket: bucketOutcomes, key: slices.Concat(prefix(string(outcome)), at)})
-	if len(caller) > 0 {
+	for caller := range bytes.SplitSeq(callers, []byte{0}) { // none is one that is empty, and deletes nothing
 		entries = append(entries, indexed{bucket: bucketCallers, key: slices.Concat(prefix(string(caller)), at)})
 	}
 	for _, e := range entries {

@@ -17,7 +17,7 @@ const keyPrefix = "cr1:{callrouter}:"
 // by the clock on the wall for capacity_until, and by the router's time, as in records, for all others.
 //
 //	call:KEY         hash    rev, doc: revision and record (JSON) of the call with this engine.Key; caller: its key;
-//	                         deleted by Purge
+//	                         other: its other key; deleted by Purge
 //	due:OWNER        zset    KEY by due time: live calls of an instance
 //	due              zset    KEY by due time: live calls without an owner
 //	owners           set     instances that may have live calls
@@ -26,7 +26,8 @@ const keyPrefix = "cr1:{callrouter}:"
 //	ended            zset    KEY by time of the end: ended calls
 //	outcome:OUTCOME  zset    KEY by time received: ended calls. A process of an older version does not write these, so
 //	                         they count only while together they have as many as ended has; Purge mends them
-//	caller:CALLER    zset    KEY by time received: calls of a caller
+//	caller:CALLER    zset    KEY by time received: calls of a caller, by key and by other key; of one with both also
+//	                         under "KEY OTHER", so that the calls of either are as many as those of each less these
 //	waiting:QUEUE    hash    KEY -> waiter (JSON): calls that wait; "#": how often they changed
 //	agent:AGENT      hash    away, reason, missed, capacity, capacity_until, offered_at, idle_since, token (its hash)
 //	presence:AGENT   zset    connection by end of its lease
@@ -96,17 +97,20 @@ func keysOutcomes() (keys []string) {
 
 // keysWrite are the KEYS of write.lua.
 func keysWrite(ch *change) []string {
-	var callerBefore, queueBefore, ownerBefore string
+	var queueBefore, ownerBefore string
 	if ch.old != nil {
-		callerBefore, ownerBefore = ch.old.CallerKey, ch.old.Owner
+		ownerBefore = ch.old.Owner
 		queueBefore, _, _ = waits(ch.old)
 	}
+	callerBefore, otherBefore, bothBefore := callersOf(ch.old)
+	caller, other, both := callersOf(ch.next)
 	queue, _, _ := waits(ch.next)
 	keys := []string{
 		keyCall(ch.key), keyDue(ch.next.Owner), keyReceived, keyLive, keyEnded,
-		keyCaller(callerBefore), keyCaller(ch.next.CallerKey), keyWaiting(queueBefore), keyWaiting(queue), keyEpoch,
+		keyCaller(callerBefore), keyCaller(caller), keyWaiting(queueBefore), keyWaiting(queue), keyEpoch,
 		keyWaiting(ch.stepQueue()), keyOutcome(outcomeOf(ch.old)), keyOutcome(outcomeOf(ch.next)),
 		keyDue(ownerBefore), keyDue(""), keyOwners,
+		keyCaller(otherBefore), keyCaller(bothBefore), keyCaller(other), keyCaller(both),
 	}
 	for _, a := range ch.agents {
 		keys = append(keys, keySlots(a.agent), keyPresence(a.agent), keyAgent(a.agent))

@@ -31,7 +31,7 @@ func (s *redisStore) Snapshot(ctx context.Context, q engine.Query) (engine.Snaps
 	for _, l := range q.Lists {
 		keys = append(keys, keyList(l))
 	}
-	keys = append(keys, keyCaller(q.Caller), keyCaller(q.Other))
+	keys = append(keys, keyCaller(q.Caller), keyCaller(q.Other), keyCaller(bothKey(q.Caller, q.Other)))
 	now := s.now()
 	args := []any{len(q.Agents), len(q.Queues), len(q.Lists), q.Caller, q.Other, q.Except}
 	for _, d := range q.Calls {

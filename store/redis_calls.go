@@ -31,7 +31,10 @@ type luaPlan struct {
 	CallerKey    string     `json:"caller_key"`
 	Caller       bool       `json:"caller"`        // add it to the calls of its caller
 	CallerBefore bool       `json:"caller_before"` // remove it from those of its former caller
-	Waited       bool       `json:"waited"`        // the same for queues
+	OtherKey     string     `json:"other_key"`     // the caller's other key, "" for none
+	Other        bool       `json:"other"`         // the same for the calls by that key, and by both
+	OtherBefore  bool       `json:"other_before"`
+	Waited       bool       `json:"waited"` // the same for queues
 	Waiter       string     `json:"waiter"`
 	QueueChanges bool       `json:"queue_changes"`
 	Seen         int64      `json:"seen"`  // the revision the queue must have; 0: any
@@ -70,10 +73,11 @@ func fromMicros(n int64) time.Time {
 
 func (s *redisStore) plan(ch *change) (string, error) {
 	old := ch.old
+	caller, other, both := callersOf(ch.next)
 	p := luaPlan{
 		New: old == nil, Live: ch.next.Live(), WasLive: old != nil && old.Live(), WasEnded: old != nil && !old.Live(),
 		Received: micros(ch.next.ReceivedAt), Ended: micros(endOf(ch.next)), Owner: ch.next.Owner,
-		CallerKey: ch.next.CallerKey, Caller: ch.next.CallerKey != "",
+		CallerKey: caller, Caller: caller != "", OtherKey: other, Other: other != "",
 		Agents: []luaAgent{}, Topics: append([]string{}, ch.topics...),
 		QueueChanges: ch.queueChanges(), Seen: ch.seen, Force: ch.force,
 		Now: micros(s.now()), Wall: micros(s.wall()),
@@ -84,8 +88,9 @@ func (s *redisStore) plan(ch *change) (string, error) {
 	if old != nil {
 		p.DueBefore = !old.Due.IsZero()
 		p.OwnerBefore = old.Owner != ch.next.Owner
-		p.CallerBefore = old.CallerKey != "" && old.CallerKey != ch.next.CallerKey
-		p.Caller = p.Caller && old.CallerKey != ch.next.CallerKey
+		callerBefore, otherBefore, bothBefore := callersOf(old)
+		p.CallerBefore, p.Caller = callerBefore != "" && callerBefore != caller, p.Caller && callerBefore != caller
+		p.OtherBefore, p.Other = otherBefore != "" && bothBefore != both, p.Other && bothBefore != both
 		_, _, p.Waited = waits(old)
 	}
 	if !p.Live || old != nil && !p.OwnerBefore {

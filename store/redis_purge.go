@@ -60,7 +60,13 @@ func (s *redisStore) purgeCalls(ctx context.Context, keys []string, t time.Time)
 	indexes := append([]string{keyReceived, keyLive, keyDue("")}, keysOutcomes()...)
 	names, args := append([]string{keyEnded}, indexes...), []any{micros(t), len(indexes)}
 	for i, key := range keys {
-		names = append(names, calls[i], keyCaller(text(at(list(callers), i))))
+		of := list(at(list(callers), i))
+		caller, other := text(at(of, 0)), text(at(of, 1))
+		both := bothKey(caller, other)
+		if other == "" {
+			other, both = caller, caller
+		}
+		names = append(names, calls[i], keyCaller(caller), keyCaller(other), keyCaller(both))
 		args = append(args, key)
 	}
 	reply, err := s.run(ctx, s.scripts.purge, names, args...)

@@ -1,5 +1,5 @@
 -- Reads what the engine asks for, at one instant. KEYS: for each agent slots, presence, state; queues; lists; calls of
--- the caller, by key and by the other key, which may be ''. ARGV: number of agents, of queues, of lists; key of the
+-- the caller, by key, by the other key, which may be '', and by both. ARGV: number of agents, of queues, of lists; key of the
 -- caller, other key; call to leave out; when each window of calls begins, by the router's time in microseconds.
 -- Returns {now, agents, queues, lists, counts}.
 local agents, queues, lists = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -21,18 +21,19 @@ end
 for i = 1, lists do
   out[4][i] = redis.call('HMGET', KEYS[agents * 3 + queues + i], ARGV[4], ARGV[5])
 end
-for k = 4, 5 do
-  local calls = KEYS[agents * 3 + queues + lists + k - 3]
-  if ARGV[k] ~= '' and (k == 4 or ARGV[5] ~= ARGV[4]) then
-    local left_out = redis.call('ZSCORE', calls, ARGV[6])
-    for i = 7, #ARGV do
-      local since = tonumber(ARGV[i])
-      local n = redis.call('ZCOUNT', calls, int(since), '+inf')
-      if left_out and tonumber(left_out) >= since then
-        n = n - 1
-      end
-      out[5][i - 6] = (out[5][i - 6] or 0) + n
+if ARGV[4] ~= '' then
+  local k = agents * 3 + queues + lists
+  local caller, other, both = KEYS[k + 1], ARGV[5] ~= '' and KEYS[k + 2], KEYS[k + 3]
+  local left_out = redis.call('ZSCORE', caller, ARGV[6]) or other and redis.call('ZSCORE', other, ARGV[6])
+  for i = 7, #ARGV do
+    local n = redis.call('ZCOUNT', caller, ARGV[i], '+inf')
+    if other then
+      n = n + redis.call('ZCOUNT', other, ARGV[i], '+inf') - redis.call('ZCOUNT', both, ARGV[i], '+inf')
     end
+    if left_out and tonumber(left_out) >= tonumber(ARGV[i]) then
+      n = n - 1
+    end
+    out[5][i - 6] = n
   end
 end
 return out

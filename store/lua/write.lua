@@ -2,7 +2,7 @@
 -- ARGV: call's key, revision expected (0: none), new revision, record, plan (JSON of luaPlan), channel,
 -- id for a new epoch, its gate in microseconds, what the clock should say (0: not known), and how far it may be from
 -- that. Returns {'ok'}, {'conflict'}, {'exists', revision, record}, {'busy', agent} or {'gate'}.
-local FIXED, PER_AGENT = 16, 3
+local FIXED, PER_AGENT = 20, 3
 local id, expected, doc, plan = ARGV[1], ARGV[2], ARGV[4], cjson.decode(ARGV[5])
 local call, due, received, live, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local t = now()
@@ -82,7 +82,7 @@ for i, a in ipairs(plan.agents) do
   end
 end
 
-redis.call('HSET', call, 'rev', ARGV[3], 'doc', doc, 'caller', plan.caller_key)
+redis.call('HSET', call, 'rev', ARGV[3], 'doc', doc, 'caller', plan.caller_key, 'other', plan.other_key)
 if plan.new then
   redis.call('ZADD', received, int(plan.received), id)
 end
@@ -91,6 +91,14 @@ if plan.caller_before then
 end
 if plan.caller then
   redis.call('ZADD', KEYS[7], int(plan.received), id)
+end
+if plan.other_before then
+  redis.call('ZREM', KEYS[17], id)
+  redis.call('ZREM', KEYS[18], id)
+end
+if plan.other then
+  redis.call('ZADD', KEYS[19], int(plan.received), id)
+  redis.call('ZADD', KEYS[20], int(plan.received), id)
 end
 if plan.live and not plan.was_live then
   redis.call('ZADD', live, int(plan.received), id)

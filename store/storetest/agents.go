@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -309,6 +311,74 @@ func testCallerCalls(s *suite) {
 	}
 	if n := s.callsOf("id:BR.1", ""); n != 1 {
 		s.Errorf("%d calls by id, want 1", n)
+	}
+}
+
+// callerOf returns the person of a call as the engine asks for it.
+func callerOf(c *engine.Call, d time.Duration) engine.Query {
+	return engine.Query{Caller: c.CallerKey, Other: c.OtherKey(), Except: c.Key(), Calls: []time.Duration{d}}
+}
+
+// People call with the number shown, with it hidden and a user id instead, and with both, in any order. A call is one of
+// the person who calls now if it has the same number or the same user id, and counts once.
+func testCallsOfAPerson(s *suite) {
+	kinds := []struct{ number, id string }{
+		{"+5511999990000", ""}, {"", "BR.1"}, {"+5511999990000", "BR.1"}, // one person
+		{"+5511999990001", "BR.1"}, {"+5511999990000", "BR.2"}, // who has another number, or another id
+		{"+5511999990002", "BR.2"}, {"", "BR.3"}, // and others
+	}
+	same := func(a, b *engine.Call) bool {
+		return a.UserID != "" && a.UserID == b.UserID || a.CallerKey == b.CallerKey
+	}
+	random := rand.New(rand.NewPCG(21, 5))
+	var all []*engine.Call
+	check := func(c *engine.Call) {
+		s.Helper()
+		for _, d := range []time.Duration{10 * time.Minute, time.Hour} {
+			want := 0
+			for _, other := range all {
+				if other.Key() != c.Key() && same(c, other) && s.now().Sub(other.ReceivedAt) < d {
+					want++
+				}
+			}
+			snap, err := s.Snapshot(s.Context(), callerOf(c, d))
+			s.ok(err)
+			if n := snap.Calls[d]; n != want {
+				s.Fatalf("%d calls: the caller %q with the id %q has %d within %s, want %d",
+					len(all), c.CallerKey, c.UserID, n, d, want)
+			}
+		}
+	}
+	for i := range 60 {
+		kind := kinds[random.IntN(len(kinds))]
+		c := s.call(fmt.Sprint("person ", i))
+		c.CallerKey, c.UserID = cmp.Or(kind.number, "id:"+kind.id), kind.id
+		c.ReceivedAt = c.ReceivedAt.Add(-time.Duration(random.IntN(120))*time.Minute - 30*time.Second)
+		check(c) // before it is stored
+		all = append(all, s.insert(c))
+		check(all[random.IntN(len(all))])
+	}
+	listed, err := s.List(s.Context(), engine.Filter{Caller: "id:BR.1", Limit: 100})
+	s.ok(err)
+	for _, c := range listed {
+		if c.UserID != "BR.1" {
+			s.Errorf("among the calls of an id is one of %q, %q", c.CallerKey, c.UserID)
+		}
+	}
+	last := all[len(all)-1]
+	for _, c := range all {
+		s.change(c, func(c *engine.Call) {
+			c.State, c.Outcome, c.EndedAt, c.Due = engine.Ended, engine.Rejected, c.ReceivedAt, time.Time{}
+		})
+	}
+	for _, c := range all {
+		check(c)
+	}
+	_, err = s.Purge(s.Context(), s.now().Add(-20*time.Minute))
+	s.ok(err)
+	all = slices.DeleteFunc(all, func(c *engine.Call) bool { return s.now().Sub(c.ReceivedAt) > 20*time.Minute })
+	for _, c := range append(all, last) {
+		check(c)
 	}
 }
 

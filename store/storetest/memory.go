@@ -212,7 +212,7 @@ func (m *Memory) List(ctx context.Context, f engine.Filter) (calls []*engine.Cal
 	err = m.step(ctx, func(time.Time) ([]string, error) {
 		for _, c := range m.calls {
 			if (f.State == "" || c.State == f.State) && (f.Outcome == "" || c.Outcome == f.Outcome) &&
-				(f.Caller == "" || c.CallerKey == f.Caller) && !c.ReceivedAt.Before(f.Since) {
+				(f.Caller == "" || c.CallerKey == f.Caller || c.OtherKey() == f.Caller) && !c.ReceivedAt.Before(f.Since) {
 				calls = append(calls, c)
 			}
 		}
@@ -270,8 +270,9 @@ func (m *Memory) Snapshot(ctx context.Context, q engine.Query) (s engine.Snapsho
 		}
 		for _, d := range q.Calls {
 			for key, c := range m.calls {
-				mine := c.CallerKey == q.Caller || c.CallerKey == q.Other
-				if mine && c.CallerKey != "" && key != q.Except && !c.ReceivedAt.Before(now.Add(-d)) {
+				mine := c.CallerKey == q.Caller || c.CallerKey == q.Other && q.Other != "" ||
+					c.OtherKey() != "" && (c.OtherKey() == q.Caller || c.OtherKey() == q.Other)
+				if mine && q.Caller != "" && key != q.Except && !c.ReceivedAt.Before(now.Add(-d)) {
 					s.Calls[d]++
 				}
 			}

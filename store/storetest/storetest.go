@@ -60,7 +60,7 @@ func Run(t *testing.T, open func(t *testing.T) engine.Store, clock Clock) {
 		{"reassert", testReassert}, {"capacity by hand", testCapacity},
 		{"presence", testPresence}, {"status", testStatus}, {"missed offers", testMissed}, {"offers missed at once", testMissedAtOnce},
 		{"times of an agent", testTimes},
-		{"tokens", testTokens}, {"queues", testQueues}, {"calls of a caller", testCallerCalls},
+		{"tokens", testTokens}, {"queues", testQueues}, {"calls of a caller", testCallerCalls}, {"calls of a person", testCallsOfAPerson},
 		{"empty snapshot", testEmptySnapshot},
 		{"switches", testSwitches}, {"entries", testEntries}, {"versions of the rules", testVersions}, {"once", testOnce}, {"instances", testInstances},
 		{"wakes of calls", testCallWakes}, {"wakes of agents", testAgentWakes}, {"wakes of others", testOtherWakes},
