@@ -43,6 +43,7 @@ type dispatcher struct {
 	changed chan struct{}          // a call came or went
 	waiting map[string]*placeInRow // by Key; guarded by dispatchers.mu
 	agents  []string               // as last looked at, in order; guarded by dispatchers.mu
+	read    time.Time              // when who waits was last read
 }
 
 // placeInRow is a call of this instance that waits.
@@ -134,39 +135,39 @@ func (q *dispatcher) places() []*placeInRow {
 
 // run looks at once when a slot is free, soon when calls come and go, and every [Timing.Poll] since wakes may be lost.
 func (q *dispatcher) run(ctx context.Context) {
-	for {
+	for freed, going := true, true; going; {
 		places := q.places()
 		if places == nil {
 			return
 		}
-		if !q.rest(ctx, q.look(places)) {
-			return
-		}
+		freed, going = q.rest(ctx, q.look(places, freed))
 	}
 }
 
-// rest waits until the next look, which is in d at the latest. It returns false if the engine stops: its runners end by
-// themselves.
-func (q *dispatcher) rest(ctx context.Context, d time.Duration) bool {
+// rest waits until the next look, which is in d at the latest. It reports whether a slot may be free, and returns false
+// if the engine stops: its runners end by themselves.
+func (q *dispatcher) rest(ctx context.Context, d time.Duration) (freed, going bool) {
 	next := time.NewTimer(d)
 	defer next.Stop()
 	for changed := q.changed; ; {
 		select {
 		case <-q.freed:
-			return true
+			return true, true
 		case <-next.C:
-			return true
+			return changed != nil, true
 		case <-changed:
 			next.Reset(min(d, soon))
 			changed = nil
 		case <-ctx.Done():
-			return false
+			return false, false
 		}
 	}
 }
 
-// look reads the queue, tells whoever may have a turn, and returns how long nothing needs to be looked at.
-func (q *dispatcher) look(places []*placeInRow) (again time.Duration) {
+// look reads the queue, tells whoever may have a turn, and returns how long nothing needs to be looked at. Unless a slot
+// may be free, it reads the agents first, and then goes on only if one of them is: calls come and go all the time, and
+// most of that while all agents are busy.
+func (q *dispatcher) look(places []*placeInRow, freed bool) (again time.Duration) {
 	defer func() {
 		if p := recover(); p != nil {
 			q.e.caught(p, "a bug stopped a look at a queue; each call that waits in it looks for itself; report the stack",
@@ -180,6 +181,12 @@ func (q *dispatcher) look(places []*placeInRow) (again time.Duration) {
 		local[p.key] = p
 	}
 	agents := q.employed(places)
+	if due := q.read.Add(q.e.Timing.Poll); !freed && now.Before(due) {
+		snap, err := q.e.snapshot(Query{Agents: agents})
+		if err == nil && len(q.free(places, agents, snap, now)) == 0 {
+			return max(q.untilFreed(snap, agents, now, due.Sub(now)), leastTurn)
+		}
+	}
 	snap, err := q.e.snapshot(Query{Agents: agents, Queues: []string{q.queue}})
 	alive := []string{q.e.instance}
 	waiters := snap.Queues[q.queue]
@@ -192,16 +199,22 @@ func (q *dispatcher) look(places []*placeInRow) (again time.Duration) {
 	case err != nil: // each finds out how to go on without the store
 		return q.eachForItself(places)
 	}
+	q.read = now
 	free := q.free(places, agents, snap, now)
 	turn, look := lastTurn{at: now, queue: fmt.Sprint(snap.Revs[q.queue], free)}, &queueLook{q.queue, now, snap, alive}
 	again = q.handOut(waiters, local, look, free, turn)
 	for _, p := range local { // its record does not wait any more
 		q.tell(p, turn, nil)
 	}
-	if first := snap.freed(agents, now); !first.IsZero() {
-		again = min(again, first.Sub(now))
+	return max(q.untilFreed(snap, agents, now, again), leastTurn)
+}
+
+// untilFreed returns when a slot is free by itself, or most if that is sooner.
+func (q *dispatcher) untilFreed(s Snapshot, agents []string, now time.Time, most time.Duration) time.Duration {
+	if first := s.freed(agents, now); !first.IsZero() {
+		return min(most, first.Sub(now))
 	}
-	return max(again, leastTurn)
+	return most
 }
 
 // eachForItself has all calls look at the queue themselves.

@@ -54,6 +54,23 @@ func TestWaitingCostsTheSameForManyAndFew(t *testing.T) {
 	}
 }
 
+// TestCallsThatComeDoNotReadWhoWaits: while all agents are busy, calls that come and go cost the same however many wait.
+func TestCallsThatComeDoNotReadWhoWaits(t *testing.T) {
+	inSlowWorld(t, waitingRules, func(w *world, s *slowStore) {
+		waitTogether(w, 30)
+		before := s.queues.Load()
+		for i := range 40 {
+			w.connect(fmt.Sprint("one more ", i), caller)
+			pass(50 * time.Millisecond)
+		}
+		if read := s.queues.Load() - before; read > 4 {
+			t.Errorf("who waits was read %d times while 40 calls came in 2 s, want once a second", read)
+		}
+		w.present("ana")
+		w.want("call 0", engine.Offered, "")
+	})
+}
+
 // TestStoreStallsAndManyWait: while the store does not reply for a moment, one asks for all who wait, and they go on
 // waiting. If each asked for itself, the store would be late for all of them from then on.
 func TestStoreStallsAndManyWait(t *testing.T) {

@@ -185,7 +185,7 @@ func (r *runner) offerNext(now time.Time) error {
 	if len(left) == 0 {
 		return r.passOn(r.stepDecision(), "every agent of the queue was rung, and nobody picked up")
 	}
-	look, err := r.lookAt(queue)
+	look, err := r.lookAt(queue, left, now)
 	if err != nil {
 		return r.lookFailed(err)
 	}
@@ -197,8 +197,9 @@ func (r *runner) offerNext(now time.Time) error {
 	return r.waitForAgent(now, queue.Name, len(rung) > 0)
 }
 
-// lookAt reads a queue, unless its dispatcher has just done so.
-func (r *runner) lookAt(q rules.Queue) (*queueLook, error) {
+// lookAt reads a queue, unless its dispatcher has just done so. Where none of the agents is free, it does not read who
+// waits: most calls come while all agents are busy, and then their number must not matter.
+func (r *runner) lookAt(q rules.Queue, agents []string, now time.Time) (*queueLook, error) {
 	look := r.look
 	r.look = nil
 	if look != nil && look.queue == q.Name && r.now().Sub(look.at) < freshLook {
@@ -206,6 +207,10 @@ func (r *runner) lookAt(q rules.Queue) (*queueLook, error) {
 	}
 	look = &queueLook{queue: q.Name, at: r.now()}
 	var err error
+	look.snap, err = r.e.snapshot(Query{Agents: agents})
+	if err != nil || len(r.candidates(agents, look.snap, now)) == 0 {
+		return look, err
+	}
 	if look.snap, err = r.queueSnapshot(q); err == nil {
 		look.alive, err = r.e.alive()
 	}

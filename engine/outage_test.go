@@ -19,6 +19,7 @@ type slowStore struct {
 	away      atomic.Bool
 	takes     time.Duration // until a request fails
 	snapshots atomic.Int64
+	queues    atomic.Int64 // snapshots that read who waits
 	gets      atomic.Int64
 	reads     atomic.Int64
 	panics    atomic.Int64                  // the snapshot that panics, counted down
@@ -42,6 +43,9 @@ func (s *slowStore) Insert(ctx context.Context, c *engine.Call) (*engine.Call, e
 
 func (s *slowStore) Snapshot(ctx context.Context, q engine.Query) (engine.Snapshot, error) {
 	s.snapshots.Add(1)
+	if len(q.Queues) > 0 {
+		s.queues.Add(1)
+	}
 	if s.panics.Add(-1) == 0 {
 		panic("planted")
 	}
