@@ -62,6 +62,10 @@ func TestASessionIsACookieThatNoScriptReads(t *testing.T) {
 	r.with(cookie, 200, "", "GET", "/api/v1/session?role=agent", "")
 	r.with(cookie, 401, "unauthorized", "GET", "/api/v1/session?role=admin", "")
 	r.with(cookie, 400, "invalid_role", "GET", "/api/v1/session", "")
+	req, _ := http.NewRequest("GET", "/", nil)
+	_, value, _ := strings.Cut(cookie, "=")
+	asAdmin := r.api.cookieName(req, RoleAdmin) + "=" + value // an agent who renames the own cookie is no administrator
+	r.with(asAdmin, 401, "unauthorized", "GET", "/api/v1/agents", "")
 	r.with(cookie+"x", 401, "unauthorized", "GET", "/api/v1/me", "")
 	for _, rt := range r.api.routes() {
 		if policy[rt.pattern] == "admin" {

@@ -98,6 +98,16 @@ func TestServeRefusesToStart(t *testing.T) {
 			code: 2,
 			says: []string{"--webhook-sources", "10.0.0.0/99"},
 		},
+		"an odd address of the console": {
+			args: []string{"--console-url", "calls.example.com/console"},
+			code: 2,
+			says: []string{"--console-url", "https://HOST"},
+		},
+		"ICE servers that are none": {
+			env:  map[string]string{"CALLROUTER_ICE_SERVERS": `{"urls": "stun:x"}`},
+			code: 2,
+			says: []string{"CALLROUTER_ICE_SERVERS", `[{"urls": "stun:stun.example.com"}]`},
+		},
 		"an address that is no Positus API": {
 			args: []string{"--positus-url", "ftp://x"},
 			code: 2,
