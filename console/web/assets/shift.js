@@ -3,7 +3,7 @@
 import { api } from './api.js';
 import { connect } from './stream.js';
 import { errorKey, mic, unlock, audioContext } from './devices.js';
-import { model, changed, banner, unbanner, setTime, left } from './model.js';
+import { model, changed, banner, unbanner, setTime, left, now } from './model.js';
 import { offered, withdrawn, happened, setStatus, onHistory, teardown } from './desk.js';
 import { setZone } from './i18n.js';
 
@@ -114,11 +114,18 @@ function status(e) {
 
 let wrapTimer;
 
+// ofCall is what is known of a call that is over or about to be. The event of its end may come after the wrap-up's.
+function ofCall(id) {
+  const c = model.call;
+  if (c?.id !== id) return model.last?.id === id ? model.last : model.history.find((h) => h.id === id);
+  return { name: c.name, from: c.from, duration_s: c.activeAt ? (now() - Date.parse(c.activeAt)) / 1000 : 0 };
+}
+
 function wrapUp(e) {
   clearTimeout(wrapTimer);
   const same = model.wrapUp?.call === e.call;
   const from = same ? model.wrapUp.from : e.now;
-  const about = same ? model.wrapUp.about : model.last?.id === e.call ? model.last : model.history.find((c) => c.id === e.call);
+  const about = same ? model.wrapUp.about : ofCall(e.call);
   model.wrapUp = e.until ? { until: e.until, from, call: e.call, about, prolonged: same } : null;
   if (e.until) wrapTimer = setTimeout(() => { model.wrapUp = null; changed(); }, left(e.until));
 }
