@@ -34,7 +34,7 @@ func TestPageInTwoTabs(t *testing.T) {
 	one.is(5*time.Second, "available")
 
 	other := d.atWork("ana") // on another computer
-	c = d.ring(one, "talk")
+	d.ring(one, "talk")
 	other.is(2*time.Second, "ringing")
 	began = time.Now()
 	one.click("offer-answer")

@@ -12,7 +12,8 @@ import { awake, end, loadMe, open, prolong, ready, retry, signOut, start, stop, 
 import { claim, tabID } from './tab.js';
 import { applyTheme, nextTheme } from './theme.js';
 import { unlock } from './devices.js';
-import { markSeen, render, translate } from './view.js';
+import { render, translate } from './view.js';
+import { markSeen } from './view-calls.js';
 
 const $ = (id) => document.getElementById(id);
 let tab;
