@@ -52,9 +52,11 @@ const walkLimit = 256 << 20
 // embedded is the store in a file, for one process. Leases of connections and instances end with the process, so they
 // are only in memory. Everything else is on the disk before a method returns.
 type embedded struct {
-	path string
-	now  func() time.Time // the router's time
-	wall func() time.Time
+	path   string
+	now    func() time.Time // the router's time
+	wall   func() time.Time
+	uptime func() time.Duration // see Config
+	slew   slew
 	*records
 	known  known
 	db     *bolt.DB
@@ -68,7 +70,7 @@ type embedded struct {
 }
 
 func openEmbedded(path string, cfg Config) (engine.Store, error) {
-	s := &embedded{path: path, now: cfg.Now, wall: cfg.Wall, records: newRecords(cfg)}
+	s := &embedded{path: path, now: cfg.Now, wall: cfg.Wall, uptime: cfg.Uptime, records: newRecords(cfg)}
 	s.leases.init()
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("store %s: %w", path, err)

@@ -292,11 +292,14 @@ func (s *embedded) Once(ctx context.Context, key string, every time.Duration) (b
 
 // Beat is part of [engine.Instances].
 func (s *embedded) Beat(ctx context.Context, instance string, lease time.Duration) (string, time.Time, error) {
+	at, err := s.storeTime(ctx)
+	if err != nil {
+		return "", time.Time{}, err
+	}
 	s.leases.mu.Lock()
 	defer s.leases.mu.Unlock()
-	now := s.now()
-	s.leases.instances[instance] = now.Add(lease)
-	return "file", now, ctx.Err() // a file does not forget while it is open
+	s.leases.instances[instance] = s.now().Add(lease)
+	return "file", at, ctx.Err() // a file does not forget while it is open
 }
 
 // Leave is part of [engine.Instances].
