@@ -208,6 +208,10 @@ const watched = `{
     if (window.gumError) throw new DOMException(window.gumError, window.gumError);
     const s = await gum(c); window.tracks.push(...s.getTracks()); return s;
   };
+  window.notes = [];
+  if (window.Notification) window.Notification = class extends Notification {
+    constructor(title, options) { super(title, options); window.notes.push(title + ': ' + options.body); }
+  };
   window.violations = [];
   addEventListener('securitypolicyviolation', (e) => window.violations.push(e.violatedDirective + ' ' + e.blockedURI + ' ' + e.sample));
 }`

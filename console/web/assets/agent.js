@@ -3,7 +3,8 @@
 import { api } from './api.js';
 import { choose, current, other, remember } from './i18n.js';
 import { model, changed, listen, notice, banner, unbanner } from './model.js';
-import { cancel, hangUp, leaving, listenToSelf, mute, teardown } from './desk.js';
+import { cancel } from './desk.js';
+import { hangUp, leaving, listenToSelf, mute, teardown } from './talk.js';
 import { bindKeys, keysOn, switchKeys, toggleStatus } from './keys.js';
 import { bindNotes, renderNotes } from './notes.js';
 import { bindSetup, renderSetup } from './setup.js';

@@ -33,6 +33,7 @@ export default {
   taken: '{agent} took it', takenSelf: 'You answered in another tab', expired: 'Rang out', ended: 'The caller hung up', declined: 'Declined: the call rings at the next agent',
   callEndedCaller: 'The caller hung up', callEndedAgent: 'You hung up', callEndedSupervisor: 'The supervisor hung up', callEndedNetwork: 'The call dropped', callEnded138021: 'The call dropped: WhatsApp received no audio',
   missedAway: 'You were set away: {n} missed calls.', back: 'Back', asleep: 'The page was asleep and a call was passed on. Keep the window visible, or install the app.',
+  reasonAsleep: 'page asleep', reasonMissed: '{n} missed calls',
   setAway: 'You were set away: {reason}',
   today: 'Today', empty: 'No calls yet', emptyLead: 'Calls that ring for you appear here.', markSeen: 'Mark as seen',
   answered: 'Answered', missed: 'Missed', declinedResult: 'Declined', takenResult: 'Taken by another',

@@ -1,7 +1,8 @@
 // Keys for those who have their hands on the keyboard. They work outside fields, and can be switched off (WCAG 2.1.4).
 
 import { model, changed, screen } from './model.js';
-import { answer, decline, hangUp, mute, setStatus } from './desk.js';
+import { answer, decline, setStatus } from './desk.js';
+import { hangUp, mute } from './talk.js';
 
 const OFF = 'callrouter-keys-off';
 

@@ -16,6 +16,7 @@ export const model = {
   banners: new Map(), // by name: {kind, key, fill, action}
   skew: 0, // the router's time minus this machine's, ms
   audio: 'none', // none, connecting, connected, lost
+  refresh() {}, // reads the own calls again; shift.js sets it
 };
 
 const listeners = [];

@@ -33,6 +33,7 @@ export default {
   taken: '{agent} atendeu', takenSelf: 'Você atendeu em outra aba', expired: 'Tocou até o fim', ended: 'O cliente desligou', declined: 'Recusada: a chamada toca para o próximo agente',
   callEndedCaller: 'O cliente desligou', callEndedAgent: 'Você encerrou', callEndedSupervisor: 'O supervisor encerrou', callEndedNetwork: 'A ligação caiu', callEnded138021: 'A ligação caiu: o WhatsApp não recebeu áudio',
   missedAway: 'Você ficou ausente: {n} chamadas não atendidas.', back: 'Voltar', asleep: 'A página estava dormindo e uma chamada passou. Mantenha a janela visível ou instale o app.',
+  reasonAsleep: 'página dormindo', reasonMissed: '{n} chamadas não atendidas',
   setAway: 'Você ficou ausente: {reason}',
   today: 'Hoje', empty: 'Nenhuma chamada ainda', emptyLead: 'As que tocarem para você aparecem aqui.', markSeen: 'Marcar como vistas',
   answered: 'Atendida', missed: 'Perdida', declinedResult: 'Recusada', takenResult: 'Outro atendeu',

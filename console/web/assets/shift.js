@@ -4,7 +4,8 @@ import { api } from './api.js';
 import { connect } from './stream.js';
 import { errorKey, mic, unlock, audioContext } from './devices.js';
 import { model, changed, banner, unbanner, setTime, left, now } from './model.js';
-import { offered, withdrawn, happened, setStatus, onHistory, teardown } from './desk.js';
+import { offered, withdrawn, setStatus } from './desk.js';
+import { happened, teardown } from './talk.js';
 import { setZone } from './i18n.js';
 
 const SHIFT = 'callrouter-shift'; // survives a reload of this tab, and nothing else
@@ -146,7 +147,7 @@ export function refreshHistory() {
   }, 150);
 }
 
-onHistory(refreshHistory);
+model.refresh = refreshHistory;
 
 // watchSound shows when the browser does not let the page ring.
 function watchSound() {

@@ -56,7 +56,12 @@ function header(at) {
   document.title = first ? t('ringTitle', { name: caller(first) }) : `${t('title')} · callrouter`;
 }
 
-const reason = () => (model.reason === 'microphone' ? t('setupMic') : model.reason);
+// reason is why the agent is away; what the router itself writes is translated.
+function reason() {
+  const missed = /^missed (\d+) calls/.exec(model.reason);
+  if (missed) return t('reasonMissed', { n: missed[1] });
+  return { microphone: t('setupMic'), 'page asleep': t('reasonAsleep') }[model.reason] || model.reason;
+}
 
 function banners() {
   swap($('banner'), [...model.banners].map(([name, b]) => h('div', { class: `banner ${b.kind}`, 'data-name': name },
