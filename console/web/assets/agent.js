@@ -34,7 +34,7 @@ async function enter() {
   unbanner('store', 'session');
   choose(model.me.language);
   language();
-  model.signedIn = true;
+  Object.assign(model, { signedIn: true, sessionOver: false });
   claimTab();
   changed();
 }

@@ -3,6 +3,7 @@
 export const model = {
   signedIn: false,
   me: null, // GET /me
+  sessionOver: false, // only a call in hand is left of it
   tab: 'owner', // or other
   tabID: '',
   shift: false, // the agent has started: events are connected

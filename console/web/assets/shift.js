@@ -74,18 +74,22 @@ export const retry = () => { if (model.stream === 'retrying') stream?.now(); };
 export const awake = () => stream?.again();
 
 function streamState(state) {
+  const was = model.stream;
   model.stream = state;
-  clearTimeout(lateBanner);
   if (state === 'retrying') {
     for (const o of model.offers.values()) o.audio?.close();
     model.offers.clear(); // what rings is sent again
-    lateBanner = setTimeout(() => banner('stream', 'streamLost', { kind: 'error' }), 2000);
-  } else unbanner('stream');
+    if (was !== 'retrying') lateBanner = setTimeout(() => banner('stream', 'streamLost', { kind: 'error' }), 2000);
+  } else {
+    clearTimeout(lateBanner);
+    unbanner('stream');
+  }
   changed();
 }
 
 function signedOut() {
   stop();
+  model.sessionOver = true;
   model.signedIn = !!model.call; // a call in hand keeps its audio until it ends
   banner('session', 'signedOut', { kind: 'error' });
 }

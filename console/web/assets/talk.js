@@ -19,6 +19,7 @@ export function audioState(call, s) {
     call.connected = true;
   }
   if (s === 'broken') banner('audio', 'audioBroken');
+  if (s === 'lost' && model.sessionOver) return teardown();
   if (s === 'lost') { banner('audio', 'audioLost', { kind: 'error' }); report(call, 'lost'); }
   model.audio = s === 'broken' ? 'connected' : s;
   changed();
@@ -58,6 +59,7 @@ export async function hangUp(reason = 'agent') {
   } catch (e) {
     call.hangingUp = false;
     if (e.code === 'not_active' || e.code === 'unknown_call') ended({ id: call.id, by: '' });
+    else if (e.status === 401) ended({ id: call.id, by: 'agent' }); // signed out: without audio WhatsApp ends it
     else banner('hangup', 'hangupRetry', { seconds: 15 });
   }
   changed();
@@ -94,6 +96,7 @@ export function teardown() {
   const call = model.call;
   model.call = null;
   model.audio = 'none';
+  if (model.sessionOver) model.signedIn = false;
   if (call) {
     clearTimeout(call.warn);
     clearTimeout(call.giveUp);
