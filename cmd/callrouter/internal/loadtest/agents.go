@@ -144,7 +144,9 @@ func (a *agent) decline(ctx context.Context, e console.OfferEvent, t *turn) {
 func (a *agent) answer(ctx context.Context, e console.OfferEvent) {
 	if err := a.api.Answer(ctx, e.Offer, fake.TextAnswer(e.SDP)); err != nil {
 		a.fail(fmt.Errorf("%s: answering: %w", a.name, err))
-		a.confirm(a.begin(hangsUp))
+		t := a.begin(hangsUp)
+		_, _ = a.api.HangUp(ctx, e.Call.ID) // perhaps the agent has the call all the same
+		a.confirm(t)
 		return
 	}
 	a.mu.Lock()
