@@ -94,6 +94,24 @@ func TestAPageThatIsClosedPassesTheCallOnAndOneThatIsLoadedAgainKeepsIt(t *testi
 	}
 }
 
+func TestACallKeepsRingingAtAClosedPageWhileNobodyElseCanTakeIt(t *testing.T) {
+	r := newRig(t)
+	ana := r.token("ana")
+	page := r.page(ana, "tab-of-ana")
+	r.call("c", caller)
+	offer := page.next("offer")["offer"].(string)
+	r.want(204, "", ana, "POST", "/api/v1/offers/"+offer+"/ringing", "")
+	page.close()
+	page.ends()
+	<-time.After(2*returnWithin + returnWithin/2)
+	late := r.page(ana, "tab-of-ana")
+	late.is("offer", map[string]any{"offer": offer})
+	late.close()
+	late.ends()
+	_, next := r.online("bruno")
+	next.next("offer")
+}
+
 func TestAnOfferSaysWhoCallsAndWhy(t *testing.T) {
 	r := newRig(t)
 	r.rewriteRules(func(text string) string {

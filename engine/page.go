@@ -41,52 +41,89 @@ func (e *Engine) Rings(ctx context.Context, agent, offerID string) error {
 // The agent is then away, since other calls would ring unheard as well. It does not count as a missed call. ExpectRing
 // returns at once.
 func (e *Engine) ExpectRing(agent, offerID string, within time.Duration) {
-	e.passOver(agent, offerID, within, func(ctx context.Context, o Offer) (bool, error) { return o.RangAt.IsZero(), nil },
-		func(ctx context.Context) error { return e.Store.SetStatus(ctx, agent, true, Asleep) })
+	e.passOver(agent, offerID, within, func(_ context.Context, _ *Call, o Offer) (unheard, error) {
+		if o.RangAt.IsZero() {
+			return isUnheard, nil
+		}
+		return isHeard, nil
+	}, func(ctx context.Context) error { return e.Store.SetStatus(ctx, agent, true, Asleep) })
 }
 
-// ExpectReturn passes an offer on to the next agent, unless this agent is connected after a time: a page that was
-// loaded again is back by then, and one that was closed is not. ExpectReturn returns at once.
+// ExpectReturn passes an offer on, unless its agent is connected after a time: a page that was loaded again is back by
+// then, and one that was closed is not. While nobody else can be rung, it goes on ringing for whoever comes back late.
+// ExpectReturn returns at once.
 func (e *Engine) ExpectReturn(agent, offerID string, within time.Duration) {
-	e.passOver(agent, offerID, within, func(ctx context.Context, _ Offer) (bool, error) {
-		s, err := e.Store.Snapshot(ctx, Query{Agents: []string{agent}})
-		return !s.Agents[agent].Connected, err
+	e.passOver(agent, offerID, within, func(ctx context.Context, c *Call, o Offer) (unheard, error) {
+		q, ok := e.Rules().Queue(o.Queue)
+		if !ok {
+			return isHeard, nil // of a queue that a reload removed: it rings to its end
+		}
+		s, err := e.Store.Snapshot(ctx, Query{Agents: append([]string{agent}, q.Agents...)})
+		switch {
+		case err != nil || s.Agents[agent].Connected:
+			return isHeard, err
+		case e.anyFree(q.Agents, rungAgents(c), s):
+			return isUnheard, nil
+		}
+		return notYet, nil
 	}, func(context.Context) error { return nil })
 }
 
-// passOver ends an offer after a time, if it still rings and it is still true that the agent does not hear it.
+// anyFree reports whether any of a queue's agents can be rung, other than those who were.
+func (e *Engine) anyFree(agents, rung []string, s Snapshot) bool {
+	f, now := e.Rules(), e.Now()
+	return slices.ContainsFunc(agents, func(name string) bool {
+		a, ok := f.Agent(name)
+		state := s.Agents[name]
+		return ok && !slices.Contains(rung, name) && state.Available() && len(state.Slots) < state.capacity(a.Capacity, now)
+	})
+}
+
+// unheard is whether an offer rings at nobody.
+type unheard int
+
+const (
+	isHeard unheard = iota
+	isUnheard
+	notYet // it may be, and is to be looked at again
+)
+
+// passOver ends an offer after a time, if it still rings and nobody hears it then.
 func (e *Engine) passOver(
-	agent, offerID string, after time.Duration,
-	unheard func(context.Context, Offer) (bool, error), then func(context.Context) error,
+	agent, offerID string, every time.Duration,
+	look func(context.Context, *Call, Offer) (unheard, error), then func(context.Context) error,
 ) {
 	e.background(func(stop context.Context) {
-		select {
-		case <-time.After(after):
-		case <-stop.Done():
-			return
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), e.Timing.StoreWait)
-		defer cancel()
-		passed, err := e.endUnheard(ctx, agent, offerID, unheard)
-		if err == nil && passed {
-			err = then(ctx)
-		}
-		if err != nil {
-			e.report("store", "cannot pass on a call that rings at a page which is asleep or closed; it rings there until "+
-				"its time is over; check the store", err, "agent", agent)
+		for again := true; again; {
+			select {
+			case <-time.After(every):
+			case <-stop.Done():
+				return
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), e.Timing.StoreWait)
+			is, err := e.endUnheard(ctx, agent, offerID, look)
+			if err == nil && is == isUnheard {
+				err = then(ctx)
+			}
+			cancel()
+			if err != nil {
+				e.report("store", "cannot pass on a call that rings at a page which is asleep or closed; it rings there "+
+					"until its time is over; check the store", err, "agent", agent)
+			}
+			again = is == notYet
 		}
 	})
 }
 
 func (e *Engine) endUnheard(
-	ctx context.Context, agent, offerID string, unheard func(context.Context, Offer) (bool, error),
-) (passed bool, err error) {
+	ctx context.Context, agent, offerID string, look func(context.Context, *Call, Offer) (unheard, error),
+) (unheard, error) {
 	c, o, err := e.Offered(ctx, agent, offerID)
-	if err != nil {
-		return false, ignoring(err, ErrNotFound)
+	if err != nil || o.Result != "" || c.State == Ended {
+		return isHeard, ignoring(err, ErrNotFound)
 	}
-	if is, err := unheard(ctx, o); err != nil || !is {
-		return false, err
+	if is, err := look(ctx, c, o); err != nil || is != isUnheard {
+		return is, err
 	}
 	c, err = e.modify(ctx, c.Key(), func(c *Call) error {
 		now := c.offer(offerID)
@@ -98,11 +135,11 @@ func (e *Engine) endUnheard(
 		return nil
 	})
 	if err != nil {
-		return false, ignoring(err, errUnchanged)
+		return isHeard, ignoring(err, errUnchanged)
 	}
 	e.log.Warn("a call rang at a page that is asleep or closed; it goes on to the next agent",
 		"call", c.Key(), "agent", agent)
-	return true, nil
+	return isUnheard, nil
 }
 
 // ignoring returns nil for one error, and every other error as it is.
