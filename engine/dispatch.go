@@ -44,6 +44,7 @@ type dispatcher struct {
 	waiting map[string]*placeInRow // by Key; guarded by dispatchers.mu
 	agents  []string               // as last looked at, in order; guarded by dispatchers.mu
 	read    time.Time              // when who waits was last read
+	without int                    // how many calls were last told to go on without the store
 }
 
 // placeInRow is a call of this instance that waits.
@@ -149,7 +150,11 @@ func (q *dispatcher) run(ctx context.Context) {
 func (q *dispatcher) rest(ctx context.Context, d time.Duration) (freed, going bool) {
 	next := time.NewTimer(d)
 	defer next.Stop()
-	for changed := q.changed; ; {
+	changed := q.changed
+	if q.without > 0 { // those who go on without the store leave, which is no reason to ask it sooner
+		changed = nil
+	}
+	for {
 		select {
 		case <-q.freed:
 			return true, true
@@ -197,8 +202,9 @@ func (q *dispatcher) look(places []*placeInRow, freed bool) (again time.Duration
 	case err != nil && q.e.awayShortly(): // one asks for all, or those who wait would keep the store from coming back
 		return askAgain
 	case err != nil: // each finds out how to go on without the store
-		return q.eachForItself(places)
+		return q.moreForThemselves(places)
 	}
+	q.without = 0
 	q.read = now
 	free := q.free(places, agents, snap, now)
 	turn, look := lastTurn{at: now, queue: fmt.Sprint(snap.Revs[q.queue], free)}, &queueLook{q.queue, now, snap, alive}
@@ -223,6 +229,17 @@ func (q *dispatcher) eachForItself(places []*placeInRow) (again time.Duration) {
 		q.tell(p, lastTurn{}, nil)
 	}
 	return q.e.Timing.Poll
+}
+
+// firstWithout is how many calls are told first that the store does not reply.
+const firstWithout = 50
+
+// moreForThemselves has calls look at the queue themselves, twice as many each time. If all did so at once, a store that
+// is only slow would not come back.
+func (q *dispatcher) moreForThemselves(places []*placeInRow) (again time.Duration) {
+	q.without = min(max(2*q.without, firstWithout), len(places))
+	q.eachForItself(places[:q.without])
+	return askAgain
 }
 
 // handOut goes through those who wait, in order, and gives each the first free agent whom it may have. It removes from

@@ -92,6 +92,31 @@ func TestStoreStallsAndManyWait(t *testing.T) {
 	})
 }
 
+// TestStoreIsAwayAndManyWait: once the store has been away for long, calls go on without it, a few at first: it may come
+// back.
+func TestStoreIsAwayAndManyWait(t *testing.T) {
+	const calls = 300
+	inSlowWorld(t, waitingRules, func(w *world, s *slowStore) {
+		waitTogether(w, calls)
+		w.store.setAway(true)
+		for asked, was := int64(0), s.gets.Load(); asked < 10; asked = s.gets.Load() - was { // by calls that wait
+			was = s.gets.Load()
+			pass(50 * time.Millisecond)
+		}
+		w.store.setAway(false)
+		pass(time.Second)
+		wait := 0
+		for i := range calls {
+			if w.call(fmt.Sprint("call ", i)).State == engine.Waiting {
+				wait++
+			}
+		}
+		if wait < calls-60 || wait == calls {
+			t.Errorf("%d of %d calls wait after the store was away; want that 50 went on without it", wait, calls)
+		}
+	})
+}
+
 // TestAgentConcernsOnlyQueuesOfTheirs: an agent who comes and goes makes no other queue look.
 func TestAgentConcernsOnlyQueuesOfTheirs(t *testing.T) {
 	inSlowWorld(t, waitingRules, func(w *world, s *slowStore) {
