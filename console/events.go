@@ -23,7 +23,7 @@ const (
 	ackWithin = 2500 * time.Millisecond
 
 	// returnWithin is how long a page takes at most to be loaded again.
-	returnWithin = 800 * time.Millisecond
+	returnWithin = 700 * time.Millisecond
 )
 
 // stream is one connection of an agent, and what was already sent on it.

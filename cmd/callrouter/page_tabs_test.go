@@ -36,6 +36,7 @@ func TestPageInTwoTabs(t *testing.T) {
 	other := d.atWork("ana") // on another computer
 	d.ring(one, "talk")
 	other.is(2*time.Second, "ringing")
+	one.until(3*time.Second, "pcs.at(-1)?.localDescription && pcs.at(-1).iceGatheringState === 'complete'") // as after a second of ringing
 	began = time.Now()
 	one.click("offer-answer")
 	other.until(5*time.Second, "document.querySelector('[data-testid=banner]').textContent.includes('outra aba')")
