@@ -15,9 +15,10 @@ if expected == '0' then
 elseif rev ~= expected then
   return {'conflict'}
 else
-  -- When Redis is out of memory, it lets a script continue that has already written. So write something that costs no
-  -- memory: then a call in progress is always stored, and only new calls are refused.
-  redis.call('ZREM', KEYS[15], id)
+  -- When Redis is out of memory, it lets a script continue that has already written. So write something that changes
+  -- nothing, since the step may still be refused: then a call in progress is always stored, and only new calls are
+  -- refused.
+  redis.call('ZREM', KEYS[15], '')
 end
 
 -- Check all slots first, then take them.
@@ -115,6 +116,9 @@ if not plan.live then
 end
 if plan.owner_before then
   redis.call('ZREM', KEYS[14], id)
+end
+if not plan.new and KEYS[15] ~= due then -- a process of an older version writes all calls there
+  redis.call('ZREM', KEYS[15], id)
 end
 if plan.owner then
   redis.call('SADD', KEYS[16], plan.owner)

@@ -246,6 +246,20 @@ func testDueOfTheDead(s *suite) {
 	expect("the one that was gone is back, and gone again", []string{"one"}, "b", "d")
 }
 
+// A call that nobody owns stays due when a write of it is refused.
+func testDueRefused(s *suite) {
+	left := s.call("left")
+	left.Owner, left.Due = "", s.now()
+	left = s.insert(left)
+	_, err := s.try(left, holding(s.hold("offline", engine.HoldRinging, 1, long)))
+	s.is(err, engine.ErrBusy)
+	due, err := s.Due(s.Context(), s.now(), nil, 10)
+	s.ok(err)
+	if !slices.Equal(due, []string{left.Key()}) {
+		s.Errorf("due after a write that was refused: %v, want the call", due)
+	}
+}
+
 func testList(s *suite) {
 	base := s.now()
 	for i, id := range []string{"a", "b", "c", "d"} {
