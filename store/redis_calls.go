@@ -26,7 +26,7 @@ type luaPlan struct {
 	Ended        int64      `json:"ended"`
 	Due          int64      `json:"due"`             // 0: not due
 	DueBefore    bool       `json:"due_before"`      // it was due before
-	Owner        string     `json:"owner,omitempty"` // one that the call did not have before
+	Owner        string     `json:"owner,omitempty"` // of a live call, noted each time: it may be forgotten
 	OwnerBefore  bool       `json:"owner_before"`    // remove it from the calls of its former owner
 	CallerKey    string     `json:"caller_key"`
 	Caller       bool       `json:"caller"`        // add it to the calls of its caller
@@ -93,7 +93,7 @@ func (s *redisStore) plan(ch *change) (string, error) {
 		p.OtherBefore, p.Other = otherBefore != "" && bothBefore != both, p.Other && bothBefore != both
 		_, _, p.Waited = waits(old)
 	}
-	if !p.Live || old != nil && !p.OwnerBefore {
+	if !p.Live {
 		p.Owner = ""
 	}
 	if _, w, ok := waits(ch.next); ok {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,6 +42,36 @@ func TestRedis(t *testing.T) {
 		server.Do("FLUSHALL")
 		return openURL(t, server.URL)
 	}, storetest.RealClock())
+}
+
+// A process of an older version writes due times without owners, and no names of owners. Once a new one has written such
+// a call, it is found when its owner is gone.
+func TestRedisDueOfOlderVersion(t *testing.T) {
+	server := storetest.NewRedis(t)
+	s := openURL(t, server.URL)
+	old := newCall("old")
+	old.Owner, old.Due = "older", time.Now().Add(time.Hour)
+	if _, err := s.Insert(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	server.Do("RENAME", "cr1:{callrouter}:due:older", "cr1:{callrouter}:due")
+	server.Do("DEL", "cr1:{callrouter}:owners")
+	read, err := s.Get(t.Context(), old.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := read.Clone()
+	next.Why = "changed"
+	if _, err := s.Update(t.Context(), read, next); err != nil {
+		t.Fatal(err)
+	}
+	due, err := s.Due(t.Context(), time.Now(), []string{}, 10)
+	if err != nil || !slices.Equal(due, []string{old.Key()}) {
+		t.Errorf("left by an owner that is gone: %v, %v; want the call", due, err)
+	}
+	if n := server.Do("EXISTS", "cr1:{callrouter}:due"); n != int64(0) {
+		t.Error("the call is also in the index of calls without an owner")
+	}
 }
 
 func newCall(id string) *engine.Call {

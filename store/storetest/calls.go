@@ -260,6 +260,29 @@ func testDueRefused(s *suite) {
 	}
 }
 
+// A call is found as its owner's even if the owner had no call when a sweep last looked.
+func testDueAgain(s *suite) {
+	base := s.now()
+	ended, idle := s.call("ended"), s.call("idle")
+	ended.State, ended.Outcome, ended.EndedAt, ended.Due = engine.Ended, engine.Failed, base, time.Time{}
+	idle.Owner, idle.Due = "two", time.Time{}
+	ended, idle = s.insert(ended), s.insert(idle)
+	for range 2 { // the second time their owners may be forgotten
+		if due, err := s.Due(s.Context(), base, []string{}, 10); err != nil || len(due) != 0 {
+			s.Errorf("due: %v, %v; want nothing", due, err)
+		}
+	}
+	s.change(ended, func(c *engine.Call) {
+		c.State, c.Outcome, c.EndedAt, c.Due = engine.Active, "", time.Time{}, base.Add(time.Minute)
+	})
+	s.change(idle, func(c *engine.Call) { c.Due = base.Add(2 * time.Minute) })
+	due, err := s.Due(s.Context(), base, []string{}, 10)
+	s.ok(err)
+	if want := []string{ended.Key(), idle.Key()}; !slices.Equal(due, want) {
+		s.Errorf("due once both owners are gone: %v, want %v", due, want)
+	}
+}
+
 func testList(s *suite) {
 	base := s.now()
 	for i, id := range []string{"a", "b", "c", "d"} {

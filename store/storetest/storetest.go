@@ -53,7 +53,7 @@ func Run(t *testing.T, open func(t *testing.T) engine.Store, clock Clock) {
 	}{
 		{"insert", testInsert}, {"insert once", testInsertOnce}, {"a call that came ended", testInsertEnded},
 		{"update", testUpdate}, {"update of many at once", testUpdateRace}, {"due", testDue}, {"due of the dead", testDueOfTheDead},
-		{"due after a refusal", testDueRefused},
+		{"due after a refusal", testDueRefused}, {"due again", testDueAgain},
 		{"list", testList}, {"a long list", testLongList}, {"pages of a list", testPages}, {"purge", testPurge},
 		{"take a slot", testTake}, {"all or nothing", testAllOrNothing}, {"kinds of a slot", testKinds},
 		{"a slot ends by itself", testSlotExpiry}, {"a slot lost meanwhile", testSlotLost},
