@@ -169,9 +169,9 @@ func (q *dispatcher) rest(ctx context.Context, d time.Duration) (freed, going bo
 	}
 }
 
-// look reads the queue, tells whoever may have a turn, and returns how long nothing needs to be looked at. Unless a slot
-// may be free, it reads the agents first, and then goes on only if one of them is: calls come and go all the time, and
-// most of that while all agents are busy.
+// look reads the queue, tells whoever may have a turn, and returns how long nothing needs to be looked at. Unless a
+// slot may be free, it reads the agents first, and then goes on only if one of them is: calls come and go all the time,
+// and most of that while all agents are busy.
 func (q *dispatcher) look(places []*placeInRow, freed bool) (again time.Duration) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -234,8 +234,8 @@ func (q *dispatcher) eachForItself(places []*placeInRow) (again time.Duration) {
 // firstWithout is how many calls are told first that the store does not reply.
 const firstWithout = 50
 
-// moreForThemselves has calls look at the queue themselves, twice as many each time. If all did so at once, a store that
-// is only slow would not come back.
+// moreForThemselves has calls look at the queue themselves, twice as many each time. If all did so at once, a store
+// that is only slow would not come back.
 func (q *dispatcher) moreForThemselves(places []*placeInRow) (again time.Duration) {
 	q.without = min(max(2*q.without, firstWithout), len(places))
 	q.eachForItself(places[:q.without])

@@ -54,7 +54,8 @@ func TestWaitingCostsTheSameForManyAndFew(t *testing.T) {
 	}
 }
 
-// TestCallsThatComeDoNotReadWhoWaits: while all agents are busy, calls that come and go cost the same however many wait.
+// TestCallsThatComeDoNotReadWhoWaits: while all agents are busy, calls that come and go cost the same however many
+// wait.
 func TestCallsThatComeDoNotReadWhoWaits(t *testing.T) {
 	inSlowWorld(t, waitingRules, func(w *world, s *slowStore) {
 		waitTogether(w, 30)
@@ -92,16 +93,17 @@ func TestStoreStallsAndManyWait(t *testing.T) {
 	})
 }
 
-// TestStoreIsAwayAndManyWait: once the store has been away for long, calls go on without it, a few at first: it may come
-// back.
+// TestStoreIsAwayAndManyWait: once the store has been away for long, calls go on without it, a few at first: it may
+// come back.
 func TestStoreIsAwayAndManyWait(t *testing.T) {
 	const calls = 300
 	inSlowWorld(t, waitingRules, func(w *world, s *slowStore) {
 		waitTogether(w, calls)
 		w.store.setAway(true)
-		for asked, was := int64(0), s.gets.Load(); asked < 10; asked = s.gets.Load() - was { // by calls that wait
-			was = s.gets.Load()
+		for asked := int64(0); asked < 10; { // by calls that wait
+			was := s.gets.Load()
 			pass(50 * time.Millisecond)
+			asked = s.gets.Load() - was
 		}
 		w.store.setAway(false)
 		pass(time.Second)

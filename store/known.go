@@ -8,8 +8,8 @@ import (
 )
 
 // known keeps what values of a store were decoded to: those of a queue and its agents are read with each call that is
-// handed out, and few of them change in between. A value counts only while the store has the same bytes, so it may be old
-// but is never wrong. What it returns is shared: nobody may change it.
+// handed out, and few of them change in between. A value counts only while the store has the same bytes, so it may be
+// old but is never wrong. What it returns is shared: nobody may change it.
 type known struct {
 	waiters sync.Map     // queue -> *waitersOf
 	agents  sync.Map     // agent -> *decodedAgent

@@ -133,9 +133,9 @@ func TestEmbeddedSize(t *testing.T) {
 	checkSize(t, openFile(t, filepath.Join(t.TempDir(), "callrouter.db"), store.Config{}), written, 16<<10)
 }
 
-// TestEmbeddedFreePages: a store that was closed has the list of free pages in its file, so that the next start does not
-// read the whole file to find them. One that was killed has not, and neither has one that is open: each commit would
-// write the list.
+// TestEmbeddedFreePages: a store that was closed has the list of free pages in its file, so that the next start does
+// not read the whole file to find them. One that was killed has not, and neither has one that is open: each commit
+// would write the list.
 func TestEmbeddedFreePages(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "callrouter.db")

@@ -104,18 +104,21 @@ func (c *crowd) judge(ctx context.Context, r *waitingResult) error {
 // judgeRecords counts calls that were lost: whose record is not there, or does not say what became of the call, and
 // those that nobody ended who was there to.
 func (c *crowd) judgeRecords(ctx context.Context, r *waitingResult, turns []*turn) error {
-	records := map[string]console.Record{}
-	for f := (client.Filter{Limit: 1000, Oldest: true}); ; {
-		page, err := c.admin.CallPage(ctx, f)
-		if err != nil {
-			return err
+	var records map[string]console.Record
+	err := until(ctx, 30*time.Second, "the records say that all calls have ended", func() (ended bool) {
+		var err error
+		if records, err = c.records(ctx); err != nil {
+			return false
 		}
-		for _, record := range page.Calls {
-			records[record.ID] = record
+		for _, record := range records {
+			if record.State != engine.Ended {
+				return false
+			}
 		}
-		if f.Cursor = page.Next; page.Next == "" {
-			break
-		}
+		return true
+	})
+	if len(records) == 0 {
+		return err
 	}
 	for _, call := range c.calls {
 		record, known := records[call.ID]
@@ -137,6 +140,23 @@ func (c *crowd) judgeRecords(ctx context.Context, r *waitingResult, turns []*tur
 			engine.Key(call.ID), accepted, over, end.By, known, outcome, record.Why)
 	}
 	return nil
+}
+
+// records returns all records, by the id of the call.
+func (c *crowd) records(ctx context.Context) (map[string]console.Record, error) {
+	records := map[string]console.Record{}
+	for f := (client.Filter{Limit: 1000, Oldest: true}); ; {
+		page, err := c.admin.CallPage(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for _, record := range page.Calls {
+			records[record.ID] = record
+		}
+		if f.Cursor = page.Next; page.Next == "" {
+			return records, nil
+		}
+	}
 }
 
 // lineUp is who waits in the queues, by the id of the call.

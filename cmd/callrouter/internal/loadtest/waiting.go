@@ -313,7 +313,7 @@ func (c *crowd) comeAndGo(ctx context.Context) {
 // hangUpAll ends all calls, and waits until the routers know. Those who wait go first, the last ones before the others:
 // so nobody is rung any more.
 func (c *crowd) hangUpAll(ctx context.Context) error {
-	tick := time.NewTicker(2 * time.Millisecond)
+	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for _, state := range []fake.State{fake.Ringing, fake.Accepted} {
 		for _, call := range slices.Backward(c.calls) {
@@ -322,7 +322,7 @@ func (c *crowd) hangUpAll(ctx context.Context) error {
 			}
 		}
 	}
-	return until(ctx, time.Minute, "the routers know that all callers are gone", func() bool {
+	return until(ctx, time.Minute, "the routers were told that all callers are gone", func() bool {
 		n := 0
 		for _, d := range c.fake.Deliveries() {
 			if d.Event == "terminate" {
