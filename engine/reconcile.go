@@ -4,7 +4,8 @@ import "cmp"
 
 // Reconcile merges two records of one call: the stored one (nil if the store has none) and the one that an instance
 // knows. It is used after the store was away or lost data. It returns the record to store, or nil if the stored one
-// stands. It changes neither; the result has a revision newer than both.
+// stands. It changes neither; the result has a revision newer than both, or that of known if it is the same record and
+// newer than the stored one.
 //
 // The first of these rules that applies decides:
 //   - A tombstone, which has only the caller's end, adds that end to the other record.
@@ -19,11 +20,16 @@ func Reconcile(stored, known *Call) *Call {
 	if n == nil {
 		return nil
 	}
-	n = n.Clone()
-	n.Rev = max(n.Rev, 1)
-	if stored != nil {
-		n.Rev = max(known.Rev, stored.Rev+1)
+	rev := max(n.Rev, 1)
+	switch {
+	case stored == nil:
+	case n == known:
+		rev = max(known.Rev, stored.Rev+1)
+	default: // whoever goes on from the record as it was known must see that it is another one
+		rev = max(known.Rev, stored.Rev) + 1
 	}
+	n = n.Clone()
+	n.Rev = rev
 	return n
 }
 

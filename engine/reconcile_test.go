@@ -47,3 +47,26 @@ func TestWhatIsKnownApartComesTogether(t *testing.T) {
 		}
 	}
 }
+
+// A store lost a ringing call, then heard that its caller left. The instance on which it rings finds another revision
+// than the one it knows, so it cannot go on as if nothing had happened.
+func TestEndHeardWhileTheCallWasLost(t *testing.T) {
+	at := time.Date(2026, 11, 24, 13, 0, 0, 0, time.UTC)
+	heard := &engine.Call{
+		ID: "a", Rev: 1, State: engine.Ended, Outcome: engine.Abandoned, EndedAt: at, CallerEnd: &engine.CallerEnd{At: at},
+	}
+	rings := &engine.Call{ID: "a", Rev: 7, State: engine.Offered, Action: rules.Handoff, Owner: "first"}
+	n := engine.Reconcile(heard, rings)
+	if n == nil || n.State != engine.Ended || n.Owner != "first" {
+		t.Fatalf("the record is %+v, want the ended call", n)
+	}
+	if n.Rev <= rings.Rev {
+		t.Errorf("revision %d, want a newer one than %d", n.Rev, rings.Rev)
+	}
+	if again := engine.Reconcile(n, rings); again != nil {
+		t.Errorf("the second time it is %+v, want the stored one to stand", again)
+	}
+	if lost := engine.Reconcile(nil, rings); lost.Rev != rings.Rev {
+		t.Errorf("a lost call has revision %d, want %d: its owner goes on with it", lost.Rev, rings.Rev)
+	}
+}
