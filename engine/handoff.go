@@ -145,7 +145,7 @@ func (r *runner) unchanged() (same bool, err error) {
 	switch {
 	case err != nil:
 		return false, r.lookFailed(err)
-	case c.Rev != r.c.Rev:
+	case c.Rev != r.c.Rev || c.Write != r.c.Write: // a store that lost writes may have the revision anew
 		r.c = c
 		return false, errChanged
 	}

@@ -17,7 +17,7 @@ const keyPrefix = "cr1:{callrouter}:"
 // by the clock on the wall for capacity_until, and by the router's time, as in records, for all others.
 //
 //	call:KEY         hash    rev, doc: revision and record (JSON) of the call with this engine.Key; caller: its key;
-//	                         other: its other key; deleted by Purge
+//	                         other: its other key; write: rev and the write that made it; deleted by Purge
 //	due:OWNER        zset    KEY by due time: live calls of an instance
 //	due              zset    KEY by due time: live calls without an owner
 //	owners           set     instances that may have live calls

@@ -18,7 +18,9 @@ import (
 
 // luaPlan is what write.lua does besides storing the record. Times are in microseconds.
 type luaPlan struct {
-	New          bool       `json:"new"` // no record is there
+	New          bool       `json:"new"`          // no record is there
+	Write        string     `json:"write"`        // the revision and the write that makes it
+	WriteBefore  string     `json:"write_before"` // the same of the record before; "": any
 	Live         bool       `json:"live"`
 	WasLive      bool       `json:"was_live"`
 	WasEnded     bool       `json:"was_ended"`
@@ -75,7 +77,8 @@ func (s *redisStore) plan(ch *change) (string, error) {
 	old := ch.old
 	caller, other, both := callersOf(ch.next)
 	p := luaPlan{
-		New: old == nil, Live: ch.next.Live(), WasLive: old != nil && old.Live(), WasEnded: old != nil && !old.Live(),
+		New: old == nil, Write: nameOf(ch.next),
+		Live: ch.next.Live(), WasLive: old != nil && old.Live(), WasEnded: old != nil && !old.Live(),
 		Received: micros(ch.next.ReceivedAt), Ended: micros(endOf(ch.next)), Owner: ch.next.Owner,
 		CallerKey: caller, Caller: caller != "", OtherKey: other, Other: other != "",
 		Agents: []luaAgent{}, Topics: append([]string{}, ch.topics...),
@@ -86,6 +89,9 @@ func (s *redisStore) plan(ch *change) (string, error) {
 		p.Due = micros(ch.next.Due)
 	}
 	if old != nil {
+		if old.Write != "" {
+			p.WriteBefore = nameOf(old)
+		}
 		p.DueBefore = !old.Due.IsZero()
 		p.OwnerBefore = old.Owner != ch.next.Owner
 		callerBefore, otherBefore, bothBefore := callersOf(old)
@@ -113,6 +119,9 @@ func (s *redisStore) plan(ch *change) (string, error) {
 	doc, err := json.Marshal(p)
 	return string(doc), err
 }
+
+// nameOf returns a text that only this revision has, written by whoever wrote it.
+func nameOf(c *engine.Call) string { return strconv.FormatInt(c.Rev, 10) + " " + c.Write }
 
 // write stores a change. With ErrExists it returns the record that is there.
 func (s *redisStore) write(ctx context.Context, ch *change) (existing *engine.Call, err error) {

@@ -74,6 +74,42 @@ func TestRedisDueOfOlderVersion(t *testing.T) {
 	}
 }
 
+// A replica that lags takes over, and lacks the latest revision of a call. Somebody else makes one of the same number.
+// Whoever made the lost one does not write over it.
+func TestRedisRevisionMadeAnew(t *testing.T) {
+	server := storetest.NewRedis(t)
+	s := openURL(t, server.URL)
+	if _, err := s.Insert(t.Context(), newCall("a")); err != nil {
+		t.Fatal(err)
+	}
+	first, err := s.Get(t.Context(), engine.Key("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(old *engine.Call, write string, state engine.State) (*engine.Call, error) {
+		next := old.Clone()
+		next.Write, next.State = write, state
+		return s.Update(t.Context(), old, next)
+	}
+	key := "cr1:{callrouter}:call:" + first.Key()
+	server.Do("COPY", key, key+":behind")
+	lost, err := change(first, "one-1", engine.Deciding)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Do("COPY", key+":behind", key, "REPLACE")
+	anew, err := change(first, "two-1", engine.Rejecting)
+	if err != nil || anew.Rev != lost.Rev {
+		t.Fatalf("made anew: %+v, %v", anew, err)
+	}
+	if _, err := change(lost, "one-2", engine.Accepting); !errors.Is(err, engine.ErrConflict) {
+		t.Errorf("a write over a revision that somebody else made: %v, want ErrConflict", err)
+	}
+	if _, err := change(anew, "two-2", engine.Rejecting); err != nil {
+		t.Errorf("a write over one's own revision: %v", err)
+	}
+}
+
 func newCall(id string) *engine.Call {
 	now := time.Now()
 	return &engine.Call{ID: id, State: engine.Received, CallerKey: "+1", ReceivedAt: now, Due: now}

@@ -7,13 +7,15 @@ local id, expected, doc, plan = ARGV[1], ARGV[2], ARGV[4], cjson.decode(ARGV[5])
 local call, due, received, live, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local t = now()
 
-local rev = redis.call('HGET', call, 'rev')
+local rev, write = unpack(redis.call('HMGET', call, 'rev', 'write'))
 if expected == '0' then
   if rev then
     return {'exists', rev, redis.call('HGET', call, 'doc')}
   end
 elseif rev ~= expected then
   return {'conflict'}
+elseif plan.write_before ~= '' and write and write ~= plan.write_before and string.match(write, '^%d+') == rev then
+  return {'conflict'} -- a replica that lagged took over, and somebody else made this revision anew
 else
   -- When Redis is out of memory, it lets a script continue that has already written. So write something that changes
   -- nothing, since the step may still be refused: then a call in progress is always stored, and only new calls are
@@ -83,7 +85,8 @@ for i, a in ipairs(plan.agents) do
   end
 end
 
-redis.call('HSET', call, 'rev', ARGV[3], 'doc', doc, 'caller', plan.caller_key, 'other', plan.other_key)
+redis.call('HSET', call, 'rev', ARGV[3], 'doc', doc, 'write', plan.write, 'caller', plan.caller_key,
+  'other', plan.other_key)
 if plan.new then
   redis.call('ZADD', received, int(plan.received), id)
 end
