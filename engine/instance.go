@@ -99,6 +99,7 @@ func (e *Engine) reread(ctx context.Context, calls []*Call) error {
 			}
 		case errors.Is(err, ErrNotFound):
 			e.replica.forget(c.Key())
+		case errors.Is(err, ErrDamaged): // the store has reported it
 		case err != nil:
 			return err
 		default:
@@ -121,7 +122,7 @@ func (e *Engine) reassert(ctx context.Context, calls []*Call) error {
 	workers.SetLimit(reasserters)
 	for _, c := range calls {
 		workers.Go(func() error {
-			err := e.Store.Reassert(ctx, c)
+			err := ignoring(e.Store.Reassert(ctx, c), ErrDamaged) // the store has reported it; others go on
 			if err != nil {
 				failed.Add(1)
 			}

@@ -228,3 +228,44 @@ func TestBugInMemoryLeavesNoRecord(t *testing.T) {
 		}
 	})
 }
+
+// lossyStore is a store that may lose data, and has a damaged record.
+type lossyStore struct {
+	engine.Store
+	lost    atomic.Int64
+	damaged atomic.Pointer[string]
+}
+
+func (s *lossyStore) Beat(ctx context.Context, instance string, lease time.Duration) (string, time.Time, error) {
+	_, at, err := s.Store.Beat(ctx, instance, lease)
+	return fmt.Sprint(s.lost.Load()), at, err
+}
+
+func (s *lossyStore) Reassert(ctx context.Context, c *engine.Call) error {
+	if damaged := s.damaged.Load(); damaged != nil && *damaged == c.Key() {
+		return engine.ErrDamaged
+	}
+	return s.Store.Reassert(ctx, c)
+}
+
+// A store that lost data has a damaged record as well. Writing back ends all the same, once: otherwise each beat began
+// anew, and no call would ever be taken over again.
+func TestWritesBackBesideADamagedRecord(t *testing.T) {
+	inWorld(t, waitingRules, func(w *world) {
+		w.stopJobs()
+		w.must(w.e.Stop(w.t.Context()))
+		s := &lossyStore{Store: w.store}
+		w.e = w.engineOn(s)
+		w.start(w.e)
+		w.connect("a", caller)
+		key := engine.Key("a")
+		w.must(w.e.Beat(w.t.Context()))
+		s.damaged.Store(&key)
+		s.lost.Add(1)
+		for range 2 {
+			if err := w.e.Beat(w.t.Context()); err != nil {
+				w.t.Errorf("a beat after the loss: %v", err)
+			}
+		}
+	})
+}
