@@ -44,11 +44,7 @@ func (a *api) listCalls(w http.ResponseWriter, r *http.Request, _ identity) erro
 		calls = calls[:limit]
 		next = cursorText(calls[limit-1].Cursor())
 	}
-	records, err := a.records(r.Context(), calls)
-	if err != nil {
-		return err
-	}
-	return reply(w, http.StatusOK, Calls{records, next})
+	return a.writeCalls(w, r, calls, next)
 }
 
 // filter reads the parameters of a list of calls. A misspelt one must not select everything.

@@ -1,7 +1,9 @@
 package console
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
@@ -74,6 +76,53 @@ func TestCallsAreFoundAndNeverShowTheSDP(t *testing.T) {
 	if stale := r.want(200, "", adminToken, "GET", "/api/v1/calls/stale", "").body["calls"].([]any); len(stale) != 0 {
 		t.Errorf("stale: %v", stale)
 	}
+}
+
+// A list is written record by record. Where one cannot be told, the list is cut off, and nobody takes it for the whole.
+func TestListsAreWrittenRecordByRecord(t *testing.T) {
+	r := newRig(t)
+	r.want(200, "", adminToken, "PUT", "/api/v1/lists/blocked/+5521977776666", "")
+	r.call("one", "5521977776666")
+	r.ended("one")
+	list, err := r.store.List(t.Context(), engine.Filter{})
+	r.must(err)
+	known, unknown := list[0], list[0].Clone()
+	unknown.RulesVersion = "0000000000000000"
+	for i := range unknown.Facts {
+		unknown.Facts[i].Version = ""
+	}
+
+	w := &countingWriter{ResponseRecorder: httptest.NewRecorder()}
+	r.must(r.api.writeCalls(w, httptest.NewRequest("GET", "/", nil), []*engine.Call{known, known, unknown}, "cursor"))
+	var reply Calls
+	r.must(json.Unmarshal(w.Body.Bytes(), &reply))
+	if len(reply.Calls) != 3 || reply.Next != "cursor" || w.writes != 4 {
+		t.Errorf("%d calls in %d writes, next %q; want 3 in 4", len(reply.Calls), w.writes, reply.Next)
+	}
+
+	r.must(r.store.Close()) // nobody can say now what the unknown version was
+	w = &countingWriter{ResponseRecorder: httptest.NewRecorder()}
+	if err := r.api.writeCalls(w, httptest.NewRequest("GET", "/", nil), []*engine.Call{unknown, known}, ""); err == nil ||
+		w.writes > 0 {
+		t.Errorf("an error at the first record: %v, after %d writes", err, w.writes)
+	}
+	defer func() {
+		if p := recover(); p != http.ErrAbortHandler || w.writes != 1 || json.Valid(w.Body.Bytes()) {
+			t.Errorf("an error behind the first record: %v, after %d writes", p, w.writes)
+		}
+	}()
+	_ = r.api.writeCalls(w, httptest.NewRequest("GET", "/", nil), []*engine.Call{known, unknown}, "")
+}
+
+// countingWriter counts how often something is written.
+type countingWriter struct {
+	*httptest.ResponseRecorder
+	writes int
+}
+
+func (w *countingWriter) Write(b []byte) (int, error) {
+	w.writes++
+	return w.ResponseRecorder.Write(b)
 }
 
 // Somebody calls with digits that are no valid number: the calls are found by what the record shows and by what came.

@@ -1,7 +1,10 @@
 package console
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"net/http"
 	"time"
 
 	"callrouter/engine"
@@ -63,20 +66,48 @@ func (a *api) record(ctx context.Context, c *engine.Call) (Record, error) {
 	return r, err
 }
 
-// records are calls as they are shown.
-func (a *api) records(ctx context.Context, calls []*engine.Call) ([]Record, error) {
-	all := make([]Record, 0, len(calls))
-	for _, c := range calls {
-		if err := ctx.Err(); err != nil { // telling why takes a while where there are many rules
-			return nil, err
+// writeCalls writes the reply of a list of calls, record by record: with very many rules one alone may have megabytes,
+// and a list has thousands. An error before the first record is returned. Behind it the connection is cut, so that nobody
+// takes a part of the list for the whole.
+func (a *api) writeCalls(w http.ResponseWriter, r *http.Request, calls []*engine.Call, next string) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	b.WriteString(`{"calls":[`)
+	for i, c := range calls {
+		err := r.Context().Err() // telling why takes a while where there are many rules
+		if i > 0 {
+			b.WriteByte(',')
 		}
-		r, err := a.record(ctx, c)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			var rec Record
+			if rec, err = a.record(r.Context(), c); err == nil {
+				err = enc.Encode(rec)
+			}
 		}
-		all = append(all, r)
+		switch {
+		case err != nil && i == 0:
+			return err
+		case err != nil:
+			a.Logger.Warn("a list of calls could not be written to its end, so the connection was cut; ask again",
+				"calls", len(calls), "written", i, "error", err)
+			panic(http.ErrAbortHandler)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(b.Bytes())
+		b.Reset()
 	}
-	return all, nil
+	w.Header().Set("Content-Type", "application/json")
+	b.WriteByte(']')
+	if next != "" {
+		b.WriteString(`,"next":`)
+		if err := enc.Encode(next); err != nil {
+			return err
+		}
+	}
+	b.WriteString("}\n")
+	_, _ = w.Write(b.Bytes())
+	return nil
 }
 
 // numberOf is the caller's number in normal form, or "".
