@@ -189,6 +189,7 @@ func (q *dispatcher) look(places []*placeInRow, freed bool) (again time.Duration
 	if due := q.read.Add(q.e.Timing.Poll); !freed && now.Before(due) {
 		snap, err := q.e.snapshot(Query{Agents: agents})
 		if err == nil && len(q.free(places, agents, snap, now)) == 0 {
+			q.without = 0
 			return max(q.untilFreed(snap, agents, now, due.Sub(now)), leastTurn)
 		}
 	}

@@ -11,7 +11,7 @@ export async function offered(e) {
   if (model.offers.has(e.offer) || model.call?.offer === e.offer) return;
   const offer = { ...e, from: e.call.from, name: e.call.name, id: e.call.id, key: e.call.key };
   model.offers.set(e.offer, offer);
-  changed();
+  unbanner('notice'); // of the last call; it would lie over the name of this one
   api('POST', offerPath(e.offer, 'ringing'), { tab: model.tabID }).catch(() => {});
   if (!model.call && await micGranted() && model.offers.get(e.offer) === offer) prepare(offer);
 }
