@@ -73,7 +73,11 @@ func startOperated(t *testing.T) *operated {
 	o.must(os.WriteFile(o.rules, []byte(operatedRules), 0o600))
 	file, problems := rules.Load(o.rules)
 	o.must(problems.Err())
-	o.fake = fake.New(fake.Config{Token: "a-token", Numbers: map[string]string{numberID: business}})
+	o.fake = fake.New(fake.Config{
+		Token: "a-token", Numbers: map[string]string{numberID: business},
+		// As the platform does: on a busy machine the disk may be too slow for a webhook, which then gets a 503.
+		Dials: fake.Dials{Delivery: fake.DeliveryDials{Retries: 5}},
+	})
 	o.must(o.fake.Start())
 	t.Cleanup(func() { o.must(o.fake.Close()) })
 	var err error
@@ -161,6 +165,13 @@ func (o *operated) call(p fake.Phone, states ...engine.State) (*fake.Call, strin
 func (o *operated) reaches(c *fake.Call, states ...engine.State) {
 	o.Helper()
 	var last engine.State
+	defer func() {
+		if last != states[0] {
+			for _, d := range o.fake.Deliveries() {
+				o.Logf("the call is %q; webhook %s, attempt %d: %d %s after %s", last, d.Event, d.Attempt, d.Status, d.Err, d.Latency)
+			}
+		}
+	}()
 	eventually(o.T, "the call is "+string(states[0]), func() bool {
 		r, err := o.router.Store().Get(o.Context(), engine.Key(c.ID))
 		if err != nil {
