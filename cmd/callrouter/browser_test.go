@@ -312,10 +312,14 @@ func (p *tab) summary() string {
 	return s
 }
 
-// is waits until the page is in a state.
+// is waits until the page is in a state. Available is only who is connected, too: without that no call rings.
 func (p *tab) is(d time.Duration, state string) time.Duration {
 	p.t.Helper()
-	return p.until(d, fmt.Sprintf("document.querySelector('main').dataset.state === %q", state))
+	expr := fmt.Sprintf("document.querySelector('main').dataset.state === %q", state)
+	if state == "available" {
+		expr += " && document.querySelector('main').dataset.stream === 'open'"
+	}
+	return p.until(d, expr)
 }
 
 func testID(id string) string { return "[data-testid=" + id + "]" }

@@ -129,7 +129,10 @@ func (d *demo) startFake(f *rules.File) error {
 	for _, n := range f.Numbers() {
 		numbers[n.PositusID] = n.Phone[1:]
 	}
-	d.fake = fake.New(fake.Config{Token: demoToken, Numbers: numbers, AudioAddr: d.audio})
+	d.fake = fake.New(fake.Config{
+		Token: demoToken, Numbers: numbers, AudioAddr: d.audio,
+		Dials: fake.Dials{Delivery: fake.DeliveryDials{Retries: 5}}, // as the platform does
+	})
 	return d.fake.Start()
 }
 
