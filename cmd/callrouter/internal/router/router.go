@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -113,6 +114,7 @@ func (r *Router) open(ctx context.Context) (err error) {
 	})
 	r.readiness = &readiness{ping: r.store.Ping, engine: r.engine, notFound: r.positus.NotFound}
 	if cfg.OwnProcess {
+		debug.FreeOSMemory()  // reading rules and long lists leaves more garbage than they are
 		_ = fitCollector(ctx) // it returns none
 	}
 	r.keeper = newKeeper(cfg.Rules, r.engine, r.metrics, r.crash, cfg.Log, cfg.Retention)
