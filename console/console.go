@@ -38,8 +38,10 @@ type Config struct {
 	ConsoleURL string           // where browsers find the pages, such as https://calls.example.com; empty: any address
 	ICEServers json.RawMessage  // for browsers' RTCPeerConnection, a JSON array; nil: none
 	Stopping   <-chan struct{}  // once closed, streams end and new requests are refused as "stopping"; never if nil
-	// TrustedProxies are the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; may be nil.
+	// TrustedProxies are the proxies whose X-Forwarded-Proto is believed; may be nil.
 	TrustedProxies []netip.Prefix
+	// ClientAddr returns the address that a request comes from, as far as trusted proxies tell; if nil, that of the peer.
+	ClientAddr func(*http.Request) netip.Addr
 }
 
 // Backup writes a copy of the store's file to w, as it is at one instant. It calls size with the number of bytes first.
@@ -100,6 +102,9 @@ func New(cfg Config) http.Handler {
 
 func newAPI(cfg Config) *api {
 	cfg.ConsoleURL = strings.TrimSuffix(cfg.ConsoleURL, "/")
+	if cfg.ClientAddr == nil {
+		cfg.ClientAddr = peerAddr
+	}
 	return &api{
 		Config: cfg, admin: sha256.Sum256([]byte(cfg.AdminToken)), hangUpKey: deriveHangUpKey(cfg.AdminToken),
 		sessions: newSealer(cfg.AdminToken, "console session"), links: newSealer(cfg.AdminToken, "console link"),

@@ -60,18 +60,10 @@ func tooManyTries(w http.ResponseWriter, wait time.Duration) error {
 		"too many failed sign-ins from this address; wait a minute and try again")
 }
 
-// clientAddr returns the address that a request came from, as far as proxies that are trusted tell. Of IPv6 it is the
-// network, because one machine has many addresses there.
-func (a *api) clientAddr(r *http.Request) netip.Addr {
-	addr := peerAddr(r)
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for _, hop := range slices.Backward(hops) {
-		next, err := netip.ParseAddr(strings.TrimSpace(hop))
-		if err != nil || !a.trusts(addr) {
-			break
-		}
-		addr = next.Unmap()
-	}
+// source is whom a request is counted for: its address, or of IPv6 its network, because one machine has many addresses
+// there.
+func (a *api) source(r *http.Request) netip.Addr {
+	addr := a.ClientAddr(r)
 	if p, err := addr.Prefix(64); err == nil && addr.Is6() {
 		return p.Masked().Addr()
 	}

@@ -134,7 +134,7 @@ func (a *api) sessionOf(t ticket) Session {
 }
 
 func (a *api) signIn(w http.ResponseWriter, r *http.Request, _ identity) error {
-	from := a.clientAddr(r)
+	from := a.source(r)
 	if wait := a.tries.blocked(from, a.Now()); wait > 0 {
 		return tooManyTries(w, wait)
 	}

@@ -1,10 +1,17 @@
 package positus
 
 import (
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
 )
+
+// ClientAddr returns the address that a request comes from, through proxies that are trusted. It is the zero Addr if that
+// cannot be read.
+func ClientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
+	return clientIP(r.RemoteAddr, r.Header.Values("X-Forwarded-For"), trusted)
+}
 
 // clientIP is the address that a request comes from: of the hops, from the nearest on, the first that is no trusted
 // proxy. What stands further left was written by somebody who is not trusted, and is not looked at. remoteAddr is the

@@ -72,7 +72,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// without deadlines (an error) has no network to wait for.
 	conn := http.NewResponseController(w)
 	_ = conn.SetReadDeadline(deadline)
-	from := clientIP(r.RemoteAddr, r.Header.Values("X-Forwarded-For"), h.proxies)
+	from := ClientAddr(r, h.proxies)
 	if secret := r.PathValue("secret"); secret == "" || !h.knows(secret) {
 		h.refuse(w, from, ReasonSecret, errors.New("the secret in the URL is wrong; if Positus sent this, calls are "+
 			"being lost: compare the URL in Positus with CALLROUTER_WEBHOOK_SECRET"))

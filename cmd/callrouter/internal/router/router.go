@@ -178,6 +178,7 @@ func (r *Router) serve() {
 		Metrics: r.metrics.Handler(), Logger: r.cfg.Log,
 		Ready: r.readiness.internal(), Stopping: r.stopping,
 		ConsoleURL: r.cfg.ConsoleURL, ICEServers: r.cfg.ICEServers, TrustedProxies: r.cfg.TrustedProxies,
+		ClientAddr: func(req *http.Request) netip.Addr { return positus.ClientAddr(req, r.cfg.TrustedProxies) },
 	})))
 	watched, endWatch := context.WithCancel(context.Background())
 	r.endWatch = endWatch
