@@ -44,7 +44,7 @@ func (a *api) getMe(w http.ResponseWriter, r *http.Request, who identity) error 
 		m.Reason = v.State.Reason
 	}
 	if agent, ok := f.Agent(who.agent); ok {
-		m.Capacity = v.State.CapacityNow(agent.Capacity, now)
+		m.Capacity = v.State.CapacityNow(agent.Capacity)
 	}
 	if v.State.WrapUpUntil.After(now) {
 		m.WrapUpUntil = &v.State.WrapUpUntil

@@ -117,7 +117,7 @@ func (e *Engine) Agents(ctx context.Context) ([]AgentInfo, error) {
 	infos := make([]AgentInfo, 0, len(q.Agents))
 	for _, a := range f.Agents() {
 		info := AgentInfo{Agent: a, State: s.Agents[a.ID], Held: []string{}}
-		info.Capacity = info.State.capacity(a.Capacity, e.Now())
+		info.Capacity = info.State.CapacityNow(a.Capacity)
 		for _, slot := range info.State.Slots {
 			if slot.Kind == HoldWrapUp {
 				continue

@@ -17,12 +17,12 @@ type candidate struct {
 
 // candidates returns the free agents among names. An agent whom a reload removed gets no more calls, not even calls
 // that began before it.
-func (r *runner) candidates(names []string, s Snapshot, now time.Time) []candidate {
+func (r *runner) candidates(names []string, s Snapshot) []candidate {
 	var free []candidate
 	for _, name := range names {
-		a, state := s.Agents[name], s.Agents[name]
+		state := s.Agents[name]
 		file, ok := r.f.Agent(name)
-		if ok && r.e.employs(name) && a.Available() && len(a.Slots) < a.capacity(file.Capacity, now) {
+		if ok && r.e.employs(name) && state.Available() && len(state.Slots) < state.CapacityNow(file.Capacity) {
 			free = append(free, candidate{agent: name, capacity: file.Capacity, state: state})
 		}
 	}

@@ -188,7 +188,7 @@ func (q *dispatcher) look(places []*placeInRow, freed bool) (again time.Duration
 	agents := q.employed(places)
 	if due := q.read.Add(q.e.Timing.Poll); !freed && now.Before(due) {
 		snap, err := q.e.snapshot(Query{Agents: agents})
-		if err == nil && len(q.free(places, agents, snap, now)) == 0 {
+		if err == nil && len(q.free(places, agents, snap)) == 0 {
 			q.without = 0
 			return max(q.untilFreed(snap, agents, now, due.Sub(now)), leastTurn)
 		}
@@ -207,7 +207,7 @@ func (q *dispatcher) look(places []*placeInRow, freed bool) (again time.Duration
 	}
 	q.without = 0
 	q.read = now
-	free := q.free(places, agents, snap, now)
+	free := q.free(places, agents, snap)
 	turn, look := lastTurn{at: now, queue: fmt.Sprint(snap.Revs[q.queue], free)}, &queueLook{q.queue, now, snap, alive}
 	again = q.handOut(waiters, local, look, free, turn)
 	for _, p := range local { // its record does not wait any more
@@ -310,7 +310,7 @@ func (q *dispatcher) employed(places []*placeInRow) []string {
 }
 
 // free returns a candidate for each free slot of the agents.
-func (q *dispatcher) free(places []*placeInRow, agents []string, s Snapshot, now time.Time) []candidate {
+func (q *dispatcher) free(places []*placeInRow, agents []string, s Snapshot) []candidate {
 	var free []candidate
 	for _, name := range agents {
 		state := s.Agents[name]
@@ -319,7 +319,7 @@ func (q *dispatcher) free(places []*placeInRow, agents []string, s Snapshot, now
 		}
 		for _, p := range places {
 			if file, ok := p.f.Agent(name); ok {
-				for range state.capacity(file.Capacity, now) - len(state.Slots) {
+				for range state.CapacityNow(file.Capacity) - len(state.Slots) {
 					free = append(free, candidate{agent: name})
 				}
 				break

@@ -55,7 +55,7 @@ func (r *runner) readFacts(needs rules.Needs, known rules.Facts) rules.Facts {
 	}
 	for _, name := range needs.Queues {
 		queue, _ := f.Queue(name)
-		facts.Queues[name] = queueFacts(f, queue, snap, e.Now())
+		facts.Queues[name] = queueFacts(f, queue, snap)
 	}
 	return facts
 }
@@ -67,7 +67,7 @@ func (e *Engine) snapshot(q Query) (Snapshot, error) {
 }
 
 // queueFacts returns the counts of a queue that rules can read.
-func queueFacts(f *rules.File, q rules.Queue, s Snapshot, now time.Time) rules.QueueFacts {
+func queueFacts(f *rules.File, q rules.Queue, s Snapshot) rules.QueueFacts {
 	qf := rules.QueueFacts{Waiting: len(s.Queues[q.Name])}
 	for _, id := range q.Agents {
 		a := s.Agents[id]
@@ -76,7 +76,7 @@ func queueFacts(f *rules.File, q rules.Queue, s Snapshot, now time.Time) rules.Q
 		}
 		qf.Online++
 		file, _ := f.Agent(id)
-		qf.Free += max(0, a.capacity(file.Capacity, now)-len(a.Slots))
+		qf.Free += max(0, a.CapacityNow(file.Capacity)-len(a.Slots))
 	}
 	return qf
 }
@@ -84,16 +84,13 @@ func queueFacts(f *rules.File, q rules.Queue, s Snapshot, now time.Time) rules.Q
 // Available reports whether the agent is connected and not away.
 func (a AgentState) Available() bool { return a.Connected && !a.Away }
 
-// CapacityNow returns how many calls the agent may have at once: what was set by hand, or else what the rules say.
-func (a AgentState) CapacityNow(file int, now time.Time) int { return a.capacity(file, now) }
-
-// capacity returns the agent's capacity: the one in the rules, unless it was set by hand. The store leaves out one whose
-// time is over, by the clock on the wall.
-func (a AgentState) capacity(file int, _ time.Time) int {
+// CapacityNow returns how many calls the agent may have at once: what was set by hand, or else what the rules say. The
+// store leaves out what was set for a time that is over.
+func (a AgentState) CapacityNow(byRules int) int {
 	if a.Capacity != nil {
 		return *a.Capacity
 	}
-	return file
+	return byRules
 }
 
 // recordFacts returns what the record keeps of an evaluation: with the version of the rules, all that is needed to

@@ -185,11 +185,11 @@ func (r *runner) offerNext(now time.Time) error {
 	if len(left) == 0 {
 		return r.passOn(r.stepDecision(), "every agent of the queue was rung, and nobody picked up")
 	}
-	look, err := r.lookAt(queue, left, now)
+	look, err := r.lookAt(queue, left)
 	if err != nil {
 		return r.lookFailed(err)
 	}
-	free := order(queue.Strategy, r.candidates(left, look.snap, now))
+	free := order(queue.Strategy, r.candidates(left, look.snap))
 	free = r.yieldToEarlier(free, look.snap.Queues[queue.Name], look.alive)
 	if len(free) > 0 {
 		return r.offer(queue, free, look.snap.Revs[queue.Name], now)
@@ -199,7 +199,7 @@ func (r *runner) offerNext(now time.Time) error {
 
 // lookAt reads a queue, unless its dispatcher has just done so. Where none of the agents is free, it does not read who
 // waits: most calls come while all agents are busy, and then their number must not matter.
-func (r *runner) lookAt(q rules.Queue, agents []string, now time.Time) (*queueLook, error) {
+func (r *runner) lookAt(q rules.Queue, agents []string) (*queueLook, error) {
 	look := r.look
 	r.look = nil
 	if look != nil && look.queue == q.Name && r.now().Sub(look.at) < freshLook {
@@ -208,7 +208,7 @@ func (r *runner) lookAt(q rules.Queue, agents []string, now time.Time) (*queueLo
 	look = &queueLook{queue: q.Name, at: r.now()}
 	var err error
 	look.snap, err = r.e.snapshot(Query{Agents: agents})
-	if err != nil || len(r.candidates(agents, look.snap, now)) == 0 {
+	if err != nil || len(r.candidates(agents, look.snap)) == 0 {
 		return look, err
 	}
 	if look.snap, err = r.queueSnapshot(q); err == nil {

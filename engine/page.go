@@ -71,11 +71,11 @@ func (e *Engine) ExpectReturn(agent, offerID string, within time.Duration) {
 
 // anyFree reports whether any of a queue's agents can be rung, other than those who were.
 func (e *Engine) anyFree(agents, rung []string, s Snapshot) bool {
-	f, now := e.Rules(), e.Now()
+	f := e.Rules()
 	return slices.ContainsFunc(agents, func(name string) bool {
 		a, ok := f.Agent(name)
 		state := s.Agents[name]
-		return ok && !slices.Contains(rung, name) && state.Available() && len(state.Slots) < state.capacity(a.Capacity, now)
+		return ok && !slices.Contains(rung, name) && state.Available() && len(state.Slots) < state.CapacityNow(a.Capacity)
 	})
 }
 
