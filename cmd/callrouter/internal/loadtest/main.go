@@ -117,11 +117,11 @@ func measureWay(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "callrouter-loadtest-")
+	dir, done, err := workFolder(false)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer done()
 	b, err := newBench(ctx, dir, p)
 	if err != nil {
 		return err

@@ -135,3 +135,15 @@ func freePorts(n int) ([]int, error) {
 	}
 	return ports, nil
 }
+
+// workFolder makes a folder for logs and stores. done removes it, unless it is kept; then its name is printed.
+func workFolder(keep bool) (dir string, done func(), err error) {
+	if dir, err = os.MkdirTemp("", "callrouter-loadtest-"); err != nil {
+		return "", nil, err
+	}
+	if keep {
+		fmt.Println("logs and stores are in", dir)
+		return dir, func() {}, nil
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }, nil
+}

@@ -55,15 +55,11 @@ func measureRecords(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "callrouter-loadtest-")
+	dir, done, err := workFolder(p.keep)
 	if err != nil {
 		return err
 	}
-	if p.keep {
-		fmt.Println("logs and stores are in", dir)
-	} else {
-		defer os.RemoveAll(dir)
-	}
+	defer done()
 	b, err := newBench(ctx, dir, plan{rules: 100})
 	if err != nil {
 		return err

@@ -99,15 +99,11 @@ func measureWaiting(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "callrouter-loadtest-")
+	dir, done, err := workFolder(p.keep)
 	if err != nil {
 		return err
 	}
-	if p.keep {
-		fmt.Println("logs and stores are in", dir)
-	} else {
-		defer os.RemoveAll(dir)
-	}
+	defer done()
 	program := filepath.Join(dir, "callrouter")
 	if err := buildRouter(ctx, program); err != nil {
 		return err
